@@ -1,0 +1,1 @@
+//! Parallel arrays: the block algebra, planning and kernels.

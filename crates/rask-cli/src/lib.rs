@@ -1,0 +1,1 @@
+//! The rask program: scheduler and worker processes.

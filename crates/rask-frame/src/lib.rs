@@ -1,0 +1,1 @@
+//! Parallel tables over Arrow memory: logical plan, optimizer, partition engine, shuffle, IO.

@@ -1,0 +1,1 @@
+//! Files and array stores: Zarr.

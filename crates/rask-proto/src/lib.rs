@@ -1,0 +1,1 @@
+//! Messages between client, scheduler and worker as plain enums, their versions and encoding.

@@ -1,0 +1,21 @@
+//! The Python module `rask._core`: Python callables as ops, Python objects as values, conversions,
+//! and the classes that `python/rask` is a thin layer over. Policies and block algebra live in the
+//! crates below.
+
+mod array;
+mod cluster;
+mod frame;
+
+use pyo3::prelude::*;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[pymodule(gil_used = false)]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    array::register(module)?;
+    frame::register(module)?;
+    cluster::register(module)?;
+    Ok(())
+}

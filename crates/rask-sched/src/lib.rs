@@ -1,0 +1,1 @@
+//! The scheduler's state machine: events in, commands out. No clock, socket or user code.

@@ -1,0 +1,1 @@
+//! Values by task within a budget of bytes: accounting, spilling, reading back.

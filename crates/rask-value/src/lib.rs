@@ -1,0 +1,22 @@
+//! Values and ops: what tasks return, and what tasks run.
+//!
+//! * [`Value`]: anything a task returns; it knows its size and can turn itself into [`Frames`].
+//! * [`Op`]: what the blocks of a layer run; it too can turn itself into frames, once a layer.
+//! * [`Plan`]: a graph together with the op of each of its layers; what engines are given.
+//! * [`codec`]: from frames back to values and ops, by kind.
+//! * `NdArray`, `DType`: native n-d arrays (module `array`).
+
+pub mod codec;
+mod error;
+mod frames;
+mod op;
+mod origin;
+mod plan;
+mod value;
+
+pub use error::{CodecError, TaskError};
+pub use frames::{Encoded, Frames};
+pub use op::{Inputs, Op, OpRef, Scope, TaskContext};
+pub use origin::Origin;
+pub use plan::{LayerOp, Plan};
+pub use value::{Value, ValueRef};

@@ -1,0 +1,31 @@
+//! The trait of everything a task returns.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::{CodecError, Encoded};
+
+/// What a task returns: a native array, a table, bytes, a Python object.
+///
+/// Values are immutable once shared. An op that holds the only reference to one may reuse its
+/// memory (see [`Inputs`](crate::Inputs)).
+pub trait Value: Any + Send + Sync + std::fmt::Debug {
+    /// Bytes of memory that go away when the value does (an estimate for foreign objects).
+    fn nbytes(&self) -> u64;
+
+    /// Short name of the type for messages: `"array"`, `"table"`, `"pandas.DataFrame"`.
+    fn type_name(&self) -> String;
+
+    /// The value as frames that [`codec::decode_value`](crate::codec::decode_value) reads.
+    fn encode(&self) -> Result<Encoded, CodecError>;
+}
+
+impl dyn Value {
+    /// The value as a concrete type, if it is one.
+    pub fn downcast_ref<T: Value>(&self) -> Option<&T> {
+        (self as &dyn Any).downcast_ref::<T>()
+    }
+}
+
+/// A shared value.
+pub type ValueRef = Arc<dyn Value>;

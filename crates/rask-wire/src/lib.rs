@@ -1,0 +1,1 @@
+//! Framing, TLS, tokens and addresses.

@@ -1,0 +1,1 @@
+//! Parallel computing for Rust: the facade over Rask's crates.
