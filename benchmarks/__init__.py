@@ -1,0 +1,1 @@
+"""Rask and its peers, measured in the same run."""

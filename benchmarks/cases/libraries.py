@@ -1,0 +1,26 @@
+"""The same interfaces by library: Dask's modules, or Rask's in their place."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+def module_of(library: str, name: str = "") -> ModuleType:
+    """``rask.array`` or ``dask.array`` and so on; ``distributed`` has a place of its own in Dask."""
+    if library not in ("rask", "dask"):
+        raise SystemExit(f"this case is not written for {library!r}")
+    if name == "distributed":
+        return importlib.import_module("rask.distributed" if library == "rask" else "distributed")
+    return importlib.import_module(f"{library}.{name}" if name else library)
+
+
+def local_cluster(library: str):
+    """A client of two worker processes with one thread each, and its cluster."""
+    distributed = module_of(library, "distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+    client = distributed.Client(cluster)
+    client.wait_for_workers(2)
+    return client, cluster
