@@ -18,6 +18,14 @@ pub enum GraphError {
         block: u64,
         count: u64,
     },
+    #[error("layer {layer:?} has a malformed rule for its input {input:?}: {reason}")]
+    Malformed {
+        layer: String,
+        input: String,
+        reason: &'static str,
+    },
+    #[error("block {block} of layer number {layer} is wanted, and there is no such block")]
+    UnknownBlock { layer: u32, block: u32 },
     #[error("the graph has a cycle through {0}")]
     Cycle(String),
     #[error("the graph has {0} tasks; at most {max} are supported in one graph", max = u32::MAX)]

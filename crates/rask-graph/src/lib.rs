@@ -7,11 +7,20 @@
 //!
 //! * [`Layer`], [`Input`], [`AxisMap`]: the rules.
 //! * [`Graph`]: layers in an order in which each refers only to earlier ones, and the wanted blocks.
+//! * [`TaskTable`]: the tasks needed for the wanted blocks, as flat integer tables.
+//! * [`order`]: the order in which to run them, so that few values are alive at any time.
 
 mod error;
+mod expand;
 mod graph;
 mod layer;
+mod members;
+mod order;
+mod rule;
+mod table;
 
 pub use error::GraphError;
 pub use graph::{Block, Graph};
 pub use layer::{AxisMap, Grid, Input, InputMap, Layer, LayerId};
+pub use order::{order, ranks};
+pub use table::{TaskId, TaskTable};

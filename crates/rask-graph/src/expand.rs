@@ -1,0 +1,199 @@
+//! From layers to tasks: backwards from the wanted blocks to find what is needed, then forwards to
+//! number it and write down the edges. Linear in the tasks and edges that are needed.
+
+use crate::members::{Members, Needed};
+use crate::rule::{Cursor, Rule};
+use crate::table::{Edges, TaskTable};
+use crate::{Graph, GraphError, LayerId};
+
+impl TaskTable {
+    /// The tasks needed for the wanted blocks of `graph`.
+    pub fn expand(graph: &Graph) -> Result<TaskTable, GraphError> {
+        let mut needed = collect_wanted(graph)?;
+        let mut rules: Vec<Option<Rule<'_>>> = Vec::new();
+        rules.resize_with(graph.layers.len(), || None);
+        let mut members: Vec<Members> = vec![Members::All(0); graph.layers.len()];
+        let mut edge_count = 0;
+        for index in (0..graph.layers.len()).rev() {
+            if needed[index].is_empty() {
+                continue;
+            }
+            let rule = Rule::new(graph, LayerId(index as u32))?;
+            close_over_itself(graph, index, &rule, &mut needed);
+            let set = std::mem::replace(&mut needed[index], Needed::new(0));
+            let all = set.is_all();
+            members[index] = set.freeze();
+            edge_count += mark_inputs(&rule, all, &members[index], &mut needed);
+            rules[index] = Some(rule);
+        }
+        build(graph, members, &rules, edge_count)
+    }
+}
+
+fn collect_wanted(graph: &Graph) -> Result<Vec<Needed>, GraphError> {
+    let mut needed = Vec::with_capacity(graph.layers.len());
+    for layer in &graph.layers {
+        let count = layer.block_count();
+        let count = u32::try_from(count).map_err(|_| GraphError::TooManyTasks(count))?;
+        needed.push(Needed::new(count));
+    }
+    for block in &graph.wanted {
+        let layer = graph.layers.get(block.layer.0 as usize);
+        if layer.is_none_or(|layer| u64::from(block.block) >= layer.block_count()) {
+            return Err(GraphError::UnknownBlock {
+                layer: block.layer.0,
+                block: block.block,
+            });
+        }
+        needed[block.layer.0 as usize].insert(block.block);
+    }
+    Ok(needed)
+}
+
+/// Adds the blocks of a layer that its own needed blocks lead to.
+fn close_over_itself(graph: &Graph, index: usize, rule: &Rule<'_>, needed: &mut [Needed]) {
+    if !refers_to_itself(graph, index) || needed[index].is_all() {
+        return;
+    }
+    let count = graph.layers[index].block_count() as u32;
+    let start = std::mem::replace(&mut needed[index], Needed::new(count)).freeze();
+    let mut seen = vec![false; count as usize];
+    let mut open = Vec::new();
+    start.for_each(|block| {
+        seen[block as usize] = true;
+        open.push(block);
+    });
+    while let Some(block) = open.pop() {
+        needed[index].insert(block);
+        rule.for_each(&mut Cursor::default(), block, |layer, input| {
+            if layer.0 as usize == index && !std::mem::replace(&mut seen[input as usize], true) {
+                open.push(input);
+            }
+        });
+    }
+}
+
+fn refers_to_itself(graph: &Graph, index: usize) -> bool {
+    let layer = &graph.layers[index];
+    layer
+        .inputs
+        .iter()
+        .any(|input| input.layer.0 as usize == index)
+}
+
+/// Marks what the members of a layer need in earlier layers; returns how many edges there are, as
+/// far as that was counted.
+fn mark_inputs(rule: &Rule<'_>, all: bool, members: &Members, needed: &mut [Needed]) -> usize {
+    let complete = all || matches!(members, Members::All(_));
+    if complete {
+        rule.covered_inputs()
+            .for_each(|layer| needed[layer.0 as usize].insert_all());
+        if rule.covers_all_inputs() {
+            return 0;
+        }
+    }
+    let mut edges = 0;
+    let mut cursor = Cursor::default();
+    members.for_each(|block| {
+        rule.for_each(&mut cursor, block, |layer, input| {
+            edges += 1;
+            needed[layer.0 as usize].insert(input);
+        });
+    });
+    edges
+}
+
+fn build(
+    graph: &Graph,
+    members: Vec<Members>,
+    rules: &[Option<Rule<'_>>],
+    edge_count: usize,
+) -> Result<TaskTable, GraphError> {
+    let total: u64 = members.iter().map(|set| u64::from(set.len())).sum();
+    let count = u32::try_from(total).map_err(|_| GraphError::TooManyTasks(total))? as usize;
+    let mut layer_offsets = Vec::with_capacity(members.len() + 1);
+    let mut next = 0;
+    for set in &members {
+        layer_offsets.push(next);
+        next += set.len();
+    }
+    layer_offsets.push(next);
+
+    let mut layers = Vec::with_capacity(count);
+    let mut blocks = Vec::with_capacity(count);
+    let mut offsets = Vec::with_capacity(count + 1);
+    let mut tasks: Vec<u32> = Vec::with_capacity(edge_count);
+    offsets.push(0);
+    for (index, set) in members.iter().enumerate() {
+        let Some(rule) = &rules[index] else { continue };
+        let mut cursor = Cursor::default();
+        set.for_each(|block| {
+            layers.push(index as u32);
+            blocks.push(block);
+            rule.for_each(&mut cursor, block, |layer, input| {
+                let layer = layer.0 as usize;
+                tasks.push(layer_offsets[layer] + members[layer].position(input));
+            });
+            offsets.push(tasks.len() as u32);
+        });
+    }
+    if tasks.len() > u32::MAX as usize {
+        return Err(GraphError::TooManyTasks(tasks.len() as u64));
+    }
+    tasks.shrink_to_fit();
+    let deps = Edges { offsets, tasks };
+    let dependents = deps.reversed();
+    let wanted = graph
+        .wanted
+        .iter()
+        .map(|at| {
+            let layer = at.layer.0 as usize;
+            layer_offsets[layer] + members[layer].position(at.block)
+        })
+        .collect();
+    let table = TaskTable {
+        layer_offsets,
+        members,
+        layers,
+        blocks,
+        deps,
+        dependents,
+        wanted,
+    };
+    check_cycles(graph, &table)?;
+    Ok(table)
+}
+
+/// Only a layer that refers to itself can have a cycle: takes away blocks that need nothing more of
+/// the layer, until none is left or none can be taken.
+fn check_cycles(graph: &Graph, table: &TaskTable) -> Result<(), GraphError> {
+    for index in (0..graph.layers.len()).filter(|&index| refers_to_itself(graph, index)) {
+        let tasks = table.tasks_of(LayerId(index as u32));
+        let mut waiting: Vec<u32> = tasks
+            .clone()
+            .map(|t| table.deps(t).iter().filter(|d| tasks.contains(d)).count() as u32)
+            .collect();
+        let mut free: Vec<u32> = tasks
+            .clone()
+            .filter(|t| waiting[(t - tasks.start) as usize] == 0)
+            .collect();
+        let mut taken = 0;
+        while let Some(task) = free.pop() {
+            taken += 1;
+            for &user in table.dependents(task).iter().filter(|u| tasks.contains(u)) {
+                let left = &mut waiting[(user - tasks.start) as usize];
+                *left -= 1;
+                if *left == 0 {
+                    free.push(user);
+                }
+            }
+        }
+        if taken < tasks.len() {
+            let stuck = waiting.iter().position(|&left| left > 0).unwrap_or(0) as u32;
+            let block = table.block_of(tasks.start + stuck).block;
+            let name = &graph.layers[index].name;
+            return Err(GraphError::Cycle(format!("block {block} of {name:?}")));
+        }
+    }
+    Ok(())
+}

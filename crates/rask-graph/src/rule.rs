@@ -1,0 +1,485 @@
+//! A layer's rules, checked once and prepared so that the inputs of a block are found quickly.
+
+use smallvec::SmallVec;
+
+use crate::{AxisMap, Graph, GraphError, Grid, InputMap, Layer, LayerId};
+
+/// Above this number of inputs, inputs with a window are looked up by the block's coordinate, so
+/// that a block of a long concatenation does not look at every input.
+const INPUTS_SCANNED_MAX: usize = 8;
+
+/// The prepared rules of one layer.
+pub(crate) struct Rule<'a> {
+    grid: &'a Grid,
+    inputs: SmallVec<[PreparedInput<'a>; 2]>,
+    windows: Option<Windows>,
+}
+
+struct PreparedInput<'a> {
+    layer: LayerId,
+    map: PreparedMap<'a>,
+    /// Whether every block of the input is named by some block of this layer.
+    covers: bool,
+}
+
+enum PreparedMap<'a> {
+    /// Exactly one block: `base` plus the weighted sum of the output's coordinates.
+    Linear {
+        base: u32,
+        weights: SmallVec<[u32; 4]>,
+    },
+    Product {
+        maps: &'a [AxisMap],
+        lengths: &'a [u32],
+    },
+    Explicit {
+        offsets: &'a [u32],
+        blocks: &'a [u32],
+    },
+}
+
+/// Which inputs can matter at a coordinate.
+struct Windows {
+    always: Vec<u32>,
+    axes: Vec<WindowAxis>,
+}
+
+struct WindowAxis {
+    axis: usize,
+    offsets: Vec<u32>,
+    inputs: Vec<u32>,
+}
+
+impl<'a> Rule<'a> {
+    /// Checks and prepares the rules of layer number `id`.
+    pub(crate) fn new(graph: &'a Graph, id: LayerId) -> Result<Self, GraphError> {
+        let layer = &graph.layers[id.0 as usize];
+        let inputs = layer
+            .inputs
+            .iter()
+            .map(|input| {
+                let explicit = matches!(input.map, InputMap::Explicit { .. });
+                if input.layer > id || (input.layer == id && !explicit) {
+                    return Err(GraphError::UnknownLayer {
+                        layer: layer.name.to_string(),
+                        input: input.layer.0,
+                    });
+                }
+                let source = &graph.layers[input.layer.0 as usize];
+                PreparedInput::new(layer, source, input.layer, &input.map)
+            })
+            .collect::<Result<SmallVec<_>, _>>()?;
+        let windows = (inputs.len() > INPUTS_SCANNED_MAX)
+            .then(|| Windows::new(&layer.grid, &inputs))
+            .filter(|windows| !windows.axes.is_empty());
+        Ok(Rule {
+            grid: &layer.grid,
+            inputs,
+            windows,
+        })
+    }
+
+    /// Inputs of which all blocks are surely needed when all blocks of this layer are.
+    pub(crate) fn covered_inputs(&self) -> impl Iterator<Item = LayerId> {
+        self.inputs.iter().filter(|i| i.covers).map(|i| i.layer)
+    }
+
+    /// Whether marking the covered inputs is all there is to do when all blocks are needed.
+    pub(crate) fn covers_all_inputs(&self) -> bool {
+        self.inputs.iter().all(|input| input.covers)
+    }
+
+    /// Calls `f(layer, block)` with each block that `block` needs, in the order of its inputs.
+    /// `cursor` carries the coordinates from one call to the next.
+    #[inline]
+    pub(crate) fn for_each(
+        &self,
+        cursor: &mut Cursor,
+        block: u32,
+        mut f: impl FnMut(LayerId, u32),
+    ) {
+        cursor.move_to(self.grid, block);
+        match &self.windows {
+            None => {
+                for input in &self.inputs {
+                    input.for_each(&cursor.coords, block, |b| f(input.layer, b));
+                }
+            }
+            Some(windows) => {
+                for index in windows.inputs_at(&cursor.coords) {
+                    let input = &self.inputs[index as usize];
+                    input.for_each(&cursor.coords, block, |b| f(input.layer, b));
+                }
+            }
+        }
+    }
+}
+
+impl<'a> PreparedInput<'a> {
+    fn new(
+        layer: &Layer,
+        source: &'a Layer,
+        id: LayerId,
+        map: &'a InputMap,
+    ) -> Result<Self, GraphError> {
+        check_map(layer, source, map)?;
+        let prepared = match map {
+            InputMap::Explicit { offsets, blocks } => PreparedMap::Explicit { offsets, blocks },
+            InputMap::Axes(maps) => {
+                find_linear(&layer.grid, &source.grid, maps).unwrap_or(PreparedMap::Product {
+                    maps,
+                    lengths: &source.grid.0,
+                })
+            }
+        };
+        let covers = match map {
+            InputMap::Explicit { .. } => false,
+            InputMap::Axes(maps) => covers_input(&layer.grid, &source.grid, maps),
+        };
+        Ok(PreparedInput {
+            layer: id,
+            map: prepared,
+            covers,
+        })
+    }
+
+    #[inline]
+    fn for_each(&self, coords: &[u32], block: u32, mut f: impl FnMut(u32)) {
+        match &self.map {
+            PreparedMap::Linear { base, weights } => f(weights
+                .iter()
+                .zip(coords)
+                .fold(*base, |sum, (&weight, &coord)| sum + weight * coord)),
+            PreparedMap::Explicit { offsets, blocks } => {
+                let (from, to) = (offsets[block as usize], offsets[block as usize + 1]);
+                blocks[from as usize..to as usize]
+                    .iter()
+                    .copied()
+                    .for_each(f);
+            }
+            PreparedMap::Product { maps, lengths } => product(maps, lengths, coords, &mut f),
+        }
+    }
+}
+
+/// What an axis map names at the coordinates of one block.
+#[derive(Clone, Copy)]
+enum Span<'a> {
+    Range(u32, u32),
+    List(&'a [u32]),
+}
+
+impl Span<'_> {
+    fn len(&self) -> u32 {
+        match self {
+            Span::Range(from, to) => to - from,
+            Span::List(items) => items.len() as u32,
+        }
+    }
+
+    fn get(&self, index: u32) -> u32 {
+        match self {
+            Span::Range(from, _) => from + index,
+            Span::List(items) => items[index as usize],
+        }
+    }
+}
+
+fn span_of<'a>(map: &'a AxisMap, length: u32, coords: &[u32]) -> Span<'a> {
+    match map {
+        AxisMap::Same(axis) => Span::Range(coords[*axis as usize], coords[*axis as usize] + 1),
+        AxisMap::Fixed(at) => Span::Range(*at, *at + 1),
+        AxisMap::All => Span::Range(0, length),
+        AxisMap::Shift { axis, offset } => match coords[*axis as usize].checked_sub(*offset) {
+            Some(at) if at < length => Span::Range(at, at + 1),
+            _ => Span::Range(0, 0),
+        },
+        AxisMap::Ranges { axis, ranges } => {
+            let (from, to) = ranges[coords[*axis as usize] as usize];
+            Span::Range(from, to.max(from))
+        }
+        AxisMap::Lists {
+            axis,
+            offsets,
+            items,
+        } => {
+            let at = coords[*axis as usize] as usize;
+            Span::List(&items[offsets[at] as usize..offsets[at + 1] as usize])
+        }
+    }
+}
+
+/// The cartesian product of the axes' spans, as block numbers in row-major order.
+fn product(maps: &[AxisMap], lengths: &[u32], coords: &[u32], f: &mut impl FnMut(u32)) {
+    let mut spans: SmallVec<[Span<'_>; 4]> = SmallVec::new();
+    for (map, &length) in maps.iter().zip(lengths) {
+        let span = span_of(map, length, coords);
+        if span.len() == 0 {
+            return;
+        }
+        spans.push(span);
+    }
+    let Some((&last, outer)) = spans.split_last() else {
+        return f(0);
+    };
+    let last_length = lengths[lengths.len() - 1];
+    let mut at: SmallVec<[u32; 4]> = SmallVec::from_elem(0, outer.len());
+    loop {
+        let row = outer
+            .iter()
+            .zip(&at)
+            .zip(lengths)
+            .fold(0, |row, ((span, &i), &length)| row * length + span.get(i));
+        match last {
+            Span::Range(from, to) => (from..to).for_each(|c| f(row * last_length + c)),
+            Span::List(items) => items.iter().for_each(|&c| f(row * last_length + c)),
+        }
+        if !advance(outer, &mut at) {
+            return;
+        }
+    }
+}
+
+/// Moves `at` to the next combination; `false` after the last.
+fn advance(spans: &[Span<'_>], at: &mut [u32]) -> bool {
+    for axis in (0..spans.len()).rev() {
+        at[axis] += 1;
+        if at[axis] < spans[axis].len() {
+            return true;
+        }
+        at[axis] = 0;
+    }
+    false
+}
+
+/// The weights of a map that names exactly one block, whatever the coordinates.
+fn find_linear<'a>(grid: &Grid, source: &Grid, maps: &[AxisMap]) -> Option<PreparedMap<'a>> {
+    let mut base = 0;
+    let mut weights: SmallVec<[u32; 4]> = SmallVec::from_elem(0, grid.0.len());
+    let mut stride = 1;
+    for (map, &length) in maps.iter().zip(&source.0).rev() {
+        match map {
+            AxisMap::Same(axis) => weights[*axis as usize] += stride,
+            AxisMap::Fixed(at) => base += at * stride,
+            AxisMap::All if length == 1 => {}
+            _ => return None,
+        }
+        stride *= length;
+    }
+    Some(PreparedMap::Linear { base, weights })
+}
+
+/// Whether the blocks of the whole output grid together name every block of the input.
+fn covers_input(grid: &Grid, source: &Grid, maps: &[AxisMap]) -> bool {
+    let mut used: SmallVec<[u32; 4]> = SmallVec::new();
+    grid.block_count() > 0
+        && maps.iter().zip(&source.0).all(|(map, &length)| match map {
+            AxisMap::Same(axis) => {
+                let fresh = !used.contains(axis);
+                used.push(*axis);
+                fresh && grid.0[*axis as usize] == length
+            }
+            AxisMap::All => true,
+            AxisMap::Fixed(_) => length == 1,
+            _ => false,
+        })
+}
+
+fn check_map(layer: &Layer, source: &Layer, map: &InputMap) -> Result<(), GraphError> {
+    match map {
+        InputMap::Axes(maps) => {
+            if maps.len() != source.grid.0.len() {
+                return Err(GraphError::AxisCount {
+                    layer: layer.name.to_string(),
+                    maps: maps.len(),
+                    axes: source.grid.0.len(),
+                });
+            }
+            maps.iter()
+                .zip(&source.grid.0)
+                .try_for_each(|(map, &length)| check_axis(layer, source, map, length))
+        }
+        InputMap::Explicit { offsets, blocks } => check_lists(
+            layer,
+            source,
+            offsets,
+            blocks,
+            layer.block_count(),
+            source.block_count(),
+        ),
+    }
+}
+
+fn check_axis(layer: &Layer, source: &Layer, map: &AxisMap, length: u32) -> Result<(), GraphError> {
+    let outside = |at: u32| GraphError::BlockOutOfRange {
+        layer: layer.name.to_string(),
+        input: source.name.to_string(),
+        block: u64::from(at),
+        count: u64::from(length),
+    };
+    let length_along = |axis: &u32| {
+        let found = layer.grid.0.get(*axis as usize).copied();
+        found.ok_or_else(|| malformed(layer, source, "it names an axis the layer does not have"))
+    };
+    match map {
+        AxisMap::Same(axis) => match length_along(axis)? {
+            count if count > length => Err(outside(count - 1)),
+            _ => Ok(()),
+        },
+        AxisMap::Fixed(at) if *at >= length && layer.block_count() > 0 => Err(outside(*at)),
+        AxisMap::Fixed(_) | AxisMap::All => Ok(()),
+        AxisMap::Shift { axis, .. } => length_along(axis).map(|_| ()),
+        AxisMap::Ranges { axis, ranges } => {
+            if ranges.len() < length_along(axis)? as usize {
+                return Err(malformed(layer, source, "it has too few ranges"));
+            }
+            match ranges.iter().find(|(from, to)| from < to && *to > length) {
+                Some((_, to)) => Err(outside(to - 1)),
+                None => Ok(()),
+            }
+        }
+        AxisMap::Lists {
+            axis,
+            offsets,
+            items,
+        } => {
+            let count = u64::from(length_along(axis)?);
+            check_lists(layer, source, offsets, items, count, u64::from(length))
+        }
+    }
+}
+
+fn check_lists(
+    layer: &Layer,
+    source: &Layer,
+    offsets: &[u32],
+    items: &[u32],
+    lists: u64,
+    count: u64,
+) -> Result<(), GraphError> {
+    let ordered = offsets.windows(2).all(|pair| pair[0] <= pair[1]);
+    let end = offsets.last().copied().unwrap_or(0) as usize;
+    if !ordered || (offsets.len() as u64) < lists + 1 || end > items.len() {
+        let reason = "its offsets are not one more than the blocks, increasing, within the list";
+        return Err(malformed(layer, source, reason));
+    }
+    match items.iter().find(|&&item| u64::from(item) >= count) {
+        Some(&item) => Err(GraphError::BlockOutOfRange {
+            layer: layer.name.to_string(),
+            input: source.name.to_string(),
+            block: u64::from(item),
+            count,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn malformed(layer: &Layer, source: &Layer, reason: &'static str) -> GraphError {
+    GraphError::Malformed {
+        layer: layer.name.to_string(),
+        input: source.name.to_string(),
+        reason,
+    }
+}
+
+impl Windows {
+    fn new(grid: &Grid, inputs: &[PreparedInput<'_>]) -> Self {
+        let mut always = Vec::new();
+        let mut spans: Vec<Vec<(u32, u32, u32)>> = vec![Vec::new(); grid.0.len()];
+        for (index, input) in inputs.iter().enumerate() {
+            match find_window(&input.map) {
+                Some((axis, from, to)) => spans[axis].push((index as u32, from, to)),
+                None => always.push(index as u32),
+            }
+        }
+        let axes = spans
+            .into_iter()
+            .enumerate()
+            .filter(|(_, spans)| !spans.is_empty())
+            .map(|(axis, spans)| WindowAxis::new(axis, grid.0[axis], &spans))
+            .collect();
+        Windows { always, axes }
+    }
+
+    /// Inputs that may matter at these coordinates, in their order.
+    fn inputs_at(&self, coords: &[u32]) -> SmallVec<[u32; 8]> {
+        let mut found: SmallVec<[u32; 8]> = SmallVec::from_slice(&self.always);
+        for axis in &self.axes {
+            let at = coords[axis.axis] as usize;
+            let (from, to) = (axis.offsets[at] as usize, axis.offsets[at + 1] as usize);
+            found.extend_from_slice(&axis.inputs[from..to]);
+        }
+        if !self.always.is_empty() || self.axes.len() > 1 {
+            found.sort_unstable();
+        }
+        found
+    }
+}
+
+/// The output axis and the half-open range along it outside of which the input has no blocks.
+fn find_window(map: &PreparedMap<'_>) -> Option<(usize, u32, u32)> {
+    let PreparedMap::Product { maps, lengths } = map else {
+        return None;
+    };
+    maps.iter()
+        .zip(*lengths)
+        .find_map(|(map, &length)| match map {
+            AxisMap::Shift { axis, offset } => {
+                Some((*axis as usize, *offset, offset.saturating_add(length)))
+            }
+            _ => None,
+        })
+}
+
+impl WindowAxis {
+    fn new(axis: usize, length: u32, spans: &[(u32, u32, u32)]) -> Self {
+        let mut offsets = vec![0u32; length as usize + 1];
+        let clipped = |from: u32, to: u32| from.min(length) as usize..to.min(length) as usize;
+        for &(_, from, to) in spans {
+            for at in clipped(from, to) {
+                offsets[at + 1] += 1;
+            }
+        }
+        for at in 0..length as usize {
+            offsets[at + 1] += offsets[at];
+        }
+        let mut next = offsets.clone();
+        let mut inputs = vec![0; offsets[length as usize] as usize];
+        for &(input, from, to) in spans {
+            for at in clipped(from, to) {
+                inputs[next[at] as usize] = input;
+                next[at] += 1;
+            }
+        }
+        WindowAxis {
+            axis,
+            offsets,
+            inputs,
+        }
+    }
+}
+
+/// The coordinates of a block, moved cheaply from one block to the next.
+#[derive(Default)]
+pub(crate) struct Cursor {
+    coords: SmallVec<[u32; 4]>,
+    block: Option<u32>,
+}
+
+impl Cursor {
+    #[inline]
+    fn move_to(&mut self, grid: &Grid, block: u32) {
+        if self.block.is_some_and(|at| at + 1 == block) {
+            for (coord, &length) in self.coords.iter_mut().zip(&grid.0).rev() {
+                *coord += 1;
+                if *coord < length {
+                    break;
+                }
+                *coord = 0;
+            }
+        } else {
+            self.coords = grid.coords_of(block);
+        }
+        self.block = Some(block);
+    }
+}
