@@ -1,1 +1,3 @@
 //! Parallel tables over Arrow memory: logical plan, optimizer, partition engine, shuffle, IO.
+
+pub mod engine;

@@ -1,0 +1,213 @@
+//! Tables as values: a header of dtypes and shapes, and the Arrow buffers as they are.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, make_array};
+use arrow_buffer::{Buffer, NullBuffer};
+use arrow_data::ArrayData;
+use bytes::Bytes;
+use rask_value::{CodecError, Encoded, Frames, Value, ValueRef, codec};
+use serde::{Deserialize, Serialize};
+
+use super::{Column, DType, Index, Label, Table};
+
+/// The kind of encoded tables.
+pub const KIND: &str = "table";
+
+/// Makes tables decodable in this process.
+pub fn register() {
+    codec::register_value(KIND, |frames| Ok(Arc::new(decode(frames)?) as ValueRef));
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    len: u64,
+    columns: Vec<(Label, DType, Node)>,
+    index: IndexHeader,
+}
+
+#[derive(Serialize, Deserialize)]
+enum IndexHeader {
+    Range { start: i64, step: i64, name: Label },
+    Columns(Vec<(Label, DType, Node)>),
+}
+
+/// The shape of one Arrow array: its buffers follow in the frames, validity first.
+#[derive(Serialize, Deserialize)]
+struct Node {
+    len: u64,
+    has_validity: bool,
+    buffers: u32,
+    children: Vec<Node>,
+}
+
+impl Value for Table {
+    fn nbytes(&self) -> u64 {
+        64 + self.all_columns().map(|c| c.nbytes()).sum::<u64>()
+    }
+
+    fn type_name(&self) -> String {
+        "table".into()
+    }
+
+    fn encode(&self) -> Result<Encoded, CodecError> {
+        let mut buffers = Vec::new();
+        let mut describe = |columns: &[(Label, Column)]| -> Vec<(Label, DType, Node)> {
+            columns
+                .iter()
+                .map(|(label, column)| {
+                    let data = compact(column.array().to_data());
+                    let node = describe_data(&data, &mut buffers);
+                    (label.clone(), column.dtype().clone(), node)
+                })
+                .collect()
+        };
+        let columns = describe(self.columns());
+        let index = match self.index() {
+            Index::Range { start, step, name } => IndexHeader::Range {
+                start: *start,
+                step: *step,
+                name: name.clone(),
+            },
+            Index::Columns(levels) => IndexHeader::Columns(describe(levels)),
+        };
+        let header = Header {
+            len: self.len() as u64,
+            columns,
+            index,
+        };
+        let header = postcard::to_allocvec(&header).map_err(|e| CodecError::NotSerialisable {
+            what: KIND.into(),
+            reason: e.to_string(),
+        })?;
+        Ok(Encoded {
+            kind: KIND.into(),
+            frames: Frames {
+                header: header.into(),
+                buffers,
+            },
+        })
+    }
+}
+
+/// Data whose buffers hold its own rows only: slices are copied out when they are a small part of
+/// what they share.
+fn compact(data: ArrayData) -> ArrayData {
+    let own = data.get_slice_memory_size().unwrap_or(usize::MAX);
+    let is_whole = data.offset() == 0 && own.saturating_mul(2) > data.get_buffer_memory_size();
+    if is_whole && data.nulls().is_none_or(|n| n.offset() == 0) {
+        return data;
+    }
+    let array = make_array(data.clone());
+    match arrow_select::concat::concat(&[array.as_ref(), &array.slice(0, 0)]) {
+        Ok(copy) => copy.into_data(),
+        Err(_) => data,
+    }
+}
+
+/// An Arrow buffer as the owner of `Bytes`.
+struct Owner(Buffer);
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+}
+
+fn to_bytes(buffer: Buffer) -> Bytes {
+    Bytes::from_owner(Owner(buffer))
+}
+
+fn describe_data(data: &ArrayData, buffers: &mut Vec<Bytes>) -> Node {
+    if let Some(nulls) = data.nulls() {
+        buffers.push(to_bytes(nulls.inner().sliced()));
+    }
+    buffers.extend(data.buffers().iter().map(|b| to_bytes(b.clone())));
+    Node {
+        len: data.len() as u64,
+        has_validity: data.nulls().is_some(),
+        buffers: data.buffers().len() as u32,
+        children: data
+            .child_data()
+            .iter()
+            .map(|child| describe_data(&compact(child.clone()), buffers))
+            .collect(),
+    }
+}
+
+/// Reads an encoded table; the memory is shared with the frames where it is aligned.
+pub fn decode(frames: &Frames) -> Result<Table, CodecError> {
+    let header: Header =
+        postcard::from_bytes(&frames.header).map_err(|e| malformed(e.to_string()))?;
+    let mut buffers = frames.buffers.iter();
+    let mut read = |columns: Vec<(Label, DType, Node)>| {
+        columns
+            .into_iter()
+            .map(|(label, dtype, node)| {
+                let data = rebuild(&node, &dtype.arrow(), &mut buffers)?;
+                let column = Column::new(dtype, make_array(data));
+                Ok((label, column.map_err(|e| malformed(e.to_string()))?))
+            })
+            .collect::<Result<Vec<_>, CodecError>>()
+    };
+    let columns = read(header.columns)?;
+    let index = match header.index {
+        IndexHeader::Range { start, step, name } => Index::Range { start, step, name },
+        IndexHeader::Columns(levels) => Index::Columns(read(levels)?),
+    };
+    Table::new(columns, index, header.len as usize).map_err(|e| malformed(e.to_string()))
+}
+
+fn malformed(reason: String) -> CodecError {
+    CodecError::Malformed { kind: KIND, reason }
+}
+
+fn rebuild<'a>(
+    node: &Node,
+    arrow: &arrow_schema::DataType,
+    buffers: &mut impl Iterator<Item = &'a Bytes>,
+) -> Result<ArrayData, CodecError> {
+    let mut next = || {
+        buffers
+            .next()
+            .map(|bytes| Buffer::from(bytes.clone()))
+            .ok_or_else(|| malformed("a buffer is missing".into()))
+    };
+    let len = node.len as usize;
+    let nulls = if node.has_validity {
+        let bits = next()?;
+        if bits.len() * 8 < len {
+            return Err(malformed("a validity bitmap is too short".into()));
+        }
+        Some(NullBuffer::new(arrow_buffer::BooleanBuffer::new(
+            bits, 0, len,
+        )))
+    } else {
+        None
+    };
+    let own = (0..node.buffers)
+        .map(|_| next())
+        .collect::<Result<Vec<_>, _>>()?;
+    let child_types = match arrow {
+        arrow_schema::DataType::Dictionary(_, values) => vec![(**values).clone()],
+        arrow_schema::DataType::LargeList(item) => vec![item.data_type().clone()],
+        _ => Vec::new(),
+    };
+    if child_types.len() != node.children.len() {
+        return Err(malformed("children do not fit the dtype".into()));
+    }
+    let children = node
+        .children
+        .iter()
+        .zip(&child_types)
+        .map(|(child, arrow)| rebuild(child, arrow, buffers))
+        .collect::<Result<Vec<_>, _>>()?;
+    ArrayData::builder(arrow.clone())
+        .len(len)
+        .nulls(nulls)
+        .buffers(own)
+        .child_data(children)
+        .align_buffers(true)
+        .build()
+        .map_err(|e| malformed(e.to_string()))
+}

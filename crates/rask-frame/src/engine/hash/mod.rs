@@ -1,0 +1,13 @@
+//! Equal values, equal numbers: dense codes for the values of columns, group numbers for rows over
+//! several columns, and hashes that are the same in every process.
+
+mod encode;
+mod group;
+mod rows;
+mod table;
+
+pub(crate) use encode::{Encoded, encode_chunks, encode_one};
+pub(crate) use group::group_chunks;
+pub use group::{Groups, group_rows};
+pub use rows::hash_rows;
+pub(crate) use table::{CodeTable, NO_CODE};

@@ -1,0 +1,34 @@
+//! The engine inside a partition: columns in Arrow memory with pandas semantics.
+//!
+//! Everything here works on one partition at a time and knows nothing of graphs, clusters or
+//! Python. Arrow's kernels select, cast and concatenate; hash tables, groupings, joins, sorts,
+//! parsing and the pandas rules for missing values, order and dtypes are our own.
+//!
+//! * [`Table`], [`Column`], [`Index`], [`Schema`], [`DType`], [`Label`], [`Scalar`]: the data.
+//! * [`hash_rows`], [`group_rows`]: equal values.
+
+mod calendar;
+mod cast;
+mod codec;
+mod column;
+mod concat;
+mod dispatch;
+mod dtype;
+mod error;
+mod hash;
+mod label;
+pub mod partition;
+mod scalar;
+pub mod sort;
+mod table;
+mod text;
+pub mod unique;
+
+pub use codec::{KIND, decode, register};
+pub use column::Column;
+pub use dtype::{DType, Number, TimeUnit};
+pub use error::{EngineError, Result, find_near_match};
+pub use hash::{Groups, group_rows, hash_rows};
+pub use label::Label;
+pub use scalar::Scalar;
+pub use table::{Index, IndexSchema, Schema, Table};

@@ -1,0 +1,164 @@
+//! Keys of a sort as bits: the order of the values is the order of the numbers.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, Int32Type};
+use arrow_array::{Array, ArrowPrimitiveType};
+use arrow_buffer::BooleanBuffer;
+use num_traits::AsPrimitive;
+
+use crate::engine::cast::decode_category;
+use crate::engine::dispatch::for_number;
+use crate::engine::hash::encode_one;
+use crate::engine::{Column, DType, EngineError, Number, Result};
+
+/// A key as unsigned numbers below `1 << bits`.
+pub(crate) struct Ranks {
+    pub(crate) values: Vec<u64>,
+    pub(crate) bits: u32,
+}
+
+/// Ranks of a column, descending and missing values settled.
+pub(crate) fn rank_bits(column: &Column, ascending: bool, na_last: bool) -> Result<Ranks> {
+    let validity = column.validity();
+    let (mut values, highest) = raw_ranks(column, validity.as_ref())?;
+    if !ascending {
+        for value in &mut values {
+            *value = highest.wrapping_sub(*value);
+        }
+    }
+    let Some(validity) = validity else {
+        return Ok(Ranks {
+            values,
+            bits: bits_of(highest),
+        });
+    };
+    // One more value than there is room for happens only with all 64 bits in use; then the two
+    // largest values (NaN payloads, i64::MAX) share a rank.
+    let top = highest.saturating_add(1);
+    for (value, is_valid) in values.iter_mut().zip(validity.iter()) {
+        *value = match (is_valid, na_last) {
+            (true, true) => *value,
+            (true, false) => value.saturating_add(1),
+            (false, true) => top,
+            (false, false) => 0,
+        };
+    }
+    Ok(Ranks {
+        values,
+        bits: bits_of(top),
+    })
+}
+
+fn bits_of(highest: u64) -> u32 {
+    64 - highest.leading_zeros()
+}
+
+/// Ranks from zero and the highest; those of missing values mean nothing.
+fn raw_ranks(column: &Column, validity: Option<&BooleanBuffer>) -> Result<(Vec<u64>, u64)> {
+    match column.dtype() {
+        DType::Bool | DType::NullableBool | DType::ObjectBool => {
+            let values = column.as_bool()?.values().iter().map(u64::from).collect();
+            Ok((values, 1))
+        }
+        DType::Number(n) | DType::NullableNumber(n) => Ok(match n {
+            Number::Float64 => float_ranks::<Float64Type>(column, validity),
+            Number::Float32 => float_ranks::<Float32Type>(column, validity),
+            Number::UInt64 => {
+                let values = column.values::<arrow_array::types::UInt64Type>();
+                from_zero(values.to_vec(), validity)
+            }
+            n => for_number!(*n, T => {
+                let values = column.values::<T>().iter();
+                from_zero(values.map(|v| ordered(AsPrimitive::<i64>::as_(*v))).collect(), validity)
+            }),
+        }),
+        DType::Datetime(..) | DType::Timedelta(_) => {
+            let ticks = column.ticks()?;
+            let values = ticks.values().iter().map(|v| ordered(*v)).collect();
+            Ok(from_zero(values, validity))
+        }
+        DType::Str => text_ranks(column),
+        DType::Category { .. } => {
+            let dictionary = column.array().as_dictionary::<Int32Type>();
+            let keys = dictionary.keys().values().iter().map(|k| *k as u64);
+            Ok((
+                keys.collect(),
+                (dictionary.values().len() as u64).max(1) - 1,
+            ))
+        }
+        DType::List(_) => Err(EngineError::type_error("lists cannot be sorted")),
+    }
+}
+
+fn ordered(value: i64) -> u64 {
+    (value as u64) ^ (1 << 63)
+}
+
+fn from_zero(mut values: Vec<u64>, validity: Option<&BooleanBuffer>) -> (Vec<u64>, u64) {
+    let bounds = |bounds: (u64, u64), v: u64| (bounds.0.min(v), bounds.1.max(v));
+    let (low, high) = match validity {
+        None => values.iter().fold((u64::MAX, 0), |b, v| bounds(b, *v)),
+        Some(bits) => bits
+            .set_indices()
+            .fold((u64::MAX, 0), |b, i| bounds(b, values[i])),
+    };
+    if low > high {
+        return (values, 0);
+    }
+    for value in &mut values {
+        *value = value.wrapping_sub(low);
+    }
+    (values, high - low)
+}
+
+fn float_ranks<T: ArrowPrimitiveType>(
+    column: &Column,
+    validity: Option<&BooleanBuffer>,
+) -> (Vec<u64>, u64)
+where
+    T::Native: AsPrimitive<f64>,
+{
+    let values = column.values::<T>();
+    let is_whole = values.iter().all(|v| {
+        let v: f64 = v.as_();
+        v.is_nan() || (v.abs() < 1e15 && v.trunc() == v)
+    });
+    let ranks = if is_whole {
+        values
+            .iter()
+            .map(|v| ordered(AsPrimitive::<f64>::as_(*v) as i64))
+            .collect()
+    } else {
+        values
+            .iter()
+            .map(|v| {
+                let bits = (AsPrimitive::<f64>::as_(*v) + 0.0).to_bits();
+                bits ^ (((bits as i64 >> 63) as u64) | (1 << 63))
+            })
+            .collect()
+    };
+    from_zero(ranks, validity)
+}
+
+/// Strings rank by their place among the sorted distinct strings.
+fn text_ranks(column: &Column) -> Result<(Vec<u64>, u64)> {
+    let encoded = encode_one(column)?;
+    let texts = column.as_str()?;
+    let text_of = |code: u32| {
+        let row = encoded.representatives[code as usize] as usize;
+        (!texts.is_null(row)).then(|| texts.value(row))
+    };
+    let mut order: Vec<u32> = (0..encoded.representatives.len() as u32).collect();
+    order.sort_unstable_by(|a, b| text_of(*a).cmp(&text_of(*b)));
+    let mut rank = vec![0u64; order.len()];
+    for (place, code) in order.iter().enumerate() {
+        rank[*code as usize] = place as u64;
+    }
+    let values = encoded.codes.iter().map(|c| rank[*c as usize]).collect();
+    Ok((values, (order.len() as u64).max(1) - 1))
+}
+
+/// A key for comparison between tables: categories by value, since dictionaries differ.
+pub(crate) fn comparable(column: &Column) -> Result<Column> {
+    decode_category(column)
+}
