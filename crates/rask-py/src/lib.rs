@@ -3,8 +3,19 @@
 //! crates below.
 
 mod array;
+mod buffers;
+mod builder;
+mod callable;
 mod cluster;
+mod convert;
+mod error;
+mod explicit;
 mod frame;
+mod object;
+mod origin;
+mod plan;
+mod program;
+mod sizeof;
 
 use pyo3::prelude::*;
 
@@ -14,6 +25,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    object::register_codec();
+    callable::register_codec();
+    program::register_codec();
+    plan::register(module)?;
+    builder::register(module)?;
+    explicit::register(module)?;
     array::register(module)?;
     frame::register(module)?;
     cluster::register(module)?;

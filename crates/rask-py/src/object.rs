@@ -1,0 +1,122 @@
+//! A Python object as a value: pickle protocol 5, large buffers out of band.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+use rask_value::{CodecError, Encoded, Frames, Value, ValueRef};
+use std::sync::Arc;
+
+use crate::buffers::{FrameBuffer, bytes_of};
+use crate::sizeof::sizeof;
+
+/// The kind of encoded Python objects.
+pub const KIND: &str = "pickle";
+
+/// A Python object held as a task's value.
+pub struct PyValue {
+    object: Py<PyAny>,
+    nbytes: u64,
+}
+
+impl PyValue {
+    /// Takes a Python object.
+    pub fn new(object: Bound<'_, PyAny>) -> Self {
+        let nbytes = sizeof(&object);
+        PyValue {
+            object: object.unbind(),
+            nbytes,
+        }
+    }
+
+    /// Takes a Python object as a shared value.
+    pub fn wrap(object: Bound<'_, PyAny>) -> ValueRef {
+        Arc::new(Self::new(object))
+    }
+
+    /// The object.
+    pub fn bind<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.object.bind(py)
+    }
+}
+
+impl std::fmt::Debug for PyValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PyValue({} bytes)", self.nbytes)
+    }
+}
+
+impl Value for PyValue {
+    fn nbytes(&self) -> u64 {
+        self.nbytes
+    }
+
+    fn type_name(&self) -> String {
+        Python::attach(|py| type_name_of(self.bind(py)))
+    }
+
+    fn encode(&self) -> Result<Encoded, CodecError> {
+        Python::attach(|py| {
+            let object = self.bind(py);
+            Ok(Encoded {
+                kind: KIND.to_owned(),
+                frames: dumps(object)?,
+            })
+        })
+    }
+}
+
+/// `"module.Type"` of an object, without the module for builtins.
+pub fn type_name_of(object: &Bound<'_, PyAny>) -> String {
+    object
+        .get_type()
+        .fully_qualified_name()
+        .map_or_else(|_| "object".to_owned(), |name| name.to_string())
+}
+
+/// Pickles an object: header and out-of-band buffers that share its memory.
+pub fn dumps(object: &Bound<'_, PyAny>) -> Result<Frames, CodecError> {
+    try_dumps(object).map_err(|error| CodecError::NotSerialisable {
+        what: type_name_of(object),
+        reason: error.to_string(),
+    })
+}
+
+fn try_dumps(object: &Bound<'_, PyAny>) -> PyResult<Frames> {
+    let py = object.py();
+    let serialise = py
+        .import(pyo3::intern!(py, "rask._pickle"))?
+        .getattr(pyo3::intern!(py, "dumps"))?;
+    let (header, buffers): (Bound<'_, PyBytes>, Bound<'_, PyList>) =
+        serialise.call1((object,))?.extract()?;
+    let buffers = buffers.iter().map(|buffer| bytes_of(&buffer));
+    Ok(Frames {
+        header: bytes_of(header.as_any())?,
+        buffers: buffers.collect::<PyResult<_>>()?,
+    })
+}
+
+/// Reads what [`dumps`] wrote; large buffers are shared with the frames and read-only.
+pub fn loads<'py>(py: Python<'py>, frames: &Frames) -> PyResult<Bound<'py, PyAny>> {
+    let buffers = PyList::empty(py);
+    for buffer in &frames.buffers {
+        buffers.append(Bound::new(py, FrameBuffer::new(buffer.clone()))?)?;
+    }
+    let header = Bound::new(py, FrameBuffer::new(frames.header.clone()))?;
+    py.import(pyo3::intern!(py, "rask._pickle"))?
+        .getattr(pyo3::intern!(py, "loads"))?
+        .call1((header, buffers))
+}
+
+fn decode(frames: &Frames) -> Result<ValueRef, CodecError> {
+    Python::attach(|py| {
+        let object = loads(py, frames).map_err(|error| CodecError::Malformed {
+            kind: KIND,
+            reason: error.to_string(),
+        })?;
+        Ok(PyValue::wrap(object))
+    })
+}
+
+/// Makes Python objects decodable in this process.
+pub fn register_codec() {
+    rask_value::codec::register_value(KIND, decode);
+}

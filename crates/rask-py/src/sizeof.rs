@@ -1,0 +1,94 @@
+//! How many bytes a Python object holds: exact for buffers, sampled for containers.
+
+use pyo3::prelude::*;
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyNone, PySet,
+    PyString, PyTuple,
+};
+
+/// Objects looked at in a container; the rest are taken to be like them.
+const SAMPLE: usize = 10;
+/// Containers inside containers that are looked into.
+const DEPTH: usize = 4;
+/// A small object: header and a word or two.
+const SMALL_BYTES: u64 = 32;
+
+/// Bytes of memory that go away with `object`, estimated.
+pub fn sizeof(object: &Bound<'_, PyAny>) -> u64 {
+    sizeof_within(object, DEPTH)
+}
+
+fn sizeof_within(object: &Bound<'_, PyAny>, depth: usize) -> u64 {
+    if object.is_exact_instance_of::<PyInt>()
+        || object.is_exact_instance_of::<PyFloat>()
+        || object.is_exact_instance_of::<PyNone>()
+        || object.is_exact_instance_of::<PyBool>()
+    {
+        return SMALL_BYTES;
+    }
+    if let Ok(text) = object.cast_exact::<PyString>() {
+        return 49 + text.len().unwrap_or(0) as u64;
+    }
+    if let Ok(bytes) = object.cast_exact::<PyBytes>() {
+        return 33 + bytes.as_bytes().len() as u64;
+    }
+    if let Ok(bytes) = object.cast_exact::<PyByteArray>() {
+        return 57 + bytes.len() as u64;
+    }
+    sizeof_container(object, depth).unwrap_or_else(|| sizeof_foreign(object))
+}
+
+fn sizeof_container(object: &Bound<'_, PyAny>, depth: usize) -> Option<u64> {
+    if let Ok(list) = object.cast_exact::<PyList>() {
+        return Some(56 + sampled(list.len(), 8, depth, list.iter()));
+    }
+    if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+        return Some(40 + sampled(tuple.len(), 8, depth, tuple.iter()));
+    }
+    if let Ok(dict) = object.cast_exact::<PyDict>() {
+        let items = dict
+            .iter()
+            .take(SAMPLE)
+            .flat_map(|(key, value)| [key, value]);
+        let count = 2 * dict.len();
+        return Some(64 + sampled(count, 24, depth, items.collect::<Vec<_>>().into_iter()));
+    }
+    if let Ok(set) = object.cast_exact::<PySet>() {
+        return Some(216 + sampled(set.len(), 16, depth, set.iter()));
+    }
+    if let Ok(set) = object.cast_exact::<PyFrozenSet>() {
+        return Some(216 + sampled(set.len(), 16, depth, set.iter()));
+    }
+    None
+}
+
+fn sampled<'py>(
+    count: usize,
+    slot_bytes: u64,
+    depth: usize,
+    items: impl Iterator<Item = Bound<'py, PyAny>>,
+) -> u64 {
+    let slots = count as u64 * slot_bytes;
+    if depth == 0 || count == 0 {
+        return slots;
+    }
+    let (mut seen, mut bytes) = (0_u64, 0_u64);
+    for item in items.take(2 * SAMPLE) {
+        seen += 1;
+        bytes += sizeof_within(&item, depth - 1);
+    }
+    slots + bytes * count as u64 / seen.max(1)
+}
+
+/// Objects of other types: `nbytes` where there is one (NumPy, Arrow, CuPy), pandas' own count,
+/// and `sys.getsizeof` for the rest.
+fn sizeof_foreign(object: &Bound<'_, PyAny>) -> u64 {
+    let py = object.py();
+    let helper = py
+        .import(pyo3::intern!(py, "rask.sizeof"))
+        .and_then(|module| module.getattr(pyo3::intern!(py, "sizeof_foreign")));
+    helper
+        .and_then(|function| function.call1((object,)))
+        .and_then(|size| size.extract::<u64>())
+        .unwrap_or(SMALL_BYTES)
+}
