@@ -6,6 +6,7 @@
 //! * [`codec`]: from frames back to values and ops, by kind.
 //! * `NdArray`, `DType`: native n-d arrays (module `array`).
 
+pub mod array;
 pub mod codec;
 mod error;
 mod frames;

@@ -1,0 +1,91 @@
+//! Native arrays as values: accounting and encoding.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Buffer, DType, NdArray, contiguous_strides};
+use crate::{CodecError, Encoded, Frames, Value, ValueRef};
+
+const KIND: &str = "ndarray";
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    dtype: DType,
+    shape: Vec<usize>,
+}
+
+impl Value for NdArray {
+    /// The bytes of the whole buffer: a small view keeps a large buffer alive.
+    fn nbytes(&self) -> u64 {
+        self.buffer().len() as u64
+    }
+
+    fn type_name(&self) -> String {
+        "array".to_string()
+    }
+
+    fn encode(&self) -> Result<Encoded, CodecError> {
+        let header = Header {
+            dtype: self.dtype(),
+            shape: self.shape().to_vec(),
+        };
+        let header =
+            postcard::to_allocvec(&header).map_err(|error| malformed(error.to_string()))?;
+        let whole = self.to_contiguous();
+        let bytes = whole.shared_bytes().unwrap_or_default();
+        Ok(Encoded {
+            kind: KIND.to_string(),
+            frames: Frames {
+                header: header.into(),
+                buffers: vec![bytes],
+            },
+        })
+    }
+}
+
+/// Makes arrays decodable in this process.
+pub fn register() {
+    crate::codec::register_value(KIND, decode);
+}
+
+fn decode(frames: &Frames) -> Result<ValueRef, CodecError> {
+    let header: Header =
+        postcard::from_bytes(&frames.header).map_err(|error| malformed(error.to_string()))?;
+    let bytes: Bytes = frames.buffers.first().cloned().unwrap_or_default();
+    let size = header
+        .shape
+        .iter()
+        .try_fold(header.dtype.itemsize(), |bytes, &length| {
+            bytes.checked_mul(length)
+        });
+    if size != Some(bytes.len()) {
+        return Err(malformed(format!(
+            "{} bytes for shape {:?}",
+            bytes.len(),
+            header.shape
+        )));
+    }
+    // Elements are read through typed slices, so memory that is not aligned for them is copied.
+    let aligned = (bytes.as_ptr() as usize).is_multiple_of(16);
+    let buffer = if aligned {
+        Buffer::from_bytes(bytes)
+    } else {
+        Buffer::copy_of(&bytes)
+    };
+    let strides = contiguous_strides(&header.shape, header.dtype.itemsize());
+    let array = NdArray::from_parts(
+        header.dtype,
+        header.shape.as_slice().into(),
+        strides,
+        0,
+        Arc::new(buffer),
+    )
+    .map_err(|error| malformed(error.to_string()))?;
+    Ok(Arc::new(array))
+}
+
+fn malformed(reason: String) -> CodecError {
+    CodecError::Malformed { kind: KIND, reason }
+}
