@@ -1,1 +1,28 @@
 //! The worker's state machine: fetch, run, keep, spill, report. No clock, socket or thread.
+//!
+//! [`Machine`] knows tasks as integers. Its owner, the *shell*, tells it what happened
+//! ([`Event`]), does what it is told at once ([`Command`]), and asks for work whenever it has a
+//! thread or a connection to spare ([`Machine::pull`] gives a [`Job`]). The same events in the same
+//! order give the same commands and jobs.
+//!
+//! The machine keeps the memory held by values, and promised to running tasks, within a budget:
+//! a task is admitted when its predicted output fits; otherwise values whose next use is farthest
+//! away are spilled first. One task is always let through, so that work never stops.
+
+mod event;
+mod invariants;
+mod machine;
+mod memory;
+mod predict;
+mod ready;
+mod spill;
+mod state;
+mod topology;
+
+pub use event::{Command, Event, Job};
+pub use machine::{Limits, Machine};
+pub use ready::Pull;
+pub use topology::{TableTopology, Topology};
+
+/// Number of a task in a machine.
+pub type TaskId = rask_graph::TaskId;

@@ -1,0 +1,354 @@
+//! The machine's transitions.
+
+use std::collections::VecDeque;
+
+use crate::memory::Memory;
+use crate::predict::Predictor;
+use crate::ready::Ready;
+use crate::state::{State, Task};
+use crate::{Command, Event, Job, Pull, TaskId, Topology};
+
+/// What the machine keeps within.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Bytes of values in memory; `None` is no limit.
+    pub memory_bytes_max: Option<u64>,
+    /// Smaller values are never spilled.
+    pub spill_bytes_min: u64,
+}
+
+/// The state of all tasks. See the [crate's page](crate).
+pub struct Machine<T> {
+    pub(crate) topology: T,
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) ready: Ready,
+    pub(crate) memory: Memory,
+    pub(crate) predictor: Predictor,
+    /// Spills and reads that wait to be pulled.
+    pub(crate) transfers: VecDeque<Job>,
+    /// Tasks all of whose inputs have been read back.
+    pub(crate) loaded: Vec<TaskId>,
+    /// Tasks that wait for inputs to be read back.
+    pub(crate) loading: Vec<TaskId>,
+    pub(crate) running: u32,
+    /// Spills and reads that have not ended, pulled or not.
+    pub(crate) transfers_open: u32,
+    pub(crate) unfinished: usize,
+    pub(crate) spill_bytes_min: u64,
+}
+
+impl<T: Topology> Machine<T> {
+    /// A machine in which every task of `topology` waits. Continue with [`keep`](Self::keep),
+    /// [`supply`](Self::supply) and [`begin`](Self::begin).
+    pub fn new(topology: T, limits: Limits) -> Self {
+        let count = topology.len();
+        let tasks = (0..count as u32)
+            .map(|task| {
+                let (deps, users) = (topology.deps(task), topology.dependents(task));
+                Task::new(deps.len() as u32, users.len() as u32)
+            })
+            .collect();
+        Machine {
+            topology,
+            tasks,
+            ready: Ready::default(),
+            memory: Memory::new(limits.memory_bytes_max),
+            predictor: Predictor::default(),
+            transfers: VecDeque::new(),
+            loaded: Vec::new(),
+            loading: Vec::new(),
+            running: 0,
+            transfers_open: 0,
+            unfinished: count,
+            spill_bytes_min: limits.spill_bytes_min,
+        }
+    }
+
+    /// Keeps the value of `task` until [`Event::Released`].
+    pub fn keep(&mut self, task: TaskId) {
+        self.tasks[task as usize].set(Task::KEPT, true);
+    }
+
+    /// The shell holds the value of `task` already, in memory that is not the machine's to count.
+    pub fn supply(&mut self, task: TaskId) {
+        let entry = &mut self.tasks[task as usize];
+        entry.state = State::Memory;
+        entry.set(Task::UNSPILLABLE, true);
+        self.unfinished -= 1;
+        for &user in self.topology.dependents(task) {
+            self.tasks[user as usize].waiting -= 1;
+        }
+    }
+
+    /// Makes the tasks ready that wait for nothing. `sequence` has all tasks by priority.
+    pub fn begin(&mut self, sequence: &[TaskId]) {
+        for &task in sequence {
+            let entry = &mut self.tasks[task as usize];
+            if entry.state == State::Waiting && entry.waiting == 0 {
+                entry.state = State::Ready;
+                let (lane, priority) = (self.topology.lane(task), self.topology.priority(task));
+                self.ready.push_sorted(lane, priority, task);
+            }
+        }
+    }
+
+    /// Where edges and priorities are found.
+    pub fn topology(&self) -> &T {
+        &self.topology
+    }
+
+    /// The number of tasks without a value so far.
+    pub fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+
+    /// Bytes of values in memory.
+    pub fn held_bytes(&self) -> u64 {
+        self.memory.held
+    }
+
+    /// How many jobs there may be for threads that have none.
+    pub fn ready_count(&self) -> usize {
+        self.ready.len() + self.transfers.len() + self.loaded.len()
+    }
+
+    /// How many ready tasks there may be in one lane.
+    pub fn ready_count_of(&self, lane: u8) -> usize {
+        self.ready.len_of(lane)
+    }
+
+    /// The lane of the ready task that `pull` would find, if there is one.
+    pub fn peek_lane(&self, pull: Pull) -> Option<u8> {
+        self.ready.peek(pull).map(|(lane, _)| lane)
+    }
+
+    /// The time that the ready task which `pull` would find is expected to take, in nanoseconds:
+    /// `None` if there is no such task, `Some(None)` if nothing is known.
+    pub fn peek_nanos(&self, pull: Pull) -> Option<Option<u64>> {
+        let (_, task) = self.ready.peek(pull)?;
+        Some(self.expected_nanos(task))
+    }
+
+    /// The time `task` is expected to take, in nanoseconds, once one of its group has finished.
+    pub fn expected_nanos(&self, task: TaskId) -> Option<u64> {
+        self.predictor.find_nanos(self.topology.group(task))
+    }
+
+    /// Whether the running task `task` is the only one that still needs the value of its input
+    /// `dep`, so that it may have it for its own.
+    #[inline]
+    pub fn is_last_use(&self, dep: TaskId) -> bool {
+        let entry = &self.tasks[dep as usize];
+        entry.users == 1 && entry.state == State::Memory && !entry.has(Task::KEPT)
+    }
+
+    /// Takes in what happened.
+    #[inline]
+    pub fn handle(&mut self, event: Event, commands: &mut Vec<Command>) {
+        match event {
+            Event::Finished {
+                task,
+                nbytes,
+                nanos,
+            } => self.on_finished(task, nbytes, nanos, commands),
+            Event::Failed { task } => self.on_failed(task, commands),
+            Event::Spilled { task } => self.on_spilled(task, commands),
+            Event::SpillFailed { task } => self.on_spill_failed(task, commands),
+            Event::Unspilled { task } => self.on_unspilled(task, commands),
+            Event::Released { task } => self.on_released(task, commands),
+            Event::Cancelled { task } => self.on_cancelled(task, commands),
+        }
+    }
+
+    /// The best job for a thread that has none, if there is one now.
+    #[inline]
+    pub fn pull(&mut self, pull: Pull, commands: &mut Vec<Command>) -> Option<Job> {
+        if let Some(job) = self.find_transfer(pull) {
+            return Some(job);
+        }
+        while let Some((lane, task)) = self.ready.peek(pull) {
+            if self.tasks[task as usize].state != State::Ready {
+                self.ready.pop(lane);
+                continue;
+            }
+            if !self.memory.is_limited() {
+                self.ready.pop(lane);
+                self.tasks[task as usize].state = State::Running;
+                self.running += 1;
+                return Some(Job::Run { task });
+            }
+            if !self.decide_admission(task, commands) {
+                return self.transfers.pop_front();
+            }
+            self.ready.pop(lane);
+            if self.start(task) {
+                return Some(Job::Run { task });
+            }
+            if let Some(job) = self.find_transfer(pull) {
+                return Some(job);
+            }
+        }
+        None
+    }
+
+    /// Spills, reads, and tasks that were admitted before.
+    #[inline]
+    fn find_transfer(&mut self, pull: Pull) -> Option<Job> {
+        if let Some(job) = self.transfers.pop_front() {
+            return Some(job);
+        }
+        let fits = |task: TaskId| match pull {
+            Pull::Any => true,
+            Pull::Lane(lane) => self.topology.lane(task) == lane,
+            Pull::NotLane(lane) => self.topology.lane(task) != lane,
+        };
+        let position = self.loaded.iter().position(|&task| fits(task))?;
+        let task = self.loaded.swap_remove(position);
+        self.tasks[task as usize].state = State::Running;
+        self.running += 1;
+        Some(Job::Run { task })
+    }
+
+    /// Pins the inputs of an admitted task and promises it memory. Returns whether it runs now;
+    /// otherwise inputs have to be read back first.
+    fn start(&mut self, task: TaskId) -> bool {
+        let predicted = self.predict_bytes(task);
+        self.memory.reserved += predicted;
+        let mut missing = 0;
+        for &dep in self.topology.deps(task) {
+            let entry = &mut self.tasks[dep as usize];
+            entry.pins += 1;
+            if entry.state == State::Disk {
+                entry.state = State::Unspilling;
+                self.memory.held += entry.nbytes;
+                self.transfers.push_back(Job::Unspill { task: dep });
+                self.transfers_open += 1;
+            }
+            missing += u32::from(!entry.in_memory());
+        }
+        let entry = &mut self.tasks[task as usize];
+        entry.nbytes = predicted;
+        entry.waiting = missing;
+        if missing == 0 {
+            entry.state = State::Running;
+            self.running += 1;
+        } else {
+            entry.state = State::Loading;
+            self.loading.push(task);
+        }
+        missing == 0
+    }
+
+    #[inline]
+    fn on_finished(&mut self, task: TaskId, nbytes: u64, nanos: u64, commands: &mut Vec<Command>) {
+        self.predictor.learn(self.topology.group(task), nbytes, nanos);
+        self.running -= 1;
+        self.unfinished -= 1;
+        let limited = self.memory.is_limited();
+        let entry = &mut self.tasks[task as usize];
+        if limited {
+            self.memory.reserved -= entry.nbytes;
+        }
+        entry.state = State::Memory;
+        entry.nbytes = nbytes;
+        self.memory.held += nbytes;
+        let (kept, needed, doomed) = (
+            entry.has(Task::KEPT),
+            entry.users > 0,
+            entry.has(Task::DOOMED),
+        );
+        self.leave_inputs(task, limited, commands);
+        if doomed || !(kept || needed) {
+            self.forget(task, commands);
+            return;
+        }
+        if kept {
+            commands.push(Command::Report { task });
+        }
+        for index in 0..self.topology.dependents(task).len() {
+            let user = self.topology.dependents(task)[index];
+            let entry = &mut self.tasks[user as usize];
+            entry.waiting -= 1;
+            if entry.waiting == 0 && entry.state == State::Waiting {
+                entry.state = State::Ready;
+                let (lane, priority) = (self.topology.lane(user), self.topology.priority(user));
+                self.ready.push(lane, priority, user);
+            }
+        }
+        if limited {
+            self.note_candidate(task);
+            self.shrink_to_budget(commands);
+        }
+    }
+
+    /// A task will not need its inputs any longer.
+    #[inline]
+    fn leave_inputs(&mut self, task: TaskId, pinned: bool, commands: &mut Vec<Command>) {
+        for index in 0..self.topology.deps(task).len() {
+            let dep = self.topology.deps(task)[index];
+            let entry = &mut self.tasks[dep as usize];
+            entry.users -= 1;
+            if pinned {
+                entry.pins -= 1;
+            }
+            if entry.users == 0 && !entry.has(Task::KEPT) {
+                self.forget(dep, commands);
+            } else if pinned && entry.pins == 0 {
+                self.note_candidate(dep);
+            }
+        }
+    }
+
+    fn on_failed(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        self.running -= 1;
+        let limited = self.memory.is_limited();
+        let entry = &mut self.tasks[task as usize];
+        if limited {
+            self.memory.reserved -= entry.nbytes;
+        }
+        entry.nbytes = 0;
+        entry.state = State::Failed;
+        self.leave_inputs(task, limited, commands);
+    }
+
+    fn on_released(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        let entry = &mut self.tasks[task as usize];
+        entry.set(Task::KEPT, false);
+        if entry.users == 0 && entry.has_value() {
+            self.forget(task, commands);
+        }
+    }
+
+    fn on_cancelled(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        let entry = &mut self.tasks[task as usize];
+        entry.set(Task::KEPT, false);
+        match entry.state {
+            State::Waiting | State::Ready => {
+                entry.state = State::Gone;
+                self.unfinished -= 1;
+                self.leave_inputs(task, false, commands);
+            }
+            State::Loading | State::Running => entry.set(Task::DOOMED, true),
+            _ if entry.users == 0 && entry.has_value() => self.forget(task, commands),
+            _ => {}
+        }
+    }
+
+    /// Gives a value up, now or as soon as the transfer it is in has ended.
+    fn forget(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        let entry = &mut self.tasks[task as usize];
+        match entry.state {
+            State::Memory => {
+                self.memory.held -= entry.nbytes;
+                entry.state = State::Gone;
+                commands.push(Command::Drop { task });
+            }
+            State::Disk => {
+                entry.state = State::Gone;
+                commands.push(Command::Drop { task });
+            }
+            State::Spilling | State::Unspilling => entry.set(Task::DOOMED, true),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Room for tasks: admission, spilling, reading back.
+
+use std::collections::BinaryHeap;
+
+use crate::state::{State, Task};
+use crate::{Command, Job, Machine, TaskId, Topology};
+
+/// How many users of a value are looked at to find its next use.
+const USERS_SCANNED_MAX: usize = 64;
+
+impl<T: Topology> Machine<T> {
+    /// Bytes the value of `task` is expected to take.
+    pub(crate) fn predict_bytes(&self, task: TaskId) -> u64 {
+        self.topology.predicted_bytes(task).unwrap_or_else(|| {
+            let learned = self.predictor.find_nbytes(self.topology.group(task));
+            learned.unwrap_or_else(|| self.largest_input(task))
+        })
+    }
+
+    /// A guess for a task of which nothing is known: as large as its largest input.
+    fn largest_input(&self, task: TaskId) -> u64 {
+        let inputs = self.topology.deps(task).iter();
+        inputs
+            .map(|&dep| self.tasks[dep as usize].nbytes)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Whether there is room for `task` now. If not, room is being made, or will be when running
+    /// tasks end.
+    pub(crate) fn decide_admission(&mut self, task: TaskId, commands: &mut Vec<Command>) -> bool {
+        let need = self.predict_bytes(task) + self.bytes_to_read_back(task);
+        if self.memory.fits(need) {
+            return true;
+        }
+        self.pin_inputs(task, true);
+        self.make_room(need, commands);
+        self.pin_inputs(task, false);
+        let nothing_else =
+            self.running == 0 && self.loading.is_empty() && self.loaded.is_empty() && self.transfers_open == 0;
+        self.memory.fits(need) || nothing_else
+    }
+
+    fn bytes_to_read_back(&self, task: TaskId) -> u64 {
+        let deps = self.topology.deps(task).iter();
+        deps.map(|&dep| &self.tasks[dep as usize])
+            .filter(|entry| entry.state == State::Disk)
+            .map(|entry| entry.nbytes)
+            .sum()
+    }
+
+    /// Keeps the inputs of a task that asks for room from being the ones that make it.
+    fn pin_inputs(&mut self, task: TaskId, on: bool) {
+        for index in 0..self.topology.deps(task).len() {
+            let dep = self.topology.deps(task)[index];
+            let entry = &mut self.tasks[dep as usize];
+            if on {
+                entry.pins += 1;
+            } else {
+                entry.pins -= 1;
+                if entry.pins == 0 {
+                    self.note_candidate(dep);
+                }
+            }
+        }
+    }
+
+    /// Starts spills when more is held and promised than the budget.
+    pub(crate) fn shrink_to_budget(&mut self, commands: &mut Vec<Command>) {
+        if self.memory.excess(0) > 0 {
+            self.make_room(0, commands);
+        }
+    }
+
+    /// Evicts and spills until `need` bytes will fit, those first whose next use is farthest away.
+    fn make_room(&mut self, need: u64, commands: &mut Vec<Command>) {
+        if self.memory.candidates.is_none() {
+            self.collect_candidates();
+        }
+        while self.memory.excess(need) > 0 {
+            let Some(candidates) = &mut self.memory.candidates else {
+                return;
+            };
+            let Some((_, task)) = candidates.pop() else {
+                return;
+            };
+            let entry = &mut self.tasks[task as usize];
+            entry.set(Task::LISTED, false);
+            if !is_spillable(entry, self.spill_bytes_min) {
+                continue;
+            }
+            if entry.has(Task::ON_DISK) {
+                entry.state = State::Disk;
+                self.memory.held -= entry.nbytes;
+                commands.push(Command::Evict { task });
+            } else {
+                entry.state = State::Spilling;
+                self.memory.leaving += entry.nbytes;
+                self.transfers.push_back(Job::Spill { task });
+                self.transfers_open += 1;
+            }
+        }
+    }
+
+    fn collect_candidates(&mut self) {
+        self.memory.candidates = Some(BinaryHeap::new());
+        for task in 0..self.tasks.len() as u32 {
+            self.note_candidate(task);
+        }
+    }
+
+    /// Lists a value that could be spilled, unless it is listed. A pinned one leaves the list when
+    /// its turn comes, and is listed again when its last pin goes.
+    pub(crate) fn note_candidate(&mut self, task: TaskId) {
+        let entry = &mut self.tasks[task as usize];
+        if self.memory.candidates.is_none()
+            || entry.has(Task::LISTED)
+            || !is_spillable(entry, self.spill_bytes_min)
+        {
+            return;
+        }
+        entry.set(Task::LISTED, true);
+        let next_use = self.next_use(task);
+        if let Some(candidates) = &mut self.memory.candidates {
+            candidates.push((next_use, task));
+        }
+    }
+
+    /// Priority of the first task that will need the value.
+    fn next_use(&self, task: TaskId) -> u64 {
+        let users = self.topology.dependents(task).iter();
+        users
+            .take(USERS_SCANNED_MAX)
+            .filter(|&&user| {
+                let state = self.tasks[user as usize].state;
+                matches!(state, State::Waiting | State::Ready | State::Loading)
+            })
+            .map(|&user| self.topology.priority(user))
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn on_spilled(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        self.end_spill(task);
+        let entry = &mut self.tasks[task as usize];
+        entry.set(Task::ON_DISK, true);
+        if entry.has(Task::DOOMED) {
+            self.drop_after_transfer(task, commands);
+        } else if entry.pins == 0 {
+            entry.state = State::Disk;
+            self.memory.held -= entry.nbytes;
+            commands.push(Command::Evict { task });
+        }
+    }
+
+    pub(crate) fn on_spill_failed(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        self.end_spill(task);
+        let entry = &mut self.tasks[task as usize];
+        entry.set(Task::UNSPILLABLE, true);
+        if entry.has(Task::DOOMED) {
+            self.drop_after_transfer(task, commands);
+        }
+    }
+
+    fn end_spill(&mut self, task: TaskId) {
+        let entry = &mut self.tasks[task as usize];
+        self.transfers_open -= 1;
+        self.memory.leaving -= entry.nbytes;
+        entry.state = State::Memory;
+    }
+
+    pub(crate) fn on_unspilled(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        self.transfers_open -= 1;
+        let entry = &mut self.tasks[task as usize];
+        entry.state = State::Memory;
+        if entry.has(Task::DOOMED) {
+            self.drop_after_transfer(task, commands);
+            return;
+        }
+        let users = self.topology.dependents(task);
+        let waiters: Vec<TaskId> = if users.len() <= USERS_SCANNED_MAX {
+            users.to_vec()
+        } else {
+            let deps = |&loading: &TaskId| self.topology.deps(loading).iter().map(move |&d| (loading, d));
+            let edges = self.loading.iter().flat_map(deps);
+            edges.filter(|&(_, dep)| dep == task).map(|(t, _)| t).collect()
+        };
+        for user in waiters {
+            let entry = &mut self.tasks[user as usize];
+            if entry.state == State::Loading {
+                entry.waiting -= 1;
+                if entry.waiting == 0 {
+                    self.loading.retain(|&other| other != user);
+                    self.loaded.push(user);
+                }
+            }
+        }
+    }
+
+    fn drop_after_transfer(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        let entry = &mut self.tasks[task as usize];
+        self.memory.held -= entry.nbytes;
+        entry.state = State::Gone;
+        commands.push(Command::Drop { task });
+    }
+}
+
+fn is_spillable(entry: &Task, bytes_min: u64) -> bool {
+    entry.state == State::Memory
+        && entry.pins == 0
+        && entry.nbytes > 0
+        && entry.nbytes >= bytes_min
+        && !entry.has(Task::UNSPILLABLE)
+}
