@@ -1,1 +1,38 @@
-//! Messages between client, scheduler and worker as plain enums, their versions and encoding.
+//! Messages between client, scheduler and worker.
+//!
+//! Every conversation has one closed enum for each direction ([`FromClient`], [`ToClient`],
+//! [`FromWorker`], [`ToWorker`], [`FromPeer`], [`ToPeer`]). Control is encoded as Protocol Buffers
+//! (by derive, no schema compiler), so that a newer peer may add fields; many tasks travel as
+//! columns of packed integers; large buffers travel beside the control part as raw payloads that
+//! are never copied to be parsed.
+//!
+//! Decoding arbitrary bytes returns an error or a message; it never panics, and it allocates no
+//! more than a small multiple of the bytes it was given. What a message *means* (is this block in
+//! range, are these columns of equal length) is checked by `check` and by the conversions here.
+
+mod blocks;
+mod client;
+mod error;
+mod frame;
+mod layer;
+mod packed;
+mod peer;
+mod worker;
+
+pub use blocks::Blocks;
+pub use client::{
+    Answer, AnswerBody, Cancel, Contents, Erred, FetchFailed, Finished, FromClient, Holders, Info,
+    Names, PeerAddress, Query, QueryBody, Rejected, Submit, ToClient,
+};
+pub use error::ProtoError;
+pub use frame::{Frame, Wire};
+pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};
+pub use packed::{Failure, Inline, InlineBuilder, Packed};
+pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
+pub use worker::{
+    Assign, Death, FromWorker, Heartbeat, Missing, Pages, Peers, Register, Resource, Shutdown,
+    TaskErred, TasksFinished, ToWorker, Welcome, WorkerLayer, WorkerPage, WorkerSummary,
+};
+
+/// Version of the protocol. A peer with another major number is refused in the handshake.
+pub const PROTOCOL_VERSION: u32 = 1;

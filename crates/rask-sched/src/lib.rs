@@ -1,1 +1,32 @@
-//! The scheduler's state machine: events in, commands out. No clock, socket or user code.
+//! The scheduler's state machine.
+//!
+//! [`Scheduler::on_event`] takes what happened and when, and appends what is to be done. There is
+//! no clock, socket, thread or random source inside, and nothing that users wrote is ever decoded:
+//! ops, values and errors pass through as bytes. The network code (`rask-cluster`) and the
+//! simulator (`rask-sim`) are shells around it.
+//!
+//! * `event`: [`Event`]s and [`Command`]s.
+//! * `state`: tables of tasks, layers, workers and clients.
+//! * `submit`: from layers to tasks.
+//! * `transition`: one function for each change of a task's state.
+//! * `policy`: pure decisions: where a task goes, how much a worker is handed, what is stolen.
+//! * `outgoing`: messages under construction; one event makes at most one assignment a worker.
+//! * `invariants`: what must hold after every event, checked in tests and in the simulator.
+
+mod answer;
+mod event;
+mod from_client;
+mod from_worker;
+mod invariants;
+mod membership;
+mod outgoing;
+mod policy;
+mod scheduler;
+mod settings;
+mod state;
+mod submit;
+mod transition;
+
+pub use event::{ClientId, Command, Event, Time, WorkerId};
+pub use scheduler::Scheduler;
+pub use settings::Settings;

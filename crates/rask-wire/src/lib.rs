@@ -1,1 +1,24 @@
-//! Framing, TLS, tokens and addresses.
+//! Connections: addresses, frames, encryption and tokens. What the frames say is not known here.
+//!
+//! * [`Address`]: `tcp://host:port`, `tls://host:port`.
+//! * [`Security`]: the token that every connection needs, and certificates for `tls://`.
+//! * [`Listener::bind`], [`connect`]: both ends prove that they know the token before anything else
+//!   is read, see the module `handshake`.
+//! * [`FrameReader`], [`FrameSender`]: frames with limits on their sizes. Sending never blocks: it
+//!   writes at once where the socket takes it, from whichever thread, and queues the rest.
+
+mod address;
+mod connection;
+mod error;
+mod handshake;
+mod reader;
+mod security;
+mod sender;
+
+pub use address::{Address, Scheme};
+pub use connection::{Connection, Incoming, Listener, connect};
+pub use error::WireError;
+pub use handshake::Role;
+pub use reader::{FrameReader, Limits};
+pub use security::{Security, Token};
+pub use sender::FrameSender;

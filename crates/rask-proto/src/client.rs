@@ -1,0 +1,333 @@
+//! Between client and scheduler. Layers are numbered by the client.
+
+use bytes::Bytes;
+
+use crate::frame::{Parts, impl_wire};
+use crate::{Blocks, Failure, Inline, LayerSpec, Packed, ProtoError, WorkerSummary};
+
+/// What a client tells the scheduler.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum FromClient {
+    #[prost(message, tag = "1")]
+    Submit(Submit),
+    /// The client has no use for these any more.
+    #[prost(message, tag = "2")]
+    Release(Blocks),
+    #[prost(message, tag = "3")]
+    Cancel(Cancel),
+    /// Run these failed blocks, and what they need, again.
+    #[prost(message, tag = "4")]
+    Retry(Blocks),
+    /// A worker could not hand over values that it was said to hold.
+    #[prost(message, tag = "5")]
+    FetchFailed(FetchFailed),
+    #[prost(message, tag = "6")]
+    Query(Query),
+    /// These layers' numbers mean nothing any more.
+    #[prost(message, tag = "7")]
+    ForgetLayers(Blocks),
+}
+
+/// Layers to add, and the blocks of them that the client wants.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Submit {
+    #[prost(message, repeated, tag = "1")]
+    pub layers: Vec<LayerSpec>,
+    /// Positions in `layers` and blocks there.
+    #[prost(message, optional, tag = "2")]
+    pub wanted: Option<Blocks>,
+    /// Higher runs earlier.
+    #[prost(sint32, tag = "3")]
+    pub priority: i32,
+    /// How many times a task that raises is run again.
+    #[prost(uint32, tag = "4")]
+    pub retries: u32,
+    /// Names, addresses or hosts of the workers that may run this; any if empty.
+    #[prost(string, repeated, tag = "5")]
+    pub workers: Vec<String>,
+    /// `workers` is a wish: others may be used if none of them is there.
+    #[prost(bool, tag = "6")]
+    pub allow_other_workers: bool,
+    /// What a task takes of a worker's resources while it runs.
+    #[prost(message, repeated, tag = "7")]
+    pub resources: Vec<crate::Resource>,
+    /// Hold every wanted block on this many workers, at least one.
+    #[prost(uint32, tag = "8")]
+    pub replicas: u32,
+    /// Nobody waits for these: keep them wanted until they end.
+    #[prost(bool, tag = "9")]
+    pub fire_and_forget: bool,
+}
+
+/// Blocks to cancel.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Cancel {
+    #[prost(message, optional, tag = "1")]
+    pub blocks: Option<Blocks>,
+    /// Also if other clients want them.
+    #[prost(bool, tag = "2")]
+    pub force: bool,
+}
+
+/// Blocks that `worker` did not hand over.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct FetchFailed {
+    #[prost(message, optional, tag = "1")]
+    pub blocks: Option<Blocks>,
+    #[prost(uint32, tag = "2")]
+    pub worker: u32,
+}
+
+/// A question; the answer has the same number.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Query {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(oneof = "QueryBody", tags = "2, 3, 4, 5, 6, 7")]
+    pub body: Option<QueryBody>,
+}
+
+/// What a client may ask.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum QueryBody {
+    /// About the scheduler and its workers.
+    #[prost(message, tag = "2")]
+    Info(()),
+    /// Which workers hold these blocks.
+    #[prost(message, tag = "3")]
+    Holders(Blocks),
+    /// Cancel everything and replace the worker processes.
+    #[prost(message, tag = "4")]
+    Restart(()),
+    /// Stop these workers, by name or address, once what only they hold is elsewhere.
+    #[prost(message, tag = "5")]
+    Retire(Names),
+    /// Stop scheduler and workers.
+    #[prost(message, tag = "6")]
+    Shutdown(()),
+    /// Names of the blocks that each worker holds.
+    #[prost(message, tag = "7")]
+    Contents(()),
+}
+
+/// A list of names.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Names {
+    #[prost(string, repeated, tag = "1")]
+    pub names: Vec<String>,
+}
+
+/// What the scheduler tells a client.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum ToClient {
+    /// The workers from which results can be fetched; sent when it changes.
+    #[prost(message, tag = "1")]
+    Peers(crate::Peers),
+    #[prost(message, tag = "2")]
+    Finished(Finished),
+    #[prost(message, tag = "3")]
+    Erred(Erred),
+    /// Not in memory any more; being made again.
+    #[prost(message, tag = "4")]
+    Lost(Blocks),
+    #[prost(message, tag = "5")]
+    Cancelled(Blocks),
+    #[prost(message, tag = "6")]
+    Answer(Answer),
+    /// A submission that cannot be run.
+    #[prost(message, tag = "7")]
+    Rejected(Rejected),
+}
+
+/// Where a worker listens.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct PeerAddress {
+    #[prost(uint32, tag = "1")]
+    pub worker: u32,
+    #[prost(string, tag = "2")]
+    pub address: String,
+}
+
+/// Blocks in memory.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Finished {
+    #[prost(message, optional, tag = "1")]
+    pub blocks: Option<Blocks>,
+    /// A worker that holds the block.
+    #[prost(uint32, repeated, tag = "2")]
+    pub workers: Vec<u32>,
+    #[prost(message, optional, tag = "3")]
+    pub inline: Option<Inline>,
+}
+
+/// Blocks that failed, or that need one that failed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Erred {
+    #[prost(message, optional, tag = "1")]
+    pub blocks: Option<Blocks>,
+    #[prost(message, optional, tag = "2")]
+    pub failure: Option<Failure>,
+}
+
+/// Blocks of a submission that is refused, and why.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Rejected {
+    #[prost(message, optional, tag = "1")]
+    pub blocks: Option<Blocks>,
+    #[prost(string, tag = "2")]
+    pub reason: String,
+}
+
+/// The answer to a question.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Answer {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(oneof = "AnswerBody", tags = "2, 3, 4, 5")]
+    pub body: Option<AnswerBody>,
+}
+
+/// What the scheduler answers.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum AnswerBody {
+    #[prost(message, tag = "2")]
+    Info(Info),
+    #[prost(message, tag = "3")]
+    Holders(Holders),
+    #[prost(message, tag = "4")]
+    Done(()),
+    #[prost(message, tag = "5")]
+    Contents(Contents),
+}
+
+/// About the scheduler and its workers.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Info {
+    #[prost(string, tag = "1")]
+    pub id: String,
+    #[prost(message, repeated, tag = "2")]
+    pub workers: Vec<WorkerSummary>,
+    #[prost(uint64, tag = "3")]
+    pub tasks: u64,
+    #[prost(uint32, tag = "4")]
+    pub clients: u32,
+}
+
+/// Holders of some blocks, in the order asked: block `i` has `workers[offsets[i]..offsets[i + 1]]`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Holders {
+    #[prost(uint32, repeated, tag = "1")]
+    pub offsets: Vec<u32>,
+    #[prost(uint32, repeated, tag = "2")]
+    pub workers: Vec<u32>,
+    /// Bytes of each block, 0 where it is in no memory.
+    #[prost(uint64, repeated, tag = "3")]
+    pub nbytes: Vec<u64>,
+}
+
+/// What each worker holds.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Contents {
+    #[prost(uint32, repeated, tag = "1")]
+    pub workers: Vec<u32>,
+    /// Index into `names`.
+    #[prost(uint32, repeated, tag = "2")]
+    pub layers: Vec<u32>,
+    #[prost(uint32, repeated, tag = "3")]
+    pub blocks: Vec<u32>,
+    #[prost(string, repeated, tag = "4")]
+    pub names: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct FromClientEnvelope {
+    #[prost(oneof = "FromClient", tags = "1, 2, 3, 4, 5, 6, 7")]
+    body: Option<FromClient>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ToClientEnvelope {
+    #[prost(oneof = "ToClient", tags = "1, 2, 3, 4, 5, 6, 7")]
+    body: Option<ToClient>,
+}
+
+impl_wire!(FromClient, FromClientEnvelope);
+impl_wire!(ToClient, ToClientEnvelope);
+
+impl Parts for FromClient {
+    fn for_each_packed(
+        &mut self,
+        visit: &mut dyn FnMut(&mut Packed) -> Result<(), ProtoError>,
+    ) -> Result<(), ProtoError> {
+        let FromClient::Submit(submit) = self else {
+            return Ok(());
+        };
+        for layer in &mut submit.layers {
+            layer.op.iter_mut().try_for_each(&mut *visit)?;
+            layer.pages.iter_mut().try_for_each(&mut *visit)?;
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), ProtoError> {
+        match self {
+            FromClient::Submit(submit) => check_some(&submit.wanted),
+            FromClient::Release(blocks)
+            | FromClient::Retry(blocks)
+            | FromClient::ForgetLayers(blocks) => blocks.check(),
+            FromClient::Cancel(cancel) => check_some(&cancel.blocks),
+            FromClient::FetchFailed(failed) => check_some(&failed.blocks),
+            FromClient::Query(query) => match &query.body {
+                Some(QueryBody::Holders(blocks)) => blocks.check(),
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+impl Parts for ToClient {
+    fn for_each_packed(
+        &mut self,
+        visit: &mut dyn FnMut(&mut Packed) -> Result<(), ProtoError>,
+    ) -> Result<(), ProtoError> {
+        match self {
+            ToClient::Erred(erred) => erred
+                .failure
+                .iter_mut()
+                .filter_map(|failure| failure.exception.as_mut())
+                .try_for_each(visit),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self) -> Result<(), ProtoError> {
+        match self {
+            ToClient::Finished(finished) => check_some(&finished.blocks),
+            ToClient::Erred(erred) => check_some(&erred.blocks),
+            ToClient::Lost(blocks) | ToClient::Cancelled(blocks) => blocks.check(),
+            ToClient::Rejected(rejected) => check_some(&rejected.blocks),
+            ToClient::Peers(_) | ToClient::Answer(_) => Ok(()),
+        }
+    }
+}
+
+fn check_some(blocks: &Option<Blocks>) -> Result<(), ProtoError> {
+    blocks.as_ref().map_or(Ok(()), Blocks::check)
+}
+
+impl Finished {
+    /// Each block with a holder and its inline value.
+    pub fn try_entries(&self) -> Result<Vec<((u32, u32), u32, Option<Bytes>)>, ProtoError> {
+        let blocks = self.blocks.as_ref();
+        let count = blocks.map_or(0, Blocks::len);
+        crate::error::check_columns("finished", count, self.workers.len())?;
+        let inline = match &self.inline {
+            Some(inline) => inline.split()?,
+            None => vec![None; count],
+        };
+        crate::error::check_columns("finished", count, inline.len())?;
+        let blocks = blocks.into_iter().flat_map(Blocks::iter);
+        let rest = self.workers.iter().copied().zip(inline);
+        Ok(blocks.zip(rest).map(|(b, (w, v))| (b, w, v)).collect())
+    }
+}

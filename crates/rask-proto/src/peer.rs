@@ -1,0 +1,135 @@
+//! Between a worker and whoever fetches from it: another worker, or a client.
+
+use crate::error::check_columns;
+use crate::frame::{Parts, impl_wire};
+use crate::{Blocks, Failure, Packed, ProtoError};
+
+/// What a worker or client asks a worker.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum FromPeer {
+    #[prost(message, tag = "1")]
+    GetData(GetData),
+    /// Run something once, outside the graph (`Client.run`).
+    #[prost(message, tag = "2")]
+    Run(RunRequest),
+}
+
+/// Asks for values. Layers are numbered by the scheduler, or named where the asker has no numbers.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct GetData {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(message, optional, tag = "2")]
+    pub blocks: Option<Blocks>,
+    /// If not empty, `blocks.layers` are positions in this list.
+    #[prost(string, repeated, tag = "3")]
+    pub layer_names: Vec<String>,
+}
+
+/// Asks to run an op.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RunRequest {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(message, optional, tag = "2")]
+    pub op: Option<Packed>,
+}
+
+/// What a worker answers.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum ToPeer {
+    #[prost(message, tag = "1")]
+    Data(PeerData),
+    #[prost(message, tag = "2")]
+    Ran(RunReply),
+}
+
+/// Values, in the order asked for; those that are not there are left out.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct PeerData {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// Positions in the request of the values that follow.
+    #[prost(uint32, repeated, tag = "2")]
+    pub found: Vec<u32>,
+    #[prost(message, repeated, tag = "3")]
+    pub values: Vec<Packed>,
+    /// Positions in the request of values that are held but cannot be encoded, and why.
+    #[prost(uint32, repeated, tag = "4")]
+    pub failed: Vec<u32>,
+    #[prost(string, repeated, tag = "5")]
+    pub reasons: Vec<String>,
+}
+
+/// The outcome of a [`RunRequest`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RunReply {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(message, optional, tag = "2")]
+    pub value: Option<Packed>,
+    #[prost(message, optional, tag = "3")]
+    pub failure: Option<Failure>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct FromPeerEnvelope {
+    #[prost(oneof = "FromPeer", tags = "1, 2")]
+    body: Option<FromPeer>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ToPeerEnvelope {
+    #[prost(oneof = "ToPeer", tags = "1, 2")]
+    body: Option<ToPeer>,
+}
+
+impl_wire!(FromPeer, FromPeerEnvelope);
+impl_wire!(ToPeer, ToPeerEnvelope);
+
+impl Parts for FromPeer {
+    fn for_each_packed(
+        &mut self,
+        visit: &mut dyn FnMut(&mut Packed) -> Result<(), ProtoError>,
+    ) -> Result<(), ProtoError> {
+        match self {
+            FromPeer::Run(run) => run.op.iter_mut().try_for_each(visit),
+            FromPeer::GetData(_) => Ok(()),
+        }
+    }
+
+    fn check(&self) -> Result<(), ProtoError> {
+        match self {
+            FromPeer::GetData(get) => get.blocks.as_ref().map_or(Ok(()), Blocks::check),
+            FromPeer::Run(_) => Ok(()),
+        }
+    }
+}
+
+impl Parts for ToPeer {
+    fn for_each_packed(
+        &mut self,
+        visit: &mut dyn FnMut(&mut Packed) -> Result<(), ProtoError>,
+    ) -> Result<(), ProtoError> {
+        match self {
+            ToPeer::Data(data) => data.values.iter_mut().try_for_each(visit),
+            ToPeer::Ran(reply) => {
+                reply.value.iter_mut().try_for_each(&mut *visit)?;
+                let failure = reply.failure.iter_mut();
+                failure
+                    .filter_map(|failure| failure.exception.as_mut())
+                    .try_for_each(visit)
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), ProtoError> {
+        match self {
+            ToPeer::Data(data) => {
+                check_columns("fetched values", data.found.len(), data.values.len())?;
+                check_columns("refused values", data.failed.len(), data.reasons.len())
+            }
+            ToPeer::Ran(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Questions of clients.
+
+use foldhash::HashMap;
+use rask_proto::{
+    Answer, AnswerBody, Blocks, Contents, Holders, Info, Query, QueryBody, Shutdown, ToClient,
+    ToWorker, WorkerSummary,
+};
+
+use crate::event::{ClientId, Command};
+use crate::scheduler::{NOBODY, Scheduler};
+use crate::state::TaskId;
+
+impl Scheduler {
+    pub(crate) fn on_query(&mut self, client: ClientId, query: Query) {
+        let body = match query.body {
+            None => return,
+            Some(QueryBody::Info(())) => AnswerBody::Info(self.info()),
+            Some(QueryBody::Holders(blocks)) => AnswerBody::Holders(self.holders(client, &blocks)),
+            Some(QueryBody::Contents(())) => AnswerBody::Contents(self.contents()),
+            Some(QueryBody::Restart(())) => {
+                self.on_restart();
+                AnswerBody::Done(())
+            }
+            Some(QueryBody::Retire(names)) => {
+                self.on_retire(&names.names);
+                AnswerBody::Done(())
+            }
+            Some(QueryBody::Shutdown(())) => {
+                self.shut_down_workers("the cluster was shut down", false);
+                self.out.push(Command::Stop);
+                AnswerBody::Done(())
+            }
+        };
+        let answer = Answer {
+            id: query.id,
+            body: Some(body),
+        };
+        self.out.push(Command::ToClient {
+            client,
+            message: ToClient::Answer(answer),
+        });
+    }
+
+    fn info(&self) -> Info {
+        let workers = self.workers.by_id.iter();
+        Info {
+            id: String::new(),
+            workers: workers
+                .map(|(id, worker)| WorkerSummary {
+                    worker: id.0,
+                    register: Some(worker.register.clone()),
+                    heartbeat: Some(worker.heartbeat.clone()),
+                    assigned: worker.assigned_count,
+                    held: worker.held_count,
+                    held_bytes: worker.held_bytes,
+                })
+                .collect(),
+            tasks: self.tasks.len() as u64,
+            clients: self.clients.by_id.len() as u32,
+        }
+    }
+
+    fn holders(&self, client: ClientId, blocks: &Blocks) -> Holders {
+        let mut answer = Holders {
+            offsets: vec![0],
+            ..Holders::default()
+        };
+        for (number, block) in blocks.iter() {
+            let layer = self.clients.find_layer(client, number);
+            let task = layer
+                .and_then(|layer| self.find_task(layer, block))
+                .map(|id| self.tasks.get(id));
+            if let Some(task) = task {
+                let holders = task.holders.iter().map(|worker| worker.0);
+                answer.workers.extend(holders);
+            }
+            answer.nbytes.push(task.map_or(0, |task| task.nbytes));
+            answer.offsets.push(answer.workers.len() as u32);
+        }
+        answer
+    }
+
+    fn contents(&self) -> Contents {
+        let mut answer = Contents::default();
+        let mut names: HashMap<u32, u32> = HashMap::default();
+        for (_, task) in self.tasks.iter() {
+            for holder in &task.holders {
+                let name = *names.entry(task.layer).or_insert_with(|| {
+                    let name = self.layers.get(task.layer).name.to_string();
+                    answer.names.push(name);
+                    answer.names.len() as u32 - 1
+                });
+                answer.workers.push(holder.0);
+                answer.layers.push(name);
+                answer.blocks.push(task.block);
+            }
+        }
+        answer
+    }
+
+    /// Cancels everything of everybody and replaces the worker processes.
+    fn on_restart(&mut self) {
+        let all: Vec<TaskId> = self.tasks.iter().map(|(id, _)| id).collect();
+        for id in all {
+            let task = self.tasks.get_mut(id);
+            let wanted_by = std::mem::take(&mut task.wanted_by);
+            let (layer, block) = (task.layer, task.block);
+            for client in wanted_by.into_iter().filter(|client| *client != NOBODY) {
+                if let Some(number) = self.clients.find_number(client, layer) {
+                    self.out.cancelled(client, (number, block));
+                }
+            }
+            self.settle.push(id);
+        }
+        self.settle();
+        self.shut_down_workers("the cluster was restarted", true);
+    }
+
+    /// Workers that are to leave take no more tasks; one that runs nothing leaves at once.
+    fn on_retire(&mut self, names: &[String]) {
+        let leaving: Vec<_> = self
+            .workers
+            .by_id
+            .iter()
+            .filter(|(_, worker)| {
+                names.contains(&worker.register.name) || names.contains(&worker.register.address)
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for worker in leaving {
+            let message = ToWorker::Shutdown(Shutdown {
+                reason: "the worker was retired".to_owned(),
+                restart: false,
+            });
+            self.out.push(Command::ToWorker { worker, message });
+        }
+    }
+
+    fn shut_down_workers(&mut self, reason: &str, restart: bool) {
+        for &worker in self.workers.by_id.keys() {
+            let message = ToWorker::Shutdown(Shutdown {
+                reason: reason.to_owned(),
+                restart,
+            });
+            self.out.push(Command::ToWorker { worker, message });
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What happens to the scheduler, and what it wants done.
+
+use rask_proto::{FromClient, FromWorker, Register, ToClient, ToWorker};
+
+/// Time since the scheduler started, as the shell measures it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time {
+    pub micros: u64,
+}
+
+/// A connected client; numbers are not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(pub u32);
+
+/// A connected worker; numbers are not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkerId(pub u32);
+
+/// Something that happened. Messages of one peer come in the order in which it sent them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    ClientJoined {
+        client: ClientId,
+    },
+    /// The client's connection ended: everything it wanted is wanted no more.
+    ClientLeft {
+        client: ClientId,
+    },
+    FromClient {
+        client: ClientId,
+        message: FromClient,
+    },
+    /// A worker said who it is.
+    WorkerJoined {
+        worker: WorkerId,
+        register: Register,
+    },
+    /// The worker's connection ended, for this reason as far as is known.
+    WorkerLeft {
+        worker: WorkerId,
+        reason: String,
+    },
+    FromWorker {
+        worker: WorkerId,
+        message: FromWorker,
+    },
+}
+
+/// Something to do. Messages to one peer must be sent in the order in which they come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    ToClient {
+        client: ClientId,
+        message: ToClient,
+    },
+    ToWorker {
+        worker: WorkerId,
+        message: ToWorker,
+    },
+    /// The worker broke the protocol: end its connection (a `WorkerLeft` follows).
+    DropWorker {
+        worker: WorkerId,
+        reason: String,
+    },
+    /// A client asked the scheduler to end.
+    Stop,
+}

@@ -1,0 +1,147 @@
+//! What clients say.
+
+use rask_proto::{Blocks, Cancel, FetchFailed, FromClient};
+
+use crate::event::{ClientId, WorkerId};
+use crate::scheduler::{NOBODY, Scheduler};
+use crate::state::{Client, TaskId, TaskState};
+
+impl Scheduler {
+    pub(crate) fn on_client_joined(&mut self, client: ClientId) {
+        self.clients.by_id.insert(client, Client::default());
+        self.tell_all_peers(client);
+    }
+
+    /// Whatever the client wanted is wanted no more.
+    pub(crate) fn on_client_left(&mut self, client: ClientId) {
+        let wanted: Vec<TaskId> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.wanted_by.contains(&client))
+            .map(|(id, _)| id)
+            .collect();
+        for id in wanted {
+            self.unwant(client, id);
+        }
+        self.out.forget_client(client);
+        if let Some(left) = self.clients.by_id.remove(&client) {
+            for layer in left.numbers.into_keys() {
+                self.drop_client_number(layer);
+            }
+        }
+    }
+
+    pub(crate) fn on_client_message(&mut self, client: ClientId, message: FromClient) {
+        match message {
+            FromClient::Submit(submit) => self.on_submit(client, submit),
+            FromClient::Release(blocks) => self.on_release(client, &blocks),
+            FromClient::Cancel(cancel) => self.on_cancel(client, &cancel),
+            FromClient::Retry(blocks) => self.on_retry(client, &blocks),
+            FromClient::FetchFailed(failed) => self.on_client_fetch_failed(client, &failed),
+            FromClient::Query(query) => self.on_query(client, query),
+            FromClient::ForgetLayers(blocks) => self.on_forget_layers(client, &blocks),
+        }
+    }
+
+    fn on_release(&mut self, client: ClientId, blocks: &Blocks) {
+        for id in self.tasks_of(client, blocks) {
+            self.unwant(client, id);
+        }
+    }
+
+    fn unwant(&mut self, client: ClientId, id: TaskId) {
+        let task = self.tasks.get_mut(id);
+        task.wanted_by.retain(|wanting| *wanting != client);
+        self.settle.push(id);
+    }
+
+    fn on_cancel(&mut self, client: ClientId, cancel: &Cancel) {
+        let Some(blocks) = &cancel.blocks else { return };
+        for id in self.tasks_of(client, blocks) {
+            let task = self.tasks.get_mut(id);
+            let mut told: smallvec::SmallVec<[ClientId; 2]> = smallvec::SmallVec::new();
+            task.wanted_by.retain(|wanting| {
+                let goes = cancel.force || *wanting == client || *wanting == NOBODY;
+                if goes {
+                    told.push(*wanting);
+                }
+                !goes
+            });
+            let (layer, block) = (task.layer, task.block);
+            for client in told {
+                if let Some(number) = self.clients.find_number(client, layer) {
+                    self.out.cancelled(client, (number, block));
+                }
+            }
+            self.settle.push(id);
+        }
+    }
+
+    /// Failed tasks, and the failed ones they need, start again.
+    fn on_retry(&mut self, client: ClientId, blocks: &Blocks) {
+        for id in self.tasks_of(client, blocks) {
+            let mut stack = vec![id];
+            while let Some(id) = stack.pop() {
+                let task = self.tasks.get_mut(id);
+                if task.state == TaskState::Erred {
+                    task.state = TaskState::Released;
+                    task.failure = None;
+                    task.deaths = 0;
+                    stack.extend(task.deps.iter().copied());
+                }
+            }
+            if self.tasks.get(id).is_needed() {
+                self.transition_released_waiting(id);
+            }
+        }
+    }
+
+    /// The client could not fetch from `worker`. If the worker is said to hold the value all the
+    /// same, the client is told so again and asks again; a lost worker is noticed by itself.
+    fn on_client_fetch_failed(&mut self, client: ClientId, failed: &FetchFailed) {
+        let Some(blocks) = &failed.blocks else { return };
+        let mut lost = Vec::new();
+        for id in self.tasks_of(client, blocks) {
+            let worker = WorkerId(failed.worker);
+            let holds = self.tasks.get(id).holders.contains(&worker);
+            if holds && self.remove_holder(id, worker) {
+                lost.push(id);
+            } else if self.tasks.get(id).state == TaskState::Memory {
+                self.tell_again(client, id);
+            }
+            let task = self.tasks.get(id);
+            if holds && self.workers.find(worker).is_some() {
+                self.out.free(worker, task.layer, task.block);
+            }
+        }
+        self.transition_memory_lost(&lost);
+    }
+
+    fn on_forget_layers(&mut self, client: ClientId, blocks: &Blocks) {
+        for (number, _) in blocks.iter() {
+            let Some(known) = self.clients.by_id.get_mut(&client) else {
+                return;
+            };
+            if let Some(layer) = known.layers.remove(&number) {
+                known.numbers.remove(&layer);
+                self.drop_client_number(layer);
+            }
+        }
+    }
+
+    fn drop_client_number(&mut self, layer: u32) {
+        if self.layers.find(layer).is_some() {
+            self.layers.get_mut(layer).client_count -= 1;
+            self.forget_layer_if_unused(layer);
+        }
+    }
+
+    /// The tasks of a client's blocks; blocks that have none are left out.
+    pub(crate) fn tasks_of(&self, client: ClientId, blocks: &Blocks) -> Vec<TaskId> {
+        let tasks = blocks.iter().filter_map(|(number, block)| {
+            let layer = self.clients.find_layer(client, number)?;
+            self.layers.find(layer)?.find_task(block)
+        });
+        tasks.collect()
+    }
+}

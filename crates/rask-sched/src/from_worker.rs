@@ -1,0 +1,167 @@
+//! What workers say.
+
+use std::sync::Arc;
+
+use rask_proto::{Blocks, Failure, FromWorker, Missing, TaskErred, TasksFinished};
+
+use crate::event::{Command, WorkerId};
+use crate::scheduler::Scheduler;
+use crate::state::{TaskId, TaskState};
+
+impl Scheduler {
+    pub(crate) fn on_worker_message(&mut self, worker: WorkerId, message: FromWorker) {
+        if self.workers.find(worker).is_none() {
+            return;
+        }
+        match message {
+            FromWorker::Finished(finished) => self.on_finished(worker, finished),
+            FromWorker::Erred(erred) => self.on_erred(worker, erred),
+            FromWorker::Missing(missing) => self.on_missing(worker, &missing),
+            FromWorker::Fetched(blocks) => self.on_fetched(worker, &blocks),
+            FromWorker::Dropped(blocks) => self.on_dropped(worker, &blocks),
+            FromWorker::Heartbeat(heartbeat) => {
+                if let Some(worker) = self.workers.find_mut(worker) {
+                    worker.running = heartbeat.running.clone();
+                    worker.heartbeat = heartbeat;
+                }
+            }
+            FromWorker::Leaving(()) => self.on_worker_left(worker, "it was asked to"),
+            FromWorker::Death(_) | FromWorker::Register(_) => {
+                self.out.push(Command::DropWorker {
+                    worker,
+                    reason: "a message that only another peer may send".to_owned(),
+                });
+            }
+        }
+    }
+
+    fn on_finished(&mut self, worker: WorkerId, finished: TasksFinished) {
+        let Some(blocks) = finished.blocks else {
+            return;
+        };
+        let inline = finished.inline.and_then(|inline| inline.split().ok());
+        for (at, (layer, block)) in blocks.iter().enumerate() {
+            let Some(id) = self.find_task(layer, block) else {
+                self.out.free(worker, layer, block);
+                continue;
+            };
+            self.learn(layer, finished.duration_micros[at]);
+            let flat = inline.as_ref().and_then(|inline| inline[at].as_ref());
+            self.on_value(worker, id, finished.nbytes[at], flat);
+        }
+    }
+
+    /// `worker` holds the value of a task that exists.
+    fn on_value(
+        &mut self,
+        worker: WorkerId,
+        id: TaskId,
+        nbytes: u64,
+        inline: Option<&bytes::Bytes>,
+    ) {
+        let task = self.tasks.get(id);
+        match task.state {
+            state if state.is_pending() => {
+                if task.worker != worker {
+                    self.call_back(id);
+                }
+                self.transition_pending_memory(id, worker, nbytes, inline);
+            }
+            TaskState::Memory => self.add_holder(id, worker),
+            _ => self.out.free(worker, task.layer, task.block),
+        }
+    }
+
+    fn learn(&mut self, number: u32, micros: u32) {
+        let layer = self.layers.get_mut(number);
+        layer.learn(micros);
+        let mean = layer.mean_micros;
+        match self.operations.get_mut(&layer.operation) {
+            Some(known) => *known += (mean - *known) * 0.1,
+            None => {
+                self.operations.insert(layer.operation.clone(), mean);
+            }
+        }
+    }
+
+    fn on_erred(&mut self, worker: WorkerId, erred: TaskErred) {
+        let Some(id) = self.find_task(erred.layer, erred.block) else {
+            return;
+        };
+        let task = self.tasks.get_mut(id);
+        if task.state != TaskState::Assigned || task.worker != worker {
+            return;
+        }
+        if erred.reschedule {
+            return self.count_missing(id);
+        }
+        if task.retries > 0 {
+            task.retries -= 1;
+            return self.count_missing(id);
+        }
+        let failure = erred.failure.unwrap_or_else(|| Failure {
+            message: "the worker gave no reason".to_owned(),
+            ..Failure::default()
+        });
+        self.transition_pending_erred(id, &Arc::new(failure));
+    }
+
+    /// The worker could not fetch inputs: their holders are not believed any more, and the tasks
+    /// wait until the inputs are there again.
+    fn on_missing(&mut self, worker: WorkerId, missing: &Missing) {
+        let inputs = missing.inputs.iter().flat_map(Blocks::iter);
+        let mut lost = Vec::new();
+        for ((layer, block), &holder) in inputs.zip(&missing.holders) {
+            let Some(id) = self.find_task(layer, block) else {
+                continue;
+            };
+            let holder = WorkerId(holder);
+            let held = self.tasks.get(id).holders.contains(&holder);
+            if held && self.remove_holder(id, holder) {
+                lost.push(id);
+            }
+            if held && self.workers.find(holder).is_some() {
+                self.out.free(holder, layer, block);
+            }
+        }
+        self.transition_memory_lost(&lost);
+        for (layer, block) in missing.tasks.iter().flat_map(Blocks::iter) {
+            let Some(id) = self.find_task(layer, block) else {
+                continue;
+            };
+            let task = self.tasks.get(id);
+            if task.state == TaskState::Assigned && task.worker == worker {
+                self.count_missing(id);
+            }
+        }
+    }
+
+    fn on_fetched(&mut self, worker: WorkerId, blocks: &Blocks) {
+        for (layer, block) in blocks.iter() {
+            match self.find_task(layer, block) {
+                Some(id) if self.tasks.get(id).state == TaskState::Memory => {
+                    self.add_holder(id, worker);
+                }
+                _ => self.out.free(worker, layer, block),
+            }
+        }
+    }
+
+    fn on_dropped(&mut self, worker: WorkerId, blocks: &Blocks) {
+        let mut lost = Vec::new();
+        for (layer, block) in blocks.iter() {
+            if let Some(id) = self.find_task(layer, block)
+                && self.tasks.get(id).holders.contains(&worker)
+                && self.remove_holder(id, worker)
+            {
+                lost.push(id);
+            }
+        }
+        self.transition_memory_lost(&lost);
+    }
+
+    /// The task of a block in the scheduler's own numbering, as a worker names it.
+    pub(crate) fn find_task(&self, layer: u32, block: u32) -> Option<TaskId> {
+        self.layers.find(layer)?.find_task(block)
+    }
+}

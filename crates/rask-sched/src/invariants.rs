@@ -1,0 +1,111 @@
+//! What must hold after every event. Checked in tests and in the simulator; each check is named
+//! after the sentence at the field it is about.
+
+use crate::scheduler::Scheduler;
+use crate::state::{Task, TaskId, TaskState};
+
+impl Scheduler {
+    /// Checks everything; the first thing that does not hold is the error.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        for (id, task) in self.tasks.iter() {
+            self.check_edges(id, task)?;
+            self.check_state(id, task)?;
+        }
+        self.check_workers()?;
+        self.check_layers()
+    }
+
+    fn check_edges(&self, id: TaskId, task: &Task) -> Result<(), String> {
+        let mut needed_by = 0;
+        let mut count = 0;
+        for &(dependent, serial) in &task.dependents {
+            let Some(dependent) = self.tasks.find(dependent, serial) else {
+                continue;
+            };
+            count += 1;
+            needed_by += u32::from(dependent.state.is_pending());
+        }
+        ensure(task.dependent_count == count, id, task, "dependent_count")?;
+        ensure(task.needed_by == needed_by, id, task, "needed_by")?;
+        let kept = task.is_needed() || task.dependent_count > 0;
+        ensure(kept, id, task, "a task that nothing refers to is forgotten")
+    }
+
+    fn check_state(&self, id: TaskId, task: &Task) -> Result<(), String> {
+        let in_memory = |dep: &TaskId| self.tasks.get(*dep).state == TaskState::Memory;
+        let missing = task.deps.iter().filter(|dep| !in_memory(dep)).count() as u32;
+        match task.state {
+            TaskState::Released => {
+                ensure(!task.is_needed(), id, task, "what is needed is not Released")
+            }
+            TaskState::Waiting => {
+                ensure(task.missing == missing, id, task, "missing")?;
+                ensure(missing > 0, id, task, "a Waiting task waits for something")
+            }
+            TaskState::Queued | TaskState::Placed => {
+                ensure(missing == 0, id, task, "a queued task has all it needs")
+            }
+            TaskState::Assigned => {
+                let there = self.workers.find(task.worker).is_some();
+                ensure(there, id, task, "the worker of an Assigned task is there")
+            }
+            TaskState::Memory => {
+                let held = task
+                    .holders
+                    .iter()
+                    .all(|holder| self.workers.find(*holder).is_some());
+                ensure(held && !task.holders.is_empty(), id, task, "holders")
+            }
+            TaskState::Erred => ensure(task.failure.is_some(), id, task, "failure"),
+        }?;
+        let pending_is_needed = !task.state.is_pending() || task.is_needed();
+        ensure(pending_is_needed, id, task, "what is pending is needed")
+    }
+
+    fn check_workers(&self) -> Result<(), String> {
+        for (&id, worker) in &self.workers.by_id {
+            let count = |state| {
+                let tasks = self.tasks.iter();
+                tasks
+                    .filter(|(_, task)| task.worker == id && task.state == state)
+                    .count() as u32
+            };
+            let held = self.tasks.iter().filter(|(_, t)| t.holders.contains(&id));
+            let held_bytes: u64 = held.map(|(_, task)| task.nbytes).sum();
+            let fits = count(TaskState::Assigned) == worker.assigned_count
+                && count(TaskState::Placed) == worker.placed_count
+                && held_bytes == worker.held_bytes;
+            if !fits {
+                return Err(format!("the books of worker {} are wrong: {worker:?}", id.0));
+            }
+        }
+        let queued = self.tasks.iter();
+        let queued = queued.filter(|(_, task)| task.state == TaskState::Queued);
+        if queued.count() != self.queued_count {
+            return Err(format!("queued_count is {}", self.queued_count));
+        }
+        Ok(())
+    }
+
+    fn check_layers(&self) -> Result<(), String> {
+        for number in self.layers.numbers() {
+            let layer = self.layers.get(number);
+            let tasks = (0..layer.slots.len() as u32).filter_map(|block| layer.find_task(block));
+            if tasks.count() as u32 != layer.task_count {
+                return Err(format!("task_count of layer {:?} is wrong", layer.name));
+            }
+            if layer.task_count == 0 && layer.client_count == 0 {
+                return Err(format!("layer {:?} should be forgotten", layer.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ensure(holds: bool, id: TaskId, task: &Task, what: &str) -> Result<(), String> {
+    if holds {
+        Ok(())
+    } else {
+        Err(format!("{what} does not hold for task {id}: {task:?}"))
+    }
+}

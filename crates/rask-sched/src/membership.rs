@@ -1,0 +1,178 @@
+//! Workers come and go.
+
+use std::sync::Arc;
+
+use rask_proto::{Blocks, Failure, PeerAddress, Peers, Register, ToClient, ToWorker, Welcome};
+
+use crate::event::{ClientId, Command, WorkerId};
+use crate::scheduler::Scheduler;
+use crate::state::{TaskId, TaskState, Worker};
+
+impl Scheduler {
+    pub(crate) fn on_worker_joined(&mut self, worker: WorkerId, register: Register) {
+        let welcome = Welcome {
+            worker: worker.0,
+            scheduler: String::new(),
+        };
+        self.out.push(Command::ToWorker {
+            worker,
+            message: ToWorker::Welcome(welcome),
+        });
+        let joined = PeerAddress {
+            worker: worker.0,
+            address: register.address.clone(),
+        };
+        self.workers.by_id.insert(worker, Worker::new(register));
+        let everyone = self.all_peers();
+        self.out.push(Command::ToWorker {
+            worker,
+            message: ToWorker::Peers(everyone),
+        });
+        let news = Peers {
+            joined: vec![joined],
+            left: Vec::new(),
+        };
+        self.tell_peers_but(worker, &news);
+        self.place_stranded();
+    }
+
+    /// What the worker held is lost, what it was given goes elsewhere; tasks that it was running
+    /// when it died are blamed.
+    pub(crate) fn on_worker_left(&mut self, worker: WorkerId, reason: &str) {
+        let Some(left) = self.workers.by_id.remove(&worker) else {
+            return;
+        };
+        self.out.forget_worker(worker);
+        let news = Peers {
+            joined: Vec::new(),
+            left: vec![worker.0],
+        };
+        self.tell_peers_but(worker, &news);
+        let (lost, called_back) = self.collect_lost(worker);
+        let blamed = self.decide_blamed(&left, &called_back);
+        self.transition_memory_lost(&lost);
+        let why = left.death.as_deref().unwrap_or(reason);
+        for id in blamed {
+            self.blame(id, &left.register.name, why);
+        }
+        for id in called_back {
+            self.count_missing(id);
+        }
+        self.forget_shipped(worker);
+    }
+
+    /// Removes the worker as a holder; returns what nobody holds now, and what was Placed on or
+    /// Assigned to it.
+    fn collect_lost(&mut self, worker: WorkerId) -> (Vec<TaskId>, Vec<TaskId>) {
+        let mut held = Vec::new();
+        let mut called_back = Vec::new();
+        for (id, task) in self.tasks.iter() {
+            if task.holders.contains(&worker) {
+                held.push(id);
+            }
+            if task.worker == worker
+                && matches!(task.state, TaskState::Placed | TaskState::Assigned)
+            {
+                called_back.push(id);
+            }
+        }
+        held.retain(|&id| self.remove_holder(id, worker));
+        (held, called_back)
+    }
+
+    /// The tasks that were running when the worker died: those it said it was running, and of the
+    /// rest the most urgent, as many as it has threads.
+    fn decide_blamed(&self, left: &Worker, called_back: &[TaskId]) -> Vec<TaskId> {
+        let mut assigned: Vec<TaskId> = called_back
+            .iter()
+            .copied()
+            .filter(|&id| self.tasks.get(id).state == TaskState::Assigned)
+            .collect();
+        let running = left.running.iter().flat_map(Blocks::iter);
+        let mut blamed: Vec<TaskId> = running
+            .filter_map(|(layer, block)| self.find_task(layer, block))
+            .filter(|id| assigned.contains(id))
+            .collect();
+        assigned.sort_unstable_by_key(|&id| self.tasks.get(id).priority);
+        for id in assigned {
+            if blamed.len() >= left.thread_count() as usize {
+                break;
+            }
+            if !blamed.contains(&id) {
+                blamed.push(id);
+            }
+        }
+        blamed
+    }
+
+    fn blame(&mut self, id: TaskId, worker: &str, why: &str) {
+        let task = self.tasks.get_mut(id);
+        task.deaths = task.deaths.saturating_add(1);
+        if task.deaths <= self.settings.allowed_failures {
+            return;
+        }
+        let layer = self.layers.get(task.layer);
+        let failure = Failure {
+            message: format!(
+                "block {} of {:?} was running on {} workers when they died; the last was {worker}: {why}",
+                task.block, layer.name, task.deaths,
+            ),
+            origin: layer.origin.clone(),
+            layer: layer.name.to_string(),
+            block: task.block,
+            killed_workers: vec![worker.to_owned()],
+            ..Failure::default()
+        };
+        self.transition_pending_erred(id, &Arc::new(failure));
+    }
+
+    fn forget_shipped(&mut self, worker: WorkerId) {
+        for number in self.layers.numbers() {
+            let layer = self.layers.get_mut(number);
+            layer.shipped.remove(&worker);
+            for holders in &mut layer.pages_shipped {
+                holders.retain(|holder| *holder != worker);
+            }
+        }
+    }
+
+    /// Tasks that no worker could run get another chance.
+    fn place_stranded(&mut self) {
+        for (id, serial) in std::mem::take(&mut self.stranded) {
+            let found = self.tasks.find(id, serial);
+            if found.is_some_and(|task| task.state == TaskState::Queued) {
+                self.count_missing(id);
+            }
+        }
+    }
+
+    fn all_peers(&self) -> Peers {
+        let workers = self.workers.by_id.iter();
+        Peers {
+            joined: workers
+                .map(|(id, worker)| PeerAddress {
+                    worker: id.0,
+                    address: worker.register.address.clone(),
+                })
+                .collect(),
+            left: Vec::new(),
+        }
+    }
+
+    /// Tells a client who just joined where results are to be had.
+    pub(crate) fn tell_all_peers(&mut self, client: ClientId) {
+        let message = ToClient::Peers(self.all_peers());
+        self.out.push(Command::ToClient { client, message });
+    }
+
+    fn tell_peers_but(&mut self, except: WorkerId, news: &Peers) {
+        for &worker in self.workers.by_id.keys().filter(|id| **id != except) {
+            let message = ToWorker::Peers(news.clone());
+            self.out.push(Command::ToWorker { worker, message });
+        }
+        for &client in self.clients.by_id.keys() {
+            let message = ToClient::Peers(news.clone());
+            self.out.push(Command::ToClient { client, message });
+        }
+    }
+}

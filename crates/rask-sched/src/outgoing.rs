@@ -1,0 +1,231 @@
+//! Messages under construction.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rask_proto::{
+    Assign, Blocks, Failure, Finished, InlineBuilder, Missing, Pages, ToClient, ToWorker,
+    WorkerLayer, WorkerPage,
+};
+
+use crate::event::{ClientId, Command, WorkerId};
+
+/// What is to be sent at the end of the event.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    workers: BTreeMap<WorkerId, ForWorker>,
+    clients: BTreeMap<ClientId, ForClient>,
+    other: Vec<Command>,
+}
+
+/// For one worker; sent in the order of the fields.
+#[derive(Default)]
+struct ForWorker {
+    unassign: Blocks,
+    free: Blocks,
+    forget: Vec<u32>,
+    layers: Vec<WorkerLayer>,
+    pages: Vec<WorkerPage>,
+    assign: Assign,
+    replicate: Missing,
+}
+
+/// For one client; sent in the order of the fields.
+#[derive(Default)]
+struct ForClient {
+    lost: Blocks,
+    finished: Blocks,
+    workers: Vec<u32>,
+    inline: InlineBuilder,
+    cancelled: Blocks,
+    erred: Vec<(std::sync::Arc<Failure>, Blocks)>,
+}
+
+impl Outgoing {
+    /// A message that needs no building.
+    pub fn push(&mut self, command: Command) {
+        self.other.push(command);
+    }
+
+    pub fn layer(&mut self, worker: WorkerId, layer: WorkerLayer) {
+        self.worker(worker).layers.push(layer);
+    }
+
+    pub fn page(&mut self, worker: WorkerId, page: WorkerPage) {
+        self.worker(worker).pages.push(page);
+    }
+
+    pub fn free(&mut self, worker: WorkerId, layer: u32, block: u32) {
+        self.worker(worker).free.push(layer, block);
+    }
+
+    pub fn unassign(&mut self, worker: WorkerId, layer: u32, block: u32) {
+        self.worker(worker).unassign.push(layer, block);
+    }
+
+    pub fn forget_layer(&mut self, worker: WorkerId, layer: u32) {
+        self.worker(worker).forget.push(layer);
+    }
+
+    /// Begins a task of the assignment; its inputs follow.
+    pub fn assign(&mut self, worker: WorkerId, task: (u32, u32), priority: u64, wanted: bool) {
+        let assign = &mut self.worker(worker).assign;
+        assign
+            .tasks
+            .get_or_insert_default()
+            .push(task.0, task.1);
+        assign.priorities.push(priority);
+        assign.wanted.push(wanted);
+        assign.input_counts.push(0);
+    }
+
+    /// One input of the task begun last.
+    pub fn assign_input(
+        &mut self,
+        worker: WorkerId,
+        input: (u32, u32),
+        holder: WorkerId,
+        nbytes: u64,
+    ) {
+        let assign = &mut self.worker(worker).assign;
+        assign
+            .inputs
+            .get_or_insert_default()
+            .push(input.0, input.1);
+        assign.holders.push(holder.0);
+        assign.input_nbytes.push(nbytes);
+        if let Some(count) = assign.input_counts.last_mut() {
+            *count += 1;
+        }
+    }
+
+    pub fn replicate(&mut self, worker: WorkerId, layer: u32, block: u32, holder: WorkerId) {
+        let replicate = &mut self.worker(worker).replicate;
+        let inputs = replicate.inputs.get_or_insert_default();
+        inputs.push(layer, block);
+        replicate.holders.push(holder.0);
+    }
+
+    pub fn finished(
+        &mut self,
+        client: ClientId,
+        block: (u32, u32),
+        worker: WorkerId,
+        inline: Option<&Bytes>,
+    ) {
+        let entry = self.client(client);
+        entry.finished.push(block.0, block.1);
+        entry.workers.push(worker.0);
+        match inline {
+            Some(flat) => entry.inline.push_flat(flat),
+            None => entry.inline.push_none(),
+        }
+    }
+
+    pub fn lost(&mut self, client: ClientId, block: (u32, u32)) {
+        self.client(client).lost.push(block.0, block.1);
+    }
+
+    pub fn cancelled(&mut self, client: ClientId, block: (u32, u32)) {
+        self.client(client).cancelled.push(block.0, block.1);
+    }
+
+    pub fn erred(
+        &mut self,
+        client: ClientId,
+        block: (u32, u32),
+        failure: &std::sync::Arc<Failure>,
+    ) {
+        let erred = &mut self.client(client).erred;
+        match erred.last_mut() {
+            Some((last, blocks)) if std::sync::Arc::ptr_eq(last, failure) => {
+                blocks.push(block.0, block.1);
+            }
+            _ => erred.push((failure.clone(), Blocks::from_iter([block]))),
+        }
+    }
+
+    /// Drops what was to be sent to a worker that is gone.
+    pub fn forget_worker(&mut self, worker: WorkerId) {
+        self.workers.remove(&worker);
+    }
+
+    /// Drops what was to be sent to a client that is gone.
+    pub fn forget_client(&mut self, client: ClientId) {
+        self.clients.remove(&client);
+    }
+
+    /// Everything, as commands.
+    pub fn flush(&mut self, commands: &mut Vec<Command>) {
+        commands.append(&mut self.other);
+        for (worker, entry) in std::mem::take(&mut self.workers) {
+            let messages = entry.into_messages().into_iter();
+            commands.extend(messages.map(|message| Command::ToWorker { worker, message }));
+        }
+        for (client, entry) in std::mem::take(&mut self.clients) {
+            let messages = entry.into_messages().into_iter();
+            commands.extend(messages.map(|message| Command::ToClient { client, message }));
+        }
+    }
+
+    fn worker(&mut self, worker: WorkerId) -> &mut ForWorker {
+        self.workers.entry(worker).or_default()
+    }
+
+    fn client(&mut self, client: ClientId) -> &mut ForClient {
+        self.clients.entry(client).or_default()
+    }
+}
+
+impl ForWorker {
+    fn into_messages(self) -> Vec<ToWorker> {
+        let mut messages = Vec::new();
+        if !self.unassign.is_empty() {
+            messages.push(ToWorker::Unassign(self.unassign));
+        }
+        if !self.free.is_empty() {
+            messages.push(ToWorker::Free(self.free));
+        }
+        if !self.forget.is_empty() {
+            let blocks = self.forget.into_iter().map(|layer| (layer, 0)).collect();
+            messages.push(ToWorker::ForgetLayers(blocks));
+        }
+        messages.extend(self.layers.into_iter().map(ToWorker::Layer));
+        if !self.pages.is_empty() {
+            messages.push(ToWorker::Pages(Pages { pages: self.pages }));
+        }
+        if self.assign.tasks.is_some() {
+            messages.push(ToWorker::Assign(self.assign));
+        }
+        if self.replicate.inputs.is_some() {
+            messages.push(ToWorker::Replicate(self.replicate));
+        }
+        messages
+    }
+}
+
+impl ForClient {
+    fn into_messages(self) -> Vec<ToClient> {
+        let mut messages = Vec::new();
+        if !self.lost.is_empty() {
+            messages.push(ToClient::Lost(self.lost));
+        }
+        if !self.finished.is_empty() {
+            messages.push(ToClient::Finished(Finished {
+                blocks: Some(self.finished),
+                workers: self.workers,
+                inline: Some(self.inline.finish()),
+            }));
+        }
+        if !self.cancelled.is_empty() {
+            messages.push(ToClient::Cancelled(self.cancelled));
+        }
+        messages.extend(self.erred.into_iter().map(|(failure, blocks)| {
+            ToClient::Erred(rask_proto::Erred {
+                blocks: Some(blocks),
+                failure: Some((*failure).clone()),
+            })
+        }));
+        messages
+    }
+}

@@ -1,0 +1,5 @@
+//! Decisions, one file each.
+
+mod placement;
+mod queueing;
+mod stealing;

@@ -1,0 +1,182 @@
+//! How much a worker is handed, and when.
+//!
+//! Tasks that need nothing wait in the common queue and tasks that need something in the queue of
+//! the worker they were placed on; a worker is handed the most urgent of both as long as what it
+//! has would keep its threads busy for less than `ahead_micros_max`. So long tasks are bound to a
+//! worker as late as possible, and short ones travel by the hundred.
+
+use std::cmp::Reverse;
+
+use rask_proto::{WorkerLayer, WorkerPage};
+
+use crate::event::WorkerId;
+use crate::scheduler::Scheduler;
+use crate::state::{TaskId, TaskState};
+
+impl Scheduler {
+    /// Hands out what workers have room for.
+    pub(crate) fn hand_out(&mut self) {
+        if self.workers.by_id.is_empty() {
+            return;
+        }
+        let open: Vec<WorkerId> = self
+            .workers
+            .by_id
+            .iter()
+            .filter(|(_, worker)| self.has_room(worker))
+            .map(|(id, _)| *id)
+            .collect();
+        let quota = self.queued_count / (2 * open.len()).max(1);
+        for id in open {
+            let thread_count = self
+                .workers
+                .find(id)
+                .map_or(1, |worker| worker.thread_count());
+            self.fill(id, quota.max(thread_count as usize + 1));
+        }
+    }
+
+    /// Hands tasks to one worker while it has room, at most `source_quota` of the common queue.
+    fn fill(&mut self, id: WorkerId, source_quota: usize) {
+        let mut from_sources = 0;
+        loop {
+            let Some(worker) = self.workers.find(id) else {
+                return;
+            };
+            if !self.has_room(worker) {
+                return;
+            }
+            let own = self.peek_own(id);
+            let may_take_source = from_sources < source_quota && self.admits_source(id);
+            let source = may_take_source.then(|| self.peek_source()).flatten();
+            let takes_own = match (own, source) {
+                (Some(own), Some(source)) => own <= source,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (None, None) if self.steal_for(id) => continue,
+                (None, None) => return,
+            };
+            let task = if takes_own {
+                self.pop_own(id)
+            } else {
+                from_sources += 1;
+                self.queue.pop().map(|Reverse((_, task, _))| task)
+            };
+            let Some(task) = task else { return };
+            if !self.has_resources_now(id, task) {
+                return;
+            }
+            self.transition_ready_assigned(task, id);
+        }
+    }
+
+    fn has_room(&self, worker: &crate::state::Worker) -> bool {
+        let threads = worker.thread_count();
+        if worker.retiring {
+            return false;
+        }
+        if worker.assigned_count <= threads {
+            return true;
+        }
+        let ahead = worker.assigned_micros / u64::from(threads);
+        ahead < self.settings.ahead_micros_max
+            && worker.assigned_count < self.settings.ahead_count_max
+    }
+
+    /// Whether the worker's memory allows a task that only adds to it.
+    fn admits_source(&self, id: WorkerId) -> bool {
+        let Some(worker) = self.workers.find(id) else {
+            return false;
+        };
+        let limit = worker.register.memory_bytes_max;
+        limit == 0
+            || worker.assigned_count == 0
+            || worker.held_bytes < limit / 100 * self.settings.source_memory_percent
+    }
+
+    /// Whether the resources that the task takes are free; if not, it goes back to its queue.
+    fn has_resources_now(&mut self, id: WorkerId, task: TaskId) -> bool {
+        let layer = self.tasks.get(task).layer;
+        let Some(restriction) = self.layers.get(layer).restriction.clone() else {
+            return true;
+        };
+        let Some(worker) = self.workers.find_mut(id) else {
+            return false;
+        };
+        if worker.has_free(&restriction.resources) {
+            return true;
+        }
+        let task_record = self.tasks.get(task);
+        worker
+            .queue
+            .push(Reverse((task_record.priority, task, task_record.serial)));
+        false
+    }
+
+    /// The most urgent task Placed on the worker.
+    fn peek_own(&mut self, id: WorkerId) -> Option<(u64, TaskId, u32)> {
+        loop {
+            let worker = self.workers.find_mut(id)?;
+            let Reverse(entry) = *worker.queue.peek()?;
+            let task = self.tasks.find(entry.1, entry.2);
+            if task.is_some_and(|task| task.state == TaskState::Placed && task.worker == id) {
+                return Some(entry);
+            }
+            worker.queue.pop();
+        }
+    }
+
+    fn pop_own(&mut self, id: WorkerId) -> Option<TaskId> {
+        let worker = self.workers.find_mut(id)?;
+        worker.queue.pop().map(|Reverse((_, task, _))| task)
+    }
+
+    /// The most urgent task of the common queue.
+    fn peek_source(&mut self) -> Option<(u64, TaskId, u32)> {
+        loop {
+            let Reverse(entry) = *self.queue.peek()?;
+            let task = self.tasks.find(entry.1, entry.2);
+            if task.is_some_and(|task| task.state == TaskState::Queued) {
+                return Some(entry);
+            }
+            self.queue.pop();
+        }
+    }
+
+    /// Sends the op and the page that a block needs, if the worker does not have them.
+    pub(crate) fn ship_layer(&mut self, worker: WorkerId, number: u32, block: u32) {
+        let layer = self.layers.get_mut(number);
+        if layer.shipped.insert(worker) {
+            self.out.layer(
+                worker,
+                WorkerLayer {
+                    id: number,
+                    name: layer.name.to_string(),
+                    grid: layer.grid.clone(),
+                    op: layer.op.clone(),
+                    origin: layer.origin.clone(),
+                    page_blocks: layer.page_blocks,
+                },
+            );
+        }
+        let Some(page) = layer.page_of(block) else {
+            return;
+        };
+        if layer.page_blocks > 1 {
+            let holders = &mut layer.pages_shipped[page];
+            if holders.contains(&worker) {
+                return;
+            }
+            holders.push(worker);
+        }
+        let content = layer.pages.get(page).cloned();
+        self.out.page(
+            worker,
+            WorkerPage {
+                layer: number,
+                page: page as u32,
+                content,
+            },
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! Work for a worker that has none: tasks placed elsewhere that have not been handed out.
+//!
+//! Since tasks are handed out late, what a busy worker already has is little; only the queues in
+//! the scheduler are taken from, which costs no message.
+
+use std::cmp::Reverse;
+
+use crate::event::WorkerId;
+use crate::scheduler::Scheduler;
+use crate::state::{TaskId, TaskState};
+
+impl Scheduler {
+    /// Moves tasks from the fullest queue to the empty one of `thief`. `false` if there is nothing
+    /// worth moving.
+    pub(crate) fn steal_for(&mut self, thief: WorkerId) -> bool {
+        let idle = self
+            .workers
+            .find(thief)
+            .is_some_and(|worker| worker.assigned_count < worker.thread_count());
+        if !idle {
+            return false;
+        }
+        let Some(victim) = self.decide_victim(thief) else {
+            return false;
+        };
+        let mut set_aside = Vec::new();
+        let mut moved = false;
+        while let Some(entry) = self.pop_placed(victim) {
+            let Reverse((_, task, _)) = entry;
+            if self.is_worth_moving(task, victim, thief) {
+                self.move_placed(task, thief);
+                moved = true;
+                break;
+            }
+            set_aside.push(entry);
+            if set_aside.len() == LOOKED_AT_MAX {
+                break;
+            }
+        }
+        if let Some(worker) = self.workers.find_mut(victim) {
+            worker.queue.extend(set_aside);
+        }
+        moved
+    }
+
+    fn decide_victim(&self, thief: WorkerId) -> Option<WorkerId> {
+        let others = self.workers.by_id.iter().filter(|(id, worker)| {
+            **id != thief && worker.placed_count > 0 && worker.assigned_count > 0
+        });
+        others
+            .max_by_key(|(_, worker)| worker.placed_micros)
+            .map(|(id, _)| *id)
+    }
+
+    fn pop_placed(&mut self, victim: WorkerId) -> Option<crate::state::QueueEntry> {
+        loop {
+            let worker = self.workers.find_mut(victim)?;
+            let Reverse((priority, task, serial)) = worker.queue.pop()?;
+            let found = self.tasks.find(task, serial);
+            if found.is_some_and(|task| task.state == TaskState::Placed && task.worker == victim) {
+                return Some(Reverse((priority, task, serial)));
+            }
+        }
+    }
+
+    /// Whether the inputs arrive at the thief before the victim would have started the task.
+    fn is_worth_moving(&self, task: TaskId, victim: WorkerId, thief: WorkerId) -> bool {
+        let record = self.tasks.get(task);
+        let restriction = self.layers.get(record.layer).restriction.as_deref();
+        let Some(worker) = self.workers.find(thief) else {
+            return false;
+        };
+        if restriction.is_some_and(|restriction| !restriction.allows(worker)) {
+            return false;
+        }
+        let moved_bytes: u64 = record
+            .deps
+            .iter()
+            .map(|&dep| self.tasks.get(dep))
+            .filter(|dep| !dep.holders.contains(&thief))
+            .map(|dep| dep.nbytes)
+            .sum();
+        let moving = moved_bytes * 1_000_000 / self.settings.bandwidth_bytes_per_second;
+        let waiting = self
+            .workers
+            .find(victim)
+            .map_or(0, |worker| worker.occupancy_micros());
+        moving < waiting
+    }
+
+    fn move_placed(&mut self, id: TaskId, thief: WorkerId) {
+        self.leave_queues(id);
+        let charged = self.predict_micros(self.tasks.get(id).layer);
+        let task = self.tasks.get_mut(id);
+        task.worker = thief;
+        task.charged_micros = charged;
+        let entry = Reverse((task.priority, id, task.serial));
+        if let Some(worker) = self.workers.find_mut(thief) {
+            worker.queue.push(entry);
+            worker.placed_count += 1;
+            worker.placed_micros += u64::from(charged);
+        }
+    }
+}
+
+/// Tasks of one queue that are looked at for one that is worth moving.
+const LOOKED_AT_MAX: usize = 16;

@@ -1,0 +1,84 @@
+//! The machine: its tables, and the dispatch of events.
+
+use std::sync::Arc;
+
+use foldhash::HashMap;
+
+use crate::event::{ClientId, Command, Event, Time};
+use crate::outgoing::Outgoing;
+use crate::settings::Settings;
+use crate::state::{Clients, Layers, QueueEntry, TaskId, Tasks, Workers};
+
+/// The client that nobody is: it wants the tasks of `fire_and_forget` until they end.
+pub(crate) const NOBODY: ClientId = ClientId(u32::MAX);
+
+/// The scheduler. Call [`on_event`](Self::on_event) for everything that happens, in order, and do
+/// what it appends to `commands`, in order.
+pub struct Scheduler {
+    pub(crate) settings: Settings,
+    pub(crate) now: Time,
+    pub(crate) tasks: Tasks,
+    pub(crate) layers: Layers,
+    pub(crate) workers: Workers,
+    pub(crate) clients: Clients,
+    /// Tasks in state Queued.
+    pub(crate) queue: std::collections::BinaryHeap<QueueEntry>,
+    /// How many entries of `queue` are of tasks that are Queued.
+    pub(crate) queued_count: usize,
+    /// Tasks in state Queued that no worker here may run.
+    pub(crate) stranded: Vec<(TaskId, u32)>,
+    /// Mean duration of tasks of each operation, over layers.
+    pub(crate) operations: HashMap<Arc<str>, f32>,
+    pub(crate) out: Outgoing,
+    /// How many submissions there were; earlier ones go first.
+    pub(crate) submission_count: u64,
+    /// Tasks that may have become forgettable or releasable, see `transition::release`.
+    pub(crate) settle: Vec<TaskId>,
+}
+
+impl Scheduler {
+    /// A scheduler that knows nobody.
+    pub fn new(settings: Settings) -> Self {
+        Scheduler {
+            settings,
+            now: Time::default(),
+            tasks: Tasks::default(),
+            layers: Layers::default(),
+            workers: Workers::default(),
+            clients: Clients::default(),
+            queue: Default::default(),
+            queued_count: 0,
+            stranded: Vec::new(),
+            operations: HashMap::default(),
+            out: Outgoing::default(),
+            submission_count: 0,
+            settle: Vec::new(),
+        }
+    }
+
+    /// Takes note of `event`, which happened at `now`, and appends what is to be done.
+    pub fn on_event(&mut self, now: Time, event: Event, commands: &mut Vec<Command>) {
+        self.now = now;
+        match event {
+            Event::ClientJoined { client } => self.on_client_joined(client),
+            Event::ClientLeft { client } => self.on_client_left(client),
+            Event::FromClient { client, message } => self.on_client_message(client, message),
+            Event::WorkerJoined { worker, register } => self.on_worker_joined(worker, register),
+            Event::WorkerLeft { worker, reason } => self.on_worker_left(worker, &reason),
+            Event::FromWorker { worker, message } => self.on_worker_message(worker, message),
+        }
+        self.settle();
+        self.hand_out();
+        self.out.flush(commands);
+    }
+
+    /// How many tasks there are.
+    pub fn task_count(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// How many workers there are.
+    pub fn worker_count(&self) -> usize {
+        self.workers.by_id.len()
+    }
+}

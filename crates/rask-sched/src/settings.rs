@@ -1,0 +1,31 @@
+//! What an administrator may choose.
+
+/// How the scheduler decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A task that was running on this many workers when they died, and on one more, is failed.
+    pub allowed_failures: u8,
+    /// Work handed out to one thread of a worker ahead of its running, as predicted.
+    pub ahead_micros_max: u64,
+    /// Most tasks handed out to one worker.
+    pub ahead_count_max: u32,
+    /// What a task is thought to take before one like it has ended.
+    pub unknown_duration_micros: u32,
+    /// Bytes a second between two workers, before any transfer was measured.
+    pub bandwidth_bytes_per_second: u64,
+    /// Part of a worker's memory above which it is given no more source tasks, in percent.
+    pub source_memory_percent: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            allowed_failures: 3,
+            ahead_micros_max: 10_000,
+            ahead_count_max: 8192,
+            unknown_duration_micros: 100_000,
+            bandwidth_bytes_per_second: 500_000_000,
+            source_memory_percent: 60,
+        }
+    }
+}

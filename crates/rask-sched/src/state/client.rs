@@ -1,0 +1,33 @@
+//! Clients, and their own numbers for layers.
+
+use foldhash::HashMap;
+
+use crate::event::ClientId;
+
+/// One client.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    /// The scheduler's number for each of the client's.
+    pub layers: HashMap<u32, u32>,
+    /// The client's number for each of the scheduler's.
+    pub numbers: HashMap<u32, u32>,
+}
+
+/// All clients.
+#[derive(Default)]
+pub(crate) struct Clients {
+    pub by_id: HashMap<ClientId, Client>,
+}
+
+impl Clients {
+    /// The scheduler's number for a client's layer.
+    pub fn find_layer(&self, client: ClientId, number: u32) -> Option<u32> {
+        self.by_id.get(&client)?.layers.get(&number).copied()
+    }
+
+    /// The client's number for a layer.
+    #[inline]
+    pub fn find_number(&self, client: ClientId, layer: u32) -> Option<u32> {
+        self.by_id.get(&client)?.numbers.get(&layer).copied()
+    }
+}

@@ -1,0 +1,117 @@
+//! Layers: what is common to many tasks, stored once.
+
+use std::sync::Arc;
+
+use foldhash::HashMap;
+use foldhash::HashSet;
+use rask_proto::{OriginSpec, Packed};
+use smallvec::SmallVec;
+
+use super::{Restriction, TaskId};
+use crate::event::WorkerId;
+
+/// In [`Layer::slots`]: the block has no task.
+pub(crate) const NO_TASK: TaskId = u32::MAX;
+
+/// One layer. Its rules are not kept: they were expanded when it was submitted.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub name: Arc<str>,
+    pub grid: Vec<u32>,
+    /// `None` for a layer of which only the name has been seen.
+    pub op: Option<Packed>,
+    pub pages: Vec<Packed>,
+    pub page_blocks: u32,
+    pub origin: Option<OriginSpec>,
+    pub operation: Arc<str>,
+    pub restriction: Option<Arc<Restriction>>,
+    /// The task of each block.
+    pub slots: Vec<TaskId>,
+    /// How many of `slots` have a task.
+    pub task_count: u32,
+    /// How many clients have a number for it.
+    pub client_count: u32,
+    /// Workers that have the op.
+    pub shipped: HashSet<WorkerId>,
+    /// For each page, the workers that have it; not kept for pages of a single block.
+    pub pages_shipped: Vec<SmallVec<[WorkerId; 2]>>,
+    /// Mean duration of its tasks that ended, and how many did.
+    pub mean_micros: f32,
+    pub ended_count: u32,
+}
+
+impl Layer {
+    /// The task of `block`, if there is one.
+    #[inline]
+    pub fn find_task(&self, block: u32) -> Option<TaskId> {
+        let task = *self.slots.get(block as usize)?;
+        (task != NO_TASK).then_some(task)
+    }
+
+    /// The page of `block`.
+    pub fn page_of(&self, block: u32) -> Option<usize> {
+        (self.page_blocks > 0).then(|| (block / self.page_blocks) as usize)
+    }
+
+    /// Learns from one more task that ended.
+    pub fn learn(&mut self, micros: u32) {
+        self.ended_count = self.ended_count.saturating_add(1);
+        let weight = (1.0 / self.ended_count as f32).max(0.05);
+        self.mean_micros += (micros as f32 - self.mean_micros) * weight;
+    }
+}
+
+/// All layers, by number and by name. Numbers are not used twice.
+#[derive(Default)]
+pub(crate) struct Layers {
+    by_number: HashMap<u32, Layer>,
+    by_name: HashMap<Arc<str>, u32>,
+    next: u32,
+}
+
+impl Layers {
+    /// Adds a layer.
+    pub fn add(&mut self, layer: Layer) -> u32 {
+        let number = self.next;
+        self.next += 1;
+        self.by_name.insert(layer.name.clone(), number);
+        self.by_number.insert(number, layer);
+        number
+    }
+
+    /// The number of the layer of this name.
+    pub fn find_number(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The layer of this number, which a peer may have made up.
+    pub fn find(&self, number: u32) -> Option<&Layer> {
+        self.by_number.get(&number)
+    }
+
+    /// The layer, which must exist.
+    #[inline]
+    pub fn get(&self, number: u32) -> &Layer {
+        &self.by_number[&number]
+    }
+
+    /// The layer, which must exist.
+    #[inline]
+    pub fn get_mut(&mut self, number: u32) -> &mut Layer {
+        self.by_number
+            .get_mut(&number)
+            .expect("tasks name existing layers")
+    }
+
+    /// Removes a layer.
+    pub fn remove(&mut self, number: u32) -> Option<Layer> {
+        let layer = self.by_number.remove(&number)?;
+        self.by_name.remove(&layer.name);
+        Some(layer)
+    }
+
+    /// All numbers.
+    pub fn numbers(&self) -> Vec<u32> {
+        self.by_number.keys().copied().collect()
+    }
+}

@@ -1,0 +1,13 @@
+//! Tables of what the scheduler knows: tasks, layers, workers, clients.
+
+mod client;
+mod layer;
+mod restriction;
+mod task;
+mod worker;
+
+pub(crate) use client::{Client, Clients};
+pub(crate) use layer::{Layer, Layers, NO_TASK};
+pub(crate) use restriction::Restriction;
+pub(crate) use task::{Task, TaskId, TaskState, Tasks};
+pub(crate) use worker::{QueueEntry, Worker, Workers};

@@ -1,0 +1,121 @@
+//! Workers.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
+
+use foldhash::HashMap;
+use rask_proto::{Blocks, Heartbeat, Register};
+
+use super::TaskId;
+use crate::event::WorkerId;
+
+/// An entry of a queue: priority, task, serial. Entries of tasks that have moved on stay until they
+/// come up.
+pub(crate) type QueueEntry = Reverse<(u64, TaskId, u32)>;
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub register: Register,
+    pub heartbeat: Heartbeat,
+    /// Tasks Placed here.
+    pub queue: BinaryHeap<QueueEntry>,
+    pub placed_count: u32,
+    pub placed_micros: u64,
+    /// Tasks Assigned here.
+    pub assigned_count: u32,
+    pub assigned_micros: u64,
+    /// Values held here.
+    pub held_count: u64,
+    pub held_bytes: u64,
+    /// Resources that running tasks have taken.
+    pub taken: HashMap<String, f64>,
+    /// Tasks it said it was running, most recently.
+    pub running: Option<Blocks>,
+    /// How it ended, where its supervisor has said so.
+    pub death: Option<String>,
+    /// Given no more tasks; to leave when it has none.
+    pub retiring: bool,
+}
+
+impl Worker {
+    /// A worker that has just joined.
+    pub fn new(register: Register) -> Self {
+        Worker {
+            register,
+            heartbeat: Heartbeat::default(),
+            queue: BinaryHeap::new(),
+            placed_count: 0,
+            placed_micros: 0,
+            assigned_count: 0,
+            assigned_micros: 0,
+            held_count: 0,
+            held_bytes: 0,
+            taken: HashMap::default(),
+            running: None,
+            death: None,
+            retiring: false,
+        }
+    }
+
+    /// Threads, at least one.
+    pub fn thread_count(&self) -> u32 {
+        self.register.thread_count.max(1)
+    }
+
+    /// Predicted time until all that is here has run.
+    pub fn occupancy_micros(&self) -> u64 {
+        (self.placed_micros + self.assigned_micros) / u64::from(self.thread_count())
+    }
+
+    /// The host part of its address.
+    pub fn host(&self) -> Option<&str> {
+        let (_, rest) = self.register.address.split_once("://")?;
+        rest.rsplit_once(':').map(|(host, _)| host)
+    }
+
+    /// How much of a resource it has in all.
+    pub fn resource_total(&self, name: &str) -> f64 {
+        let resources = self.register.resources.iter();
+        resources
+            .filter(|resource| resource.name == name)
+            .map(|resource| resource.amount)
+            .sum()
+    }
+
+    /// Whether these amounts are free now.
+    pub fn has_free(&self, resources: &[(String, f64)]) -> bool {
+        resources.iter().all(|(name, amount)| {
+            let taken = self.taken.get(name).copied().unwrap_or(0.0);
+            self.resource_total(name) - taken >= *amount - 1e-9
+        })
+    }
+
+    /// Takes (`sign` 1) or gives back (`sign` -1) amounts.
+    pub fn take(&mut self, resources: &[(String, f64)], sign: f64) {
+        for (name, amount) in resources {
+            *self.taken.entry(name.clone()).or_insert(0.0) += sign * amount;
+        }
+    }
+}
+
+/// All workers, in the order of their numbers.
+#[derive(Default)]
+pub(crate) struct Workers {
+    pub by_id: BTreeMap<WorkerId, Worker>,
+}
+
+impl Workers {
+    /// The worker, if it is connected.
+    #[inline]
+    pub fn find_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// The worker, if it is connected.
+    #[inline]
+    pub fn find(&self, id: WorkerId) -> Option<&Worker> {
+        self.by_id.get(&id)
+    }
+}

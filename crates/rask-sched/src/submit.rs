@@ -1,0 +1,368 @@
+//! From submitted layers to tasks.
+
+use std::sync::Arc;
+
+use rask_graph::{Block, Graph, LayerId, TaskTable};
+use rask_proto::{Blocks, LayerSpec, ProtoError, Rejected, Submit, ToClient};
+use smallvec::SmallVec;
+
+use crate::event::{ClientId, Command};
+use crate::scheduler::{NOBODY, Scheduler};
+use crate::state::{Layer, NO_TASK, Restriction, TaskId, TaskState};
+
+/// Why a submission is refused.
+#[derive(Debug, thiserror::Error)]
+enum SubmitError {
+    #[error(transparent)]
+    Graph(#[from] rask_graph::GraphError),
+    #[error(transparent)]
+    Proto(#[from] ProtoError),
+    #[error("a layer named {name:?} is known with {known} blocks, and now has {given}")]
+    OtherShape {
+        name: String,
+        known: usize,
+        given: u64,
+    },
+    #[error("nothing named {0:?} is known here: it was released, or never submitted")]
+    Unknown(String),
+    #[error("layer {0:?} has nothing to run")]
+    NoOp(String),
+    #[error("layer {name:?} refers to block {block} of layer number {layer}, which is not there")]
+    UnknownReference { name: String, layer: u32, block: u32 },
+    #[error("layer {0:?} has fewer pages than its blocks need")]
+    Pages(String),
+}
+
+/// A submission whose layers have their numbers.
+struct Admitted {
+    graph: Graph,
+    /// The scheduler's number of each layer of the submission.
+    numbers: Vec<u32>,
+}
+
+impl Scheduler {
+    /// Adds layers and what is wanted of them; a submission that makes no sense is refused whole.
+    pub(crate) fn on_submit(&mut self, client: ClientId, submit: Submit) {
+        if let Err(error) = self.try_submit(client, &submit) {
+            let wanted = submit.wanted.iter().flat_map(Blocks::iter);
+            let blocks = wanted.filter_map(|(layer, block)| {
+                let id = submit.layers.get(layer as usize)?.id;
+                Some((id, block))
+            });
+            let rejected = Rejected {
+                blocks: Some(blocks.collect()),
+                reason: error.to_string(),
+            };
+            self.out.push(Command::ToClient {
+                client,
+                message: ToClient::Rejected(rejected),
+            });
+        }
+    }
+
+    fn try_submit(&mut self, client: ClientId, submit: &Submit) -> Result<(), SubmitError> {
+        let graph = self.try_graph(submit)?;
+        let table = TaskTable::expand(&graph)?;
+        let ranks = rask_graph::ranks(&rask_graph::order(&table));
+        let numbers = self.add_layers(client, submit, &graph);
+        let admitted = Admitted { graph, numbers };
+        let wanted_count = submit.wanted.as_ref().map_or(0, Blocks::len);
+        let tasks = self.add_tasks(submit, &admitted, &table, &ranks);
+        for &task in tasks.iter().take(wanted_count) {
+            self.want(client, task, submit.fire_and_forget);
+        }
+        for number in admitted.numbers {
+            if self.layers.find(number).is_some() {
+                self.forget_layer_if_unused(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// The submission as a graph, checked against what is known. Nothing is changed.
+    fn try_graph(&self, submit: &Submit) -> Result<Graph, SubmitError> {
+        let mut graph = Graph::default();
+        for (position, spec) in submit.layers.iter().enumerate() {
+            let layer = self.try_layer(spec, position, &graph)?;
+            graph.add(layer);
+        }
+        let wanted = submit.wanted.iter().flat_map(Blocks::iter);
+        graph.wanted.extend(wanted.map(block));
+        for spec in &submit.layers {
+            for (layer, at) in reference_pairs(spec) {
+                graph.wanted.push(block((layer, at)));
+            }
+        }
+        Ok(graph)
+    }
+
+    fn try_layer(
+        &self,
+        spec: &LayerSpec,
+        position: usize,
+        graph: &Graph,
+    ) -> Result<rask_graph::Layer, SubmitError> {
+        let known = self.layers.find_number(&spec.name);
+        if spec.remote {
+            let number = known.ok_or_else(|| SubmitError::Unknown(spec.name.clone()))?;
+            let layer = self.layers.get(number);
+            return Ok(rask_graph::Layer {
+                name: layer.name.clone(),
+                grid: rask_graph::Grid::new(layer.grid.iter().copied()),
+                inputs: SmallVec::new(),
+            });
+        }
+        let layer = spec.try_layer(|number| Some(LayerId(number)))?;
+        if spec.op.is_none() {
+            return Err(SubmitError::NoOp(spec.name.clone()));
+        }
+        self.check_known(spec, known, layer.block_count())?;
+        check_references(spec, position, graph, layer.block_count())?;
+        check_pages(spec, layer.block_count())?;
+        Ok(layer)
+    }
+
+    fn check_known(
+        &self,
+        spec: &LayerSpec,
+        known: Option<u32>,
+        given: u64,
+    ) -> Result<(), SubmitError> {
+        let known = known.map(|number| self.layers.get(number).slots.len());
+        match known {
+            Some(known) if known as u64 != given => Err(SubmitError::OtherShape {
+                name: spec.name.clone(),
+                known,
+                given,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the layers that are not known yet, and the client's numbers.
+    fn add_layers(&mut self, client: ClientId, submit: &Submit, graph: &Graph) -> Vec<u32> {
+        let restriction = restriction_of(submit);
+        let mut numbers = Vec::with_capacity(submit.layers.len());
+        for (spec, layer) in submit.layers.iter().zip(&graph.layers) {
+            let number = self
+                .layers
+                .find_number(&spec.name)
+                .unwrap_or_else(|| self.layers.add(new_layer(spec, layer, restriction.clone())));
+            if spec.id != 0
+                && let Some(client) = self.clients.by_id.get_mut(&client)
+                && client.layers.insert(spec.id, number).is_none()
+            {
+                client.numbers.insert(number, spec.id);
+                self.layers.get_mut(number).client_count += 1;
+            }
+            numbers.push(number);
+        }
+        numbers
+    }
+
+    /// Adds the tasks that are needed and not known; returns those of `graph.wanted`.
+    fn add_tasks(
+        &mut self,
+        submit: &Submit,
+        admitted: &Admitted,
+        table: &TaskTable,
+        ranks: &[u32],
+    ) -> Vec<TaskId> {
+        self.submission_count += 1;
+        let base = base_priority(submit.priority, self.submission_count);
+        let retries = submit.retries.min(u32::from(u8::MAX)) as u8;
+        let mut made: Vec<TaskId> = vec![NO_TASK; table.len()];
+        let mut fresh = Vec::new();
+        let mut stack: Vec<u32> = table.wanted().to_vec();
+        while let Some(index) = stack.pop() {
+            if made[index as usize] != NO_TASK {
+                continue;
+            }
+            let at = table.block_of(index);
+            let number = admitted.numbers[at.layer.0 as usize];
+            if let Some(known) = self.layers.get(number).find_task(at.block) {
+                made[index as usize] = known;
+                continue;
+            }
+            let priority = base + u64::from(ranks[index as usize]);
+            let id = self.tasks.add(number, at.block, priority, retries);
+            let layer = self.layers.get_mut(number);
+            layer.slots[at.block as usize] = id;
+            layer.task_count += 1;
+            made[index as usize] = id;
+            fresh.push((index, id));
+            stack.extend_from_slice(table.deps(index));
+        }
+        for (index, id) in fresh {
+            self.add_edges(submit, admitted, table, &made, (index, id));
+        }
+        let wanted = table.wanted().iter();
+        wanted.map(|&index| made[index as usize]).collect()
+    }
+
+    fn add_edges(
+        &mut self,
+        submit: &Submit,
+        admitted: &Admitted,
+        table: &TaskTable,
+        made: &[TaskId],
+        (index, id): (u32, TaskId),
+    ) {
+        let at = table.block_of(index);
+        let mut deps: SmallVec<[TaskId; 2]> = table
+            .deps(index)
+            .iter()
+            .map(|&dep| made[dep as usize])
+            .collect();
+        if let Some(references) = &submit.layers[at.layer.0 as usize].refs {
+            let from = references.offsets[at.block as usize] as usize;
+            let to = references.offsets[at.block as usize + 1] as usize;
+            for entry in from..to {
+                let layer = admitted.numbers[references.layers[entry] as usize];
+                let slot = self.layers.get(layer).slots[references.blocks[entry] as usize];
+                deps.push(slot);
+            }
+        }
+        let serial = self.tasks.get(id).serial;
+        for &dep in &deps {
+            let dep = self.tasks.get_mut(dep);
+            dep.dependent_count += 1;
+            dep.dependents.push((id, serial));
+            if dep.dependents.len() > 2 * dep.dependent_count as usize + 64 {
+                self.compact(deps[0]);
+            }
+        }
+        self.tasks.get_mut(id).deps = deps;
+        self.settle.push(id);
+    }
+
+    /// Drops entries of forgotten tasks from a list of dependents.
+    fn compact(&mut self, id: TaskId) {
+        let mut dependents = std::mem::take(&mut self.tasks.get_mut(id).dependents);
+        dependents.retain(|(dependent, serial)| self.tasks.find(*dependent, *serial).is_some());
+        self.tasks.get_mut(id).dependents = dependents;
+    }
+
+    /// A client wants a task's value.
+    fn want(&mut self, client: ClientId, id: TaskId, fire_and_forget: bool) {
+        let task = self.tasks.get_mut(id);
+        if fire_and_forget && !matches!(task.state, TaskState::Memory | TaskState::Erred) {
+            task.wanted_by.push(NOBODY);
+        }
+        if !task.wanted_by.contains(&client) {
+            task.wanted_by.push(client);
+        }
+        match task.state {
+            TaskState::Released => self.transition_released_waiting(id),
+            TaskState::Memory => self.tell_again(client, id),
+            TaskState::Erred => self.tell_erred(id),
+            _ => {}
+        }
+    }
+
+    /// Tells one client that a value is in memory.
+    pub(crate) fn tell_again(&mut self, client: ClientId, id: TaskId) {
+        let task = self.tasks.get(id);
+        let number = self.clients.find_number(client, task.layer);
+        if let (Some(number), Some(&holder)) = (number, task.holders.first()) {
+            self.out
+                .finished(client, (number, task.block), holder, None);
+        }
+    }
+}
+
+fn block((layer, block): (u32, u32)) -> Block {
+    Block {
+        layer: LayerId(layer),
+        block,
+    }
+}
+
+/// The blocks that a layer refers to by list.
+fn reference_pairs(spec: &LayerSpec) -> impl Iterator<Item = (u32, u32)> + '_ {
+    let refs = spec.refs.iter();
+    refs.flat_map(|refs| refs.layers.iter().copied().zip(refs.blocks.iter().copied()))
+}
+
+fn check_references(
+    spec: &LayerSpec,
+    position: usize,
+    graph: &Graph,
+    block_count: u64,
+) -> Result<(), SubmitError> {
+    let Some(references) = &spec.refs else {
+        return Ok(());
+    };
+    references.check(block_count)?;
+    for (layer, at) in reference_pairs(spec) {
+        let target = graph.layers.get(layer as usize);
+        let there = (layer as usize) < position
+            && target.is_some_and(|target| u64::from(at) < target.block_count());
+        if !there {
+            return Err(SubmitError::UnknownReference {
+                name: spec.name.clone(),
+                layer,
+                block: at,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_pages(spec: &LayerSpec, block_count: u64) -> Result<(), SubmitError> {
+    let needed = match u64::from(spec.page_blocks) {
+        0 => 0,
+        blocks => block_count.div_ceil(blocks),
+    };
+    if (spec.pages.len() as u64) < needed {
+        return Err(SubmitError::Pages(spec.name.clone()));
+    }
+    Ok(())
+}
+
+fn restriction_of(submit: &Submit) -> Option<Arc<Restriction>> {
+    if submit.workers.is_empty() && submit.resources.is_empty() {
+        return None;
+    }
+    let resources = submit.resources.iter();
+    Some(Arc::new(Restriction {
+        workers: submit.workers.clone(),
+        allow_other_workers: submit.allow_other_workers,
+        resources: resources.map(|r| (r.name.clone(), r.amount)).collect(),
+    }))
+}
+
+fn new_layer(
+    spec: &LayerSpec,
+    layer: &rask_graph::Layer,
+    restriction: Option<Arc<Restriction>>,
+) -> Layer {
+    let pages_shipped = match spec.page_blocks {
+        0 | 1 => Vec::new(),
+        _ => vec![SmallVec::new(); spec.pages.len()],
+    };
+    Layer {
+        name: layer.name.clone(),
+        grid: spec.grid.clone(),
+        op: spec.op.clone(),
+        pages: spec.pages.clone(),
+        page_blocks: spec.page_blocks,
+        origin: spec.origin.clone(),
+        operation: spec.operation.as_str().into(),
+        restriction,
+        slots: vec![NO_TASK; layer.block_count() as usize],
+        task_count: 0,
+        client_count: 0,
+        shipped: Default::default(),
+        pages_shipped,
+        mean_micros: 0.0,
+        ended_count: 0,
+    }
+}
+
+/// Higher user priorities first, then earlier submissions, then the order of the graph.
+fn base_priority(user: i32, submission: u64) -> u64 {
+    let user = (-i64::from(user)).clamp(-128, 127) + 128;
+    let rank_bits = 32;
+    ((user as u64) << 56) | ((submission & 0xFF_FFFF) << rank_bits)
+}

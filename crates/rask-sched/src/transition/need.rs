@@ -1,0 +1,83 @@
+//! Released → Waiting: somebody needs a value.
+
+use crate::scheduler::Scheduler;
+use crate::state::{TaskId, TaskState};
+
+impl Scheduler {
+    /// Makes `task` pending if it is neither that nor in memory nor failed, and with it everything
+    /// it needs that is not there.
+    pub(crate) fn transition_released_waiting(&mut self, task: TaskId) {
+        let mut stack = vec![task];
+        let mut entered = Vec::new();
+        while let Some(id) = stack.pop() {
+            if self.tasks.get(id).state != TaskState::Released {
+                continue;
+            }
+            self.tasks.get_mut(id).state = TaskState::Waiting;
+            entered.push(id);
+            for at in 0..self.tasks.get(id).deps.len() {
+                let dep = self.tasks.get(id).deps[at];
+                let dep_task = self.tasks.get_mut(dep);
+                dep_task.needed_by += 1;
+                if dep_task.state == TaskState::Released {
+                    stack.push(dep);
+                }
+            }
+        }
+        for id in entered {
+            self.count_missing(id);
+        }
+    }
+
+    /// Counts anew what a pending task misses, and moves it on if that is nothing.
+    pub(crate) fn count_missing(&mut self, id: TaskId) {
+        let task = self.tasks.get(id);
+        if !task.state.is_pending() {
+            return;
+        }
+        let mut missing = 0;
+        let mut failed = None;
+        for &dep in &task.deps {
+            match self.tasks.get(dep).state {
+                TaskState::Memory => {}
+                TaskState::Erred => failed = Some(dep),
+                _ => missing += 1,
+            }
+        }
+        self.leave_queues(id);
+        let task = self.tasks.get_mut(id);
+        task.state = TaskState::Waiting;
+        task.missing = missing;
+        if let Some(dep) = failed {
+            self.transition_waiting_erred(id, dep);
+        } else if missing == 0 {
+            self.transition_waiting_ready(id);
+        }
+    }
+
+    /// Takes a task out of whatever queue or worker it is in, in the books.
+    pub(crate) fn leave_queues(&mut self, id: TaskId) {
+        let task = self.tasks.get_mut(id);
+        let charged = u64::from(std::mem::take(&mut task.charged_micros));
+        match task.state {
+            TaskState::Queued => self.queued_count = self.queued_count.saturating_sub(1),
+            TaskState::Placed => {
+                if let Some(worker) = self.workers.find_mut(task.worker) {
+                    worker.placed_count -= 1;
+                    worker.placed_micros -= charged;
+                }
+            }
+            TaskState::Assigned => {
+                let restriction = self.layers.get(task.layer).restriction.clone();
+                if let Some(worker) = self.workers.find_mut(task.worker) {
+                    worker.assigned_count -= 1;
+                    worker.assigned_micros -= charged;
+                    if let Some(restriction) = restriction {
+                        worker.take(&restriction.resources, -1.0);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

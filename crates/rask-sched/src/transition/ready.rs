@@ -1,0 +1,97 @@
+//! Waiting → Queued or Placed → Assigned.
+
+use std::cmp::Reverse;
+
+use crate::event::WorkerId;
+use crate::scheduler::Scheduler;
+use crate::state::{TaskId, TaskState};
+
+impl Scheduler {
+    /// Everything the task needs is in memory: to the common queue if it needs nothing (it can
+    /// start anywhere, so late is soon enough to decide), else to the worker where it can start
+    /// soonest.
+    pub(crate) fn transition_waiting_ready(&mut self, id: TaskId) {
+        let task = self.tasks.get(id);
+        let restricted = self.layers.get(task.layer).restriction.is_some();
+        if task.deps.is_empty() && !restricted {
+            return self.transition_waiting_queued(id);
+        }
+        match self.decide_worker(id) {
+            Some(worker) => self.transition_waiting_placed(id, worker),
+            None => {
+                let task = self.tasks.get_mut(id);
+                task.state = TaskState::Queued;
+                self.stranded.push((id, task.serial));
+                self.queued_count += 1;
+            }
+        }
+    }
+
+    fn transition_waiting_queued(&mut self, id: TaskId) {
+        let task = self.tasks.get_mut(id);
+        task.state = TaskState::Queued;
+        self.queue.push(Reverse((task.priority, id, task.serial)));
+        self.queued_count += 1;
+    }
+
+    fn transition_waiting_placed(&mut self, id: TaskId, worker: WorkerId) {
+        let charged = self.predict_micros(self.tasks.get(id).layer);
+        let task = self.tasks.get_mut(id);
+        task.state = TaskState::Placed;
+        task.worker = worker;
+        task.charged_micros = charged;
+        let entry = Reverse((task.priority, id, task.serial));
+        if let Some(worker) = self.workers.find_mut(worker) {
+            worker.queue.push(entry);
+            worker.placed_count += 1;
+            worker.placed_micros += u64::from(charged);
+        }
+    }
+
+    /// Hands a Queued or Placed task to `worker`.
+    pub(crate) fn transition_ready_assigned(&mut self, id: TaskId, worker: WorkerId) {
+        self.leave_queues(id);
+        let layer_number = self.tasks.get(id).layer;
+        self.ship_layer(worker, layer_number, self.tasks.get(id).block);
+        let charged = self.predict_micros(layer_number);
+        let restriction = self.layers.get(layer_number).restriction.clone();
+        if let Some(worker) = self.workers.find_mut(worker) {
+            worker.assigned_count += 1;
+            worker.assigned_micros += u64::from(charged);
+            if let Some(restriction) = restriction {
+                worker.take(&restriction.resources, 1.0);
+            }
+        }
+        let task = self.tasks.get_mut(id);
+        task.state = TaskState::Assigned;
+        task.worker = worker;
+        task.charged_micros = charged;
+        let task = self.tasks.get(id);
+        let wanted = !task.wanted_by.is_empty();
+        self.out
+            .assign(worker, (task.layer, task.block), task.priority, wanted);
+        for &dep in &task.deps {
+            let dep = self.tasks.get(dep);
+            let holder = if dep.holders.contains(&worker) {
+                worker
+            } else {
+                let spread = id as usize % dep.holders.len().max(1);
+                dep.holders.get(spread).copied().unwrap_or(worker)
+            };
+            self.out
+                .assign_input(worker, (dep.layer, dep.block), holder, dep.nbytes);
+        }
+    }
+
+    /// What a task of this layer is thought to take.
+    pub(crate) fn predict_micros(&self, layer: u32) -> u32 {
+        let layer = self.layers.get(layer);
+        if layer.ended_count > 0 {
+            return layer.mean_micros.max(1.0) as u32;
+        }
+        match self.operations.get(&layer.operation) {
+            Some(mean) => mean.max(1.0) as u32,
+            None => self.settings.unknown_duration_micros,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! To Released, and out of the tables: nobody needs a value any more.
+
+use crate::scheduler::Scheduler;
+use crate::state::{NO_TASK, TaskId, TaskState};
+
+impl Scheduler {
+    /// A pending task leaves that state: what it needs is needed once less.
+    pub(crate) fn release_needs(&mut self, id: TaskId) {
+        for at in 0..self.tasks.get(id).deps.len() {
+            let dep = self.tasks.get(id).deps[at];
+            let dep_task = self.tasks.get_mut(dep);
+            dep_task.needed_by -= 1;
+            if dep_task.needed_by == 0 {
+                self.settle.push(dep);
+            }
+        }
+    }
+
+    /// Releases what is not needed any more and forgets what nothing refers to, among the tasks
+    /// that the event has touched.
+    pub(crate) fn settle(&mut self) {
+        while let Some(id) = self.settle.pop() {
+            if self.tasks.is_free(id) || self.tasks.get(id).is_needed() {
+                continue;
+            }
+            match self.tasks.get(id).state {
+                TaskState::Memory => self.transition_memory_released(id),
+                TaskState::Released | TaskState::Erred => {}
+                _ => self.transition_pending_released(id),
+            }
+            if self.tasks.get(id).dependent_count == 0 {
+                self.forget(id);
+            }
+        }
+    }
+
+    fn transition_memory_released(&mut self, id: TaskId) {
+        let task = self.tasks.get_mut(id);
+        task.state = TaskState::Released;
+        let holders = std::mem::take(&mut task.holders);
+        let (layer, block, nbytes) = (task.layer, task.block, task.nbytes);
+        for holder in holders {
+            if let Some(worker) = self.workers.find_mut(holder) {
+                worker.held_count -= 1;
+                worker.held_bytes -= nbytes;
+                self.out.free(holder, layer, block);
+            }
+        }
+    }
+
+    fn transition_pending_released(&mut self, id: TaskId) {
+        self.call_back(id);
+        self.leave_queues(id);
+        self.tasks.get_mut(id).state = TaskState::Released;
+        self.release_needs(id);
+    }
+
+    /// Removes a task that nothing refers to.
+    fn forget(&mut self, id: TaskId) {
+        let task = self.tasks.remove(id);
+        for dep in task.deps {
+            let dep_task = self.tasks.get_mut(dep);
+            dep_task.dependent_count -= 1;
+            if dep_task.dependent_count == 0 {
+                self.settle.push(dep);
+            }
+        }
+        let layer = self.layers.get_mut(task.layer);
+        layer.slots[task.block as usize] = NO_TASK;
+        layer.task_count -= 1;
+        self.forget_layer_if_unused(task.layer);
+    }
+
+    /// Removes a layer that has no task and that no client has a number for.
+    pub(crate) fn forget_layer_if_unused(&mut self, number: u32) {
+        let layer = self.layers.get(number);
+        if layer.task_count > 0 || layer.client_count > 0 {
+            return;
+        }
+        if let Some(layer) = self.layers.remove(number) {
+            for worker in layer.shipped {
+                if self.workers.find(worker).is_some() {
+                    self.out.forget_layer(worker, number);
+                }
+            }
+        }
+    }
+}

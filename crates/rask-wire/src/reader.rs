@@ -1,0 +1,110 @@
+//! Reading frames.
+//!
+//! A frame is `u32` control length, `u32` payload count, a `u64` length for each payload, the
+//! control part, the payloads; little-endian.
+
+use bytes::{Bytes, BytesMut};
+use rask_proto::Frame;
+use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
+
+use crate::WireError;
+
+/// The most that a frame may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub control_bytes_max: u64,
+    pub payload_count_max: u64,
+    pub payload_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            control_bytes_max: 1 << 30,
+            payload_count_max: 1 << 20,
+            payload_bytes_max: 1 << 40,
+        }
+    }
+}
+
+/// Memory is taken as bytes arrive, not as they are announced: at first at most this much.
+const FIRST_ALLOCATION_BYTES: usize = 1 << 20;
+const BUFFER_BYTES: usize = 1 << 17;
+
+/// The receiving half of a connection.
+pub struct FrameReader {
+    stream: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
+    limits: Limits,
+}
+
+impl FrameReader {
+    pub(crate) fn new(stream: Box<dyn AsyncRead + Send + Unpin>, limits: Limits) -> Self {
+        FrameReader {
+            stream: BufReader::with_capacity(BUFFER_BYTES, stream),
+            limits,
+        }
+    }
+
+    /// Whether bytes are at hand that another [`read`](Self::read) would return without waiting
+    /// for the network (perhaps not a whole frame).
+    pub fn has_buffered(&self) -> bool {
+        !self.stream.buffer().is_empty()
+    }
+
+    /// The next frame; [`WireError::Closed`] where the peer ended the connection between frames.
+    pub async fn read(&mut self) -> Result<Frame, WireError> {
+        let mut start = [0u8; 8];
+        match self.stream.read_exact(&mut start).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Err(WireError::Closed);
+            }
+            Err(error) => return Err(WireError::Io(error)),
+        }
+        let control_bytes = u64::from(u32_at(&start, 0));
+        let payload_count = u64::from(u32_at(&start, 4));
+        check(control_bytes, self.limits.control_bytes_max)?;
+        check(payload_count, self.limits.payload_count_max)?;
+        let lengths = self.read_bytes(payload_count * 8).await?;
+        let control = self.read_bytes(control_bytes).await?;
+        let mut payloads = Vec::with_capacity(payload_count as usize);
+        for length in lengths.chunks_exact(8) {
+            let length = u64::from(u32_at(length, 0)) | u64::from(u32_at(length, 4)) << 32;
+            check(length, self.limits.payload_bytes_max)?;
+            payloads.push(self.read_bytes(length).await?);
+        }
+        Ok(Frame { control, payloads })
+    }
+
+    async fn read_bytes(&mut self, count: u64) -> Result<Bytes, WireError> {
+        let count = count as usize;
+        let mut buffer = BytesMut::with_capacity(count.min(FIRST_ALLOCATION_BYTES));
+        while buffer.len() < count {
+            if buffer.len() == buffer.capacity() {
+                buffer.reserve(buffer.len().min(count - buffer.len()));
+            }
+            let missing = (count - buffer.len()) as u64;
+            if (&mut self.stream)
+                .take(missing)
+                .read_buf(&mut buffer)
+                .await?
+                == 0
+            {
+                return Err(WireError::Closed);
+            }
+        }
+        Ok(buffer.freeze())
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn check(nbytes: u64, limit: u64) -> Result<(), WireError> {
+    if nbytes <= limit {
+        Ok(())
+    } else {
+        Err(WireError::TooLarge { nbytes, limit })
+    }
+}

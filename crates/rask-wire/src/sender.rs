@@ -1,0 +1,241 @@
+//! Sending frames from any thread, without waiting.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use parking_lot::Mutex;
+use rask_proto::Frame;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::Notify;
+
+/// Payloads up to this size are copied behind the control part, to save a slice in the write.
+const COPIED_BYTES_MAX: usize = 16 << 10;
+const SLICES_MAX: usize = 64;
+
+/// The sending half of a connection; clones share it.
+///
+/// [`send`](Self::send) writes to the socket on the calling thread if nothing is queued, so that a
+/// message needs no other thread to leave; what the socket does not take at once is queued and
+/// written by the connection's own task.
+#[derive(Clone)]
+pub struct FrameSender {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Wakes the connection's writing task.
+    wake: Notify,
+    /// The socket where it can be written to from any thread; `None` under TLS.
+    direct: Option<OwnedWriteHalf>,
+}
+
+#[derive(Default)]
+struct Queue {
+    segments: VecDeque<Bytes>,
+    queued_bytes: usize,
+    /// The writing task has taken segments out and not written them yet.
+    writing: bool,
+    closed: bool,
+}
+
+impl FrameSender {
+    /// For a socket that any thread may write to.
+    pub(crate) fn direct(socket: OwnedWriteHalf) -> Self {
+        let sender = Self::new(Some(socket));
+        let task = sender.clone();
+        tokio::spawn(async move { task.drain_direct().await });
+        sender
+    }
+
+    /// For a stream that only its own task writes to.
+    pub(crate) fn queued(stream: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        let sender = Self::new(None);
+        let task = sender.clone();
+        tokio::spawn(async move { task.drain_into(stream).await });
+        sender
+    }
+
+    fn new(direct: Option<OwnedWriteHalf>) -> Self {
+        FrameSender {
+            shared: Arc::new(Shared {
+                queue: Mutex::default(),
+                wake: Notify::new(),
+                direct,
+            }),
+        }
+    }
+
+    /// Sends a frame after those sent before; `false` if the connection has ended.
+    pub fn send(&self, frame: Frame) -> bool {
+        let mut queue = self.shared.queue.lock();
+        if queue.closed {
+            return false;
+        }
+        let idle = queue.segments.is_empty() && !queue.writing;
+        push_segments(&mut queue, frame);
+        if idle && let Some(socket) = &self.shared.direct {
+            write_now(&mut queue, socket);
+        }
+        if !queue.segments.is_empty() || queue.closed {
+            drop(queue);
+            self.shared.wake.notify_one();
+        }
+        true
+    }
+
+    /// Bytes waiting for the peer to read.
+    pub fn queued_bytes(&self) -> usize {
+        self.shared.queue.lock().queued_bytes
+    }
+
+    /// Ends the connection once what is queued has been written.
+    pub fn close(&self) {
+        self.shared.queue.lock().closed = true;
+        self.shared.wake.notify_one();
+    }
+
+    /// Whether [`close`](Self::close) was called or writing failed.
+    pub fn is_closed(&self) -> bool {
+        self.shared.queue.lock().closed
+    }
+
+    async fn drain_direct(self) {
+        let Some(socket) = &self.shared.direct else {
+            return;
+        };
+        loop {
+            self.shared.wake.notified().await;
+            loop {
+                {
+                    let mut queue = self.shared.queue.lock();
+                    write_now(&mut queue, socket);
+                    if queue.segments.is_empty() {
+                        if queue.closed {
+                            break;
+                        }
+                        drop(queue);
+                        break;
+                    }
+                }
+                if socket.writable().await.is_err() {
+                    self.fail();
+                }
+            }
+            let queue = self.shared.queue.lock();
+            if queue.closed && queue.segments.is_empty() {
+                drop(queue);
+                shut_down(socket);
+                return;
+            }
+        }
+    }
+
+    async fn drain_into(self, mut stream: impl AsyncWrite + Send + Unpin) {
+        loop {
+            self.shared.wake.notified().await;
+            while let Some(segments) = self.take_all() {
+                for segment in segments {
+                    if stream.write_all(&segment).await.is_err() {
+                        self.fail();
+                        break;
+                    }
+                }
+                if stream.flush().await.is_err() {
+                    self.fail();
+                }
+                self.shared.queue.lock().writing = false;
+            }
+            if self.is_closed() {
+                // The peer may be gone already, then there is nobody left to say goodbye to.
+                let _ = stream.shutdown().await;
+                return;
+            }
+        }
+    }
+
+    fn take_all(&self) -> Option<VecDeque<Bytes>> {
+        let mut queue = self.shared.queue.lock();
+        if queue.segments.is_empty() {
+            return None;
+        }
+        queue.writing = true;
+        queue.queued_bytes = 0;
+        Some(std::mem::take(&mut queue.segments))
+    }
+
+    fn fail(&self) {
+        fail(&mut self.shared.queue.lock());
+    }
+}
+
+fn fail(queue: &mut Queue) {
+    queue.closed = true;
+    queue.segments.clear();
+    queue.queued_bytes = 0;
+}
+
+/// Ends the socket in both directions, so that the peer and the own reader notice.
+fn shut_down(socket: &OwnedWriteHalf) {
+    let stream: &tokio::net::TcpStream = socket.as_ref();
+    // A socket that the peer has closed already is as good as shut down.
+    let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::Both);
+}
+
+fn push_segments(queue: &mut Queue, frame: Frame) {
+    let mut head = BytesMut::with_capacity(8 + frame.payloads.len() * 8 + frame.control.len());
+    head.put_u32_le(frame.control.len() as u32);
+    head.put_u32_le(frame.payloads.len() as u32);
+    for payload in &frame.payloads {
+        head.put_u64_le(payload.len() as u64);
+    }
+    head.put_slice(&frame.control);
+    for payload in frame.payloads {
+        if payload.len() <= COPIED_BYTES_MAX {
+            head.put_slice(&payload);
+        } else {
+            push(queue, head.split().freeze());
+            push(queue, payload);
+        }
+    }
+    push(queue, head.freeze());
+}
+
+fn push(queue: &mut Queue, segment: Bytes) {
+    if !segment.is_empty() {
+        queue.queued_bytes += segment.len();
+        queue.segments.push_back(segment);
+    }
+}
+
+/// Writes what the socket takes without blocking.
+fn write_now(queue: &mut Queue, socket: &OwnedWriteHalf) {
+    while !queue.segments.is_empty() {
+        let slices: Vec<IoSlice<'_>> = queue
+            .segments
+            .iter()
+            .take(SLICES_MAX)
+            .map(|segment| IoSlice::new(segment))
+            .collect();
+        match socket.try_write_vectored(&slices) {
+            Ok(written) => consume(queue, written),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+            Err(_) => return fail(queue),
+        }
+    }
+}
+
+fn consume(queue: &mut Queue, mut written: usize) {
+    queue.queued_bytes -= written;
+    while let Some(segment) = queue.segments.front_mut() {
+        if segment.len() > written {
+            segment.advance(written);
+            return;
+        }
+        written -= segment.len();
+        queue.segments.pop_front();
+    }
+}
