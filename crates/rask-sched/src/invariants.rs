@@ -35,9 +35,12 @@ impl Scheduler {
         let in_memory = |dep: &TaskId| self.tasks.get(*dep).state == TaskState::Memory;
         let missing = task.deps.iter().filter(|dep| !in_memory(dep)).count() as u32;
         match task.state {
-            TaskState::Released => {
-                ensure(!task.is_needed(), id, task, "what is needed is not Released")
-            }
+            TaskState::Released => ensure(
+                !task.is_needed(),
+                id,
+                task,
+                "what is needed is not Released",
+            ),
             TaskState::Waiting => {
                 ensure(task.missing == missing, id, task, "missing")?;
                 ensure(missing > 0, id, task, "a Waiting task waits for something")
@@ -76,7 +79,10 @@ impl Scheduler {
                 && count(TaskState::Placed) == worker.placed_count
                 && held_bytes == worker.held_bytes;
             if !fits {
-                return Err(format!("the books of worker {} are wrong: {worker:?}", id.0));
+                return Err(format!(
+                    "the books of worker {} are wrong: {worker:?}",
+                    id.0
+                ));
             }
         }
         let queued = self.tasks.iter();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rask_proto::{
-    Assign, Blocks, Failure, Finished, InlineBuilder, Missing, Pages, ToClient, ToWorker,
-    WorkerLayer, WorkerPage,
+    Assign, Blocks, Failure, Finished, InlineBuilder, Pages, ToClient, ToWorker, WorkerLayer,
+    WorkerPage,
 };
 
 use crate::event::{ClientId, Command, WorkerId};
@@ -27,7 +27,6 @@ struct ForWorker {
     layers: Vec<WorkerLayer>,
     pages: Vec<WorkerPage>,
     assign: Assign,
-    replicate: Missing,
 }
 
 /// For one client; sent in the order of the fields.
@@ -70,10 +69,7 @@ impl Outgoing {
     /// Begins a task of the assignment; its inputs follow.
     pub fn assign(&mut self, worker: WorkerId, task: (u32, u32), priority: u64, wanted: bool) {
         let assign = &mut self.worker(worker).assign;
-        assign
-            .tasks
-            .get_or_insert_default()
-            .push(task.0, task.1);
+        assign.tasks.get_or_insert_default().push(task.0, task.1);
         assign.priorities.push(priority);
         assign.wanted.push(wanted);
         assign.input_counts.push(0);
@@ -88,22 +84,12 @@ impl Outgoing {
         nbytes: u64,
     ) {
         let assign = &mut self.worker(worker).assign;
-        assign
-            .inputs
-            .get_or_insert_default()
-            .push(input.0, input.1);
+        assign.inputs.get_or_insert_default().push(input.0, input.1);
         assign.holders.push(holder.0);
         assign.input_nbytes.push(nbytes);
         if let Some(count) = assign.input_counts.last_mut() {
             *count += 1;
         }
-    }
-
-    pub fn replicate(&mut self, worker: WorkerId, layer: u32, block: u32, holder: WorkerId) {
-        let replicate = &mut self.worker(worker).replicate;
-        let inputs = replicate.inputs.get_or_insert_default();
-        inputs.push(layer, block);
-        replicate.holders.push(holder.0);
     }
 
     pub fn finished(
@@ -196,9 +182,6 @@ impl ForWorker {
         }
         if self.assign.tasks.is_some() {
             messages.push(ToWorker::Assign(self.assign));
-        }
-        if self.replicate.inputs.is_some() {
-            messages.push(ToWorker::Replicate(self.replicate));
         }
         messages
     }

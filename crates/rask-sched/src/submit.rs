@@ -28,16 +28,13 @@ enum SubmitError {
     #[error("layer {0:?} has nothing to run")]
     NoOp(String),
     #[error("layer {name:?} refers to block {block} of layer number {layer}, which is not there")]
-    UnknownReference { name: String, layer: u32, block: u32 },
+    UnknownReference {
+        name: String,
+        layer: u32,
+        block: u32,
+    },
     #[error("layer {0:?} has fewer pages than its blocks need")]
     Pages(String),
-}
-
-/// A submission whose layers have their numbers.
-struct Admitted {
-    graph: Graph,
-    /// The scheduler's number of each layer of the submission.
-    numbers: Vec<u32>,
 }
 
 impl Scheduler {
@@ -65,13 +62,12 @@ impl Scheduler {
         let table = TaskTable::expand(&graph)?;
         let ranks = rask_graph::ranks(&rask_graph::order(&table));
         let numbers = self.add_layers(client, submit, &graph);
-        let admitted = Admitted { graph, numbers };
         let wanted_count = submit.wanted.as_ref().map_or(0, Blocks::len);
-        let tasks = self.add_tasks(submit, &admitted, &table, &ranks);
+        let tasks = self.add_tasks(submit, &numbers, &table, &ranks);
         for &task in tasks.iter().take(wanted_count) {
             self.want(client, task, submit.fire_and_forget);
         }
-        for number in admitted.numbers {
+        for number in numbers {
             if self.layers.find(number).is_some() {
                 self.forget_layer_if_unused(number);
             }
@@ -164,7 +160,7 @@ impl Scheduler {
     fn add_tasks(
         &mut self,
         submit: &Submit,
-        admitted: &Admitted,
+        numbers: &[u32],
         table: &TaskTable,
         ranks: &[u32],
     ) -> Vec<TaskId> {
@@ -179,7 +175,7 @@ impl Scheduler {
                 continue;
             }
             let at = table.block_of(index);
-            let number = admitted.numbers[at.layer.0 as usize];
+            let number = numbers[at.layer.0 as usize];
             if let Some(known) = self.layers.get(number).find_task(at.block) {
                 made[index as usize] = known;
                 continue;
@@ -194,7 +190,7 @@ impl Scheduler {
             stack.extend_from_slice(table.deps(index));
         }
         for (index, id) in fresh {
-            self.add_edges(submit, admitted, table, &made, (index, id));
+            self.add_edges(submit, numbers, table, &made, (index, id));
         }
         let wanted = table.wanted().iter();
         wanted.map(|&index| made[index as usize]).collect()
@@ -203,7 +199,7 @@ impl Scheduler {
     fn add_edges(
         &mut self,
         submit: &Submit,
-        admitted: &Admitted,
+        numbers: &[u32],
         table: &TaskTable,
         made: &[TaskId],
         (index, id): (u32, TaskId),
@@ -218,18 +214,17 @@ impl Scheduler {
             let from = references.offsets[at.block as usize] as usize;
             let to = references.offsets[at.block as usize + 1] as usize;
             for entry in from..to {
-                let layer = admitted.numbers[references.layers[entry] as usize];
-                let slot = self.layers.get(layer).slots[references.blocks[entry] as usize];
-                deps.push(slot);
+                let layer = numbers[references.layers[entry] as usize];
+                deps.push(self.layers.get(layer).slots[references.blocks[entry] as usize]);
             }
         }
         let serial = self.tasks.get(id).serial;
         for &dep in &deps {
-            let dep = self.tasks.get_mut(dep);
-            dep.dependent_count += 1;
-            dep.dependents.push((id, serial));
-            if dep.dependents.len() > 2 * dep.dependent_count as usize + 64 {
-                self.compact(deps[0]);
+            let record = self.tasks.get_mut(dep);
+            record.dependent_count += 1;
+            record.dependents.push((id, serial));
+            if record.dependents.len() > 2 * record.dependent_count as usize + 64 {
+                self.compact(dep);
             }
         }
         self.tasks.get_mut(id).deps = deps;

@@ -45,7 +45,9 @@ impl Scheduler {
             let missing = total - here.map_or(0, |(_, bytes)| *bytes);
             let moving = match missing {
                 0 => 0,
-                bytes => FETCH_MICROS + bytes * 1_000_000 / self.settings.bandwidth_bytes_per_second,
+                bytes => {
+                    FETCH_MICROS + bytes * 1_000_000 / self.settings.bandwidth_bytes_per_second
+                }
             };
             Some((worker.occupancy_micros() + moving, worker.held_bytes, id))
         });
