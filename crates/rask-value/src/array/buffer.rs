@@ -204,7 +204,7 @@ mod pool {
     }
 
     fn class_of(capacity: usize) -> Option<usize> {
-        if capacity < SMALLEST || capacity > LARGEST {
+        if !(SMALLEST..=LARGEST).contains(&capacity) {
             return None;
         }
         let power = capacity.next_power_of_two();
