@@ -182,7 +182,10 @@ impl Table {
         extent: Option<Extent>,
     ) -> Option<ValueRef> {
         let entry = self.entries.get_mut(&key)?;
-        let same = entry.value.as_ref().is_some_and(|v| std::sync::Arc::ptr_eq(v, written));
+        let same = entry
+            .value
+            .as_ref()
+            .is_some_and(|v| std::sync::Arc::ptr_eq(v, written));
         if !same {
             return None;
         }

@@ -235,7 +235,11 @@ where
         BinaryOp::Mul => zip(&a, &b, |x, y| num_traits::WrappingMul::wrapping_mul(&x, &y)),
         BinaryOp::FloorDiv => zip(&a, &b, floor_div),
         BinaryOp::Mod => zip(&a, &b, |x, y| {
-            let rest = if y == zero || is_minus_one(y) { zero } else { x % y };
+            let rest = if y == zero || is_minus_one(y) {
+                zero
+            } else {
+                x % y
+            };
             if rest != zero && (rest < zero) != (y < zero) {
                 rest + y
             } else {

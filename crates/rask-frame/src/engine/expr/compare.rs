@@ -99,7 +99,9 @@ fn find_category_comparison(
                 "Cannot compare a Categorical with a value that is not among its categories",
             ));
         };
-        (0..categories.len()).map(|i| holds(op, &i, &place)).collect()
+        (0..categories.len())
+            .map(|i| holds(op, &i, &place))
+            .collect()
     } else {
         let one = Evaluated::Scalar(value.clone());
         let compared = compare(op, &Evaluated::Column(categories), &one)?;

@@ -112,7 +112,11 @@ pub(super) fn datetime_function(function: &DtFunction, input: &Column) -> Result
                 .map(|tick| {
                     tick.map(|t| {
                         let (year, week) = iso_week(split_days(t, unit).0);
-                        if *function == IsoWeek { week } else { year as u32 }
+                        if *function == IsoWeek {
+                            week
+                        } else {
+                            year as u32
+                        }
                     })
                 })
                 .collect();
@@ -224,11 +228,7 @@ fn strftime(tick: i64, unit: TimeUnit, format: &str) -> Result<String> {
 }
 
 /// To multiples of a step of nanoseconds on the local clock.
-fn to_multiple(
-    input: &Column,
-    step_ns: i64,
-    f: impl Fn(i64, i64) -> i64,
-) -> Result<Column> {
+fn to_multiple(input: &Column, step_ns: i64, f: impl Fn(i64, i64) -> i64) -> Result<Column> {
     let unit = input
         .time_unit()
         .ok_or_else(|| EngineError::type_error("expected datetimes"))?;
@@ -255,7 +255,11 @@ fn to_multiple(
 
 fn ceil_to(value: i64, step: i64) -> i64 {
     let rest = value.rem_euclid(step);
-    if rest == 0 { value } else { value - rest + step }
+    if rest == 0 {
+        value
+    } else {
+        value - rest + step
+    }
 }
 
 /// To the nearest multiple, halves to the even one.

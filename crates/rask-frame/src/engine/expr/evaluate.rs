@@ -102,11 +102,7 @@ fn evaluate(expr: &Expr, table: &Table) -> Result<Evaluated> {
     })
 }
 
-pub(super) fn binary(
-    op: super::BinaryOp,
-    left: &Evaluated,
-    right: &Evaluated,
-) -> Result<Column> {
+pub(super) fn binary(op: super::BinaryOp, left: &Evaluated, right: &Evaluated) -> Result<Column> {
     if op.is_comparison() {
         return compare::compare(op, left, right);
     }

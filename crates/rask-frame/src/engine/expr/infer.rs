@@ -221,7 +221,9 @@ pub(super) fn compare_dtype(op: BinaryOp, left: &Operand, right: &Operand) -> Re
         _ => match (number_of(&a), number_of(&b)) {
             (Some(Some(x)), Some(Some(y))) => Ok(DType::Number(compare_number(left, right, x, y))),
             (Some(x), Some(y)) => Ok(x.or(y).map_or(DType::Bool, DType::Number)),
-            _ => a.common(&b).map_err(|_| refuse(op, &left.dtype, &right.dtype)),
+            _ => a
+                .common(&b)
+                .map_err(|_| refuse(op, &left.dtype, &right.dtype)),
         },
     }
 }
@@ -389,8 +391,19 @@ fn str_dtype(function: &StrFunction, input: &DType) -> Result<DType> {
     use StrFunction::*;
     Ok(match function {
         Len | Find(_) | Rfind(_) | Count(_) => DType::INT64,
-        Contains { .. } | Match { .. } | FullMatch { .. } | StartsWith(_) | EndsWith(_)
-        | IsDigit | IsAlpha | IsAlnum | IsSpace | IsLower | IsUpper | IsNumeric | IsDecimal
+        Contains { .. }
+        | Match { .. }
+        | FullMatch { .. }
+        | StartsWith(_)
+        | EndsWith(_)
+        | IsDigit
+        | IsAlpha
+        | IsAlnum
+        | IsSpace
+        | IsLower
+        | IsUpper
+        | IsNumeric
+        | IsDecimal
         | IsTitle => DType::Bool,
         _ => DType::Str,
     })
@@ -407,7 +420,10 @@ fn dt_dtype(function: &DtFunction, input: &DType) -> Result<DType> {
         )));
     }
     if !either && is_span != wants_span {
-        return Err(no_method(&format!(".dt.{function:?}").to_lowercase(), input));
+        return Err(no_method(
+            &format!(".dt.{function:?}").to_lowercase(),
+            input,
+        ));
     }
     Ok(match function {
         TotalSeconds => DType::FLOAT64,

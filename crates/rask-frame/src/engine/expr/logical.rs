@@ -61,7 +61,8 @@ pub(super) fn invert(input: &Column) -> Result<Column> {
         dtype if dtype.is_integer() => {
             let number = dtype.number().expect("an integer dtype");
             // ~x is -1 - x in two's complement of any width, and MAX - x unsigned.
-            let ones = crate::engine::cast::full(&crate::engine::Scalar::Int(-1), &DType::INT64, 1)?;
+            let ones =
+                crate::engine::cast::full(&crate::engine::Scalar::Int(-1), &DType::INT64, 1)?;
             let ones = ones.cast(&DType::Number(number))?;
             for_number!(number, T => {
                 let all = ones.values::<T>()[0];

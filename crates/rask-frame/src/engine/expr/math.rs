@@ -6,9 +6,9 @@ use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use num_traits::Float;
 
+use super::BinaryOp;
 use super::MathFunction;
 use super::evaluate::{self, Evaluated};
-use super::BinaryOp;
 use crate::engine::{Column, DType, EngineError, Number, Result, Scalar};
 
 fn map_floats<T: ArrowPrimitiveType>(

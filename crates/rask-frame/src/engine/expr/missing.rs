@@ -65,12 +65,7 @@ pub(super) fn select(
     choose(&bits, then, other, len)
 }
 
-fn choose(
-    bits: &BooleanBuffer,
-    then: &Evaluated,
-    other: &Evaluated,
-    len: usize,
-) -> Result<Column> {
+fn choose(bits: &BooleanBuffer, then: &Evaluated, other: &Evaluated, len: usize) -> Result<Column> {
     let dtype = either_dtype(&then.operand(), &other.operand())?;
     if matches!(dtype, DType::Category { .. }) {
         return choose_category(bits, then, other, &dtype, len);
@@ -85,9 +80,9 @@ fn choose(
 fn arm(value: &Evaluated, dtype: &DType) -> Result<Box<dyn Datum>> {
     Ok(match value {
         Evaluated::Column(column) => Box::new(column.cast(dtype)?.array().clone()),
-        Evaluated::Scalar(value) => {
-            Box::new(ArrowScalar::new(Column::full(value, dtype, 1)?.array().clone()))
-        }
+        Evaluated::Scalar(value) => Box::new(ArrowScalar::new(
+            Column::full(value, dtype, 1)?.array().clone(),
+        )),
     })
 }
 
@@ -136,7 +131,11 @@ pub(super) fn map(input: &Column, pairs: &[(Scalar, Scalar)], dtype: &DType) -> 
             place[code] = Some(i as u32);
         }
     }
-    let rows: UInt32Array = unique.codes.iter().map(|code| place[*code as usize]).collect();
+    let rows: UInt32Array = unique
+        .codes
+        .iter()
+        .map(|code| place[*code as usize])
+        .collect();
     let out = targets.take_optional(&rows)?;
     out.cast(&dtype.with_missing())
 }

@@ -144,11 +144,15 @@ fn find_test(function: &StrFunction) -> Result<Option<Test>> {
         }
         StartsWith(parts) => {
             let parts = parts.clone();
-            Some(Box::new(move |t| parts.iter().any(|p| t.starts_with(p.as_str()))))
+            Some(Box::new(move |t| {
+                parts.iter().any(|p| t.starts_with(p.as_str()))
+            }))
         }
         EndsWith(parts) => {
             let parts = parts.clone();
-            Some(Box::new(move |t| parts.iter().any(|p| t.ends_with(p.as_str()))))
+            Some(Box::new(move |t| {
+                parts.iter().any(|p| t.ends_with(p.as_str()))
+            }))
         }
         IsDigit | IsDecimal => all(|c| c.is_ascii_digit() || (c.is_numeric() && !c.is_ascii())),
         IsNumeric => all(char::is_numeric),

@@ -3,9 +3,9 @@
 use arrow_array::types::Float64Type;
 use arrow_array::{Array, Int64Array};
 
+use super::BinaryOp;
 use super::arithmetic::{Side, joint_validity, zip};
 use super::evaluate::Evaluated;
-use super::BinaryOp;
 use crate::engine::{Column, DType, EngineError, Result, Scalar, TimeUnit};
 
 pub(super) fn is_time(value: &Evaluated) -> bool {
@@ -109,9 +109,7 @@ fn scaled(
     let own = side(span, &own);
     let factor_column = match factor {
         Evaluated::Column(column) => column.cast(&DType::FLOAT64)?,
-        Evaluated::Scalar(value) => {
-            Column::from_f64(vec![value.as_f64().unwrap_or(f64::NAN)])
-        }
+        Evaluated::Scalar(value) => Column::from_f64(vec![value.as_f64().unwrap_or(f64::NAN)]),
     };
     let factors = factor_column.values::<Float64Type>();
     let is_whole = factors.iter().all(|f| f.fract() == 0.0 && f.abs() < 9e15);
