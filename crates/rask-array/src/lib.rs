@@ -1,1 +1,3 @@
 //! Parallel arrays: the block algebra, planning and kernels.
+
+pub mod kernels;

@@ -1,0 +1,3 @@
+//! What happens inside a chunk, on native arrays: one folder a family.
+
+pub mod random;
