@@ -35,6 +35,9 @@ pub enum Command {
     Evict { task: TaskId },
     /// A kept value has become available: tell whoever wanted it.
     Report { task: TaskId },
+    /// Tell the scheduler that the task cannot be run here, since the input of this key cannot be
+    /// had.
+    GiveBack { task: TaskId, input: u64 },
 }
 
 /// Something that takes a while, done by whichever thread pulled it. Ends with an event.

@@ -7,14 +7,36 @@ impl<T: Topology> Machine<T> {
     /// Panics if the machine's books do not add up. Looks at every task and edge.
     pub fn check_invariants(&self) {
         self.check_memory();
+        let (users, pins) = self.count_edges();
         for task in 0..self.tasks.len() as u32 {
-            self.check_counts(task);
+            let entry = &self.tasks[task as usize];
+            assert_eq!(entry.users, users[task as usize], "users of task {task}");
+            if self.memory.is_limited() {
+                assert_eq!(entry.pins, pins[task as usize], "pins of task {task}");
+            }
+            self.check_inputs(task);
             self.check_state(task);
         }
         let running = self.count(State::Running);
         assert_eq!(running, self.running as usize, "running tasks");
         let loading = self.loading.len() + self.loaded.len();
         assert_eq!(self.count(State::Loading), loading, "loading tasks");
+    }
+
+    /// For each task, the edges from unfinished tasks and from those loading or running.
+    fn count_edges(&self) -> (Vec<u32>, Vec<u32>) {
+        let mut users = vec![0; self.tasks.len()];
+        let mut pins = vec![0; self.tasks.len()];
+        for (task, entry) in self.tasks.iter().enumerate() {
+            let busy = matches!(entry.state, State::Loading | State::Running);
+            if busy || matches!(entry.state, State::Waiting | State::Ready) {
+                for &dep in self.topology.deps(task as u32) {
+                    users[dep as usize] += 1;
+                    pins[dep as usize] += u32::from(busy);
+                }
+            }
+        }
+        (users, pins)
     }
 
     fn count(&self, state: State) -> usize {
@@ -35,23 +57,13 @@ impl<T: Topology> Machine<T> {
         assert_eq!(moving, self.transfers_open as usize, "open transfers");
     }
 
-    fn check_counts(&self, task: TaskId) {
+    fn check_inputs(&self, task: TaskId) {
         let entry = &self.tasks[task as usize];
-        let is_open = |state: State| {
-            matches!(
-                state,
-                State::Waiting | State::Ready | State::Loading | State::Running
-            )
-        };
-        let users = self.topology.dependents(task).iter();
-        let open = users.clone().filter(|&&u| is_open(self.tasks[u as usize].state));
-        assert_eq!(open.count() as u32, entry.users, "users of task {task}");
-        if self.memory.is_limited() {
-            let busy = |state| matches!(state, State::Loading | State::Running);
-            let pins = users.filter(|&&u| busy(self.tasks[u as usize].state));
-            assert_eq!(pins.count() as u32, entry.pins, "pins of task {task}");
-        }
-        let deps = self.topology.deps(task).iter().map(|&d| &self.tasks[d as usize]);
+        let deps = self
+            .topology
+            .deps(task)
+            .iter()
+            .map(|&d| &self.tasks[d as usize]);
         match entry.state {
             State::Waiting => {
                 let missing = deps.filter(|dep| !dep.has_value()).count() as u32;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::assigned::Assigned;
 use crate::memory::Memory;
 use crate::predict::Predictor;
 use crate::ready::Ready;
@@ -33,6 +34,8 @@ pub struct Machine<T> {
     pub(crate) running: u32,
     /// Spills and reads that have not ended, pulled or not.
     pub(crate) transfers_open: u32,
+    /// Values on their way from peers.
+    pub(crate) transfers_elsewhere: u32,
     pub(crate) unfinished: usize,
     pub(crate) spill_bytes_min: u64,
 }
@@ -59,6 +62,7 @@ impl<T: Topology> Machine<T> {
             loading: Vec::new(),
             running: 0,
             transfers_open: 0,
+            transfers_elsewhere: 0,
             unfinished: count,
             spill_bytes_min: limits.spill_bytes_min,
         }
@@ -134,8 +138,8 @@ impl<T: Topology> Machine<T> {
         self.predictor.find_nanos(self.topology.group(task))
     }
 
-    /// Whether the running task `task` is the only one that still needs the value of its input
-    /// `dep`, so that it may have it for its own.
+    /// Whether the task about to run is the only one that still needs the value of its input `dep`,
+    /// so that it may have it for its own.
     #[inline]
     pub fn is_last_use(&self, dep: TaskId) -> bool {
         let entry = &self.tasks[dep as usize];
@@ -241,7 +245,8 @@ impl<T: Topology> Machine<T> {
 
     #[inline]
     fn on_finished(&mut self, task: TaskId, nbytes: u64, nanos: u64, commands: &mut Vec<Command>) {
-        self.predictor.learn(self.topology.group(task), nbytes, nanos);
+        self.predictor
+            .learn(self.topology.group(task), nbytes, nanos);
         self.running -= 1;
         self.unfinished -= 1;
         let limited = self.memory.is_limited();
@@ -265,20 +270,32 @@ impl<T: Topology> Machine<T> {
         if kept {
             commands.push(Command::Report { task });
         }
+        self.on_arrived(task, commands);
+    }
+
+    /// A value is here: tells the tasks that wait for it.
+    #[inline]
+    pub(crate) fn on_arrived(&mut self, task: TaskId, commands: &mut Vec<Command>) {
         for index in 0..self.topology.dependents(task).len() {
             let user = self.topology.dependents(task)[index];
             let entry = &mut self.tasks[user as usize];
             entry.waiting -= 1;
             if entry.waiting == 0 && entry.state == State::Waiting {
-                entry.state = State::Ready;
-                let (lane, priority) = (self.topology.lane(user), self.topology.priority(user));
-                self.ready.push(lane, priority, user);
+                self.make_ready(user);
             }
         }
-        if limited {
+        self.topology.on_arrived(task);
+        if self.memory.is_limited() {
             self.note_candidate(task);
             self.shrink_to_budget(commands);
         }
+    }
+
+    #[inline]
+    pub(crate) fn make_ready(&mut self, task: TaskId) {
+        self.tasks[task as usize].state = State::Ready;
+        let (lane, priority) = (self.topology.lane(task), self.topology.priority(task));
+        self.ready.push(lane, priority, task);
     }
 
     /// A task will not need its inputs any longer.
@@ -307,6 +324,7 @@ impl<T: Topology> Machine<T> {
             self.memory.reserved -= entry.nbytes;
         }
         entry.nbytes = 0;
+        entry.set(Task::KEPT, false);
         entry.state = State::Failed;
         self.leave_inputs(task, limited, commands);
     }
@@ -314,7 +332,7 @@ impl<T: Topology> Machine<T> {
     fn on_released(&mut self, task: TaskId, commands: &mut Vec<Command>) {
         let entry = &mut self.tasks[task as usize];
         entry.set(Task::KEPT, false);
-        if entry.users == 0 && entry.has_value() {
+        if entry.users == 0 {
             self.forget(task, commands);
         }
     }
@@ -329,7 +347,7 @@ impl<T: Topology> Machine<T> {
                 self.leave_inputs(task, false, commands);
             }
             State::Loading | State::Running => entry.set(Task::DOOMED, true),
-            _ if entry.users == 0 && entry.has_value() => self.forget(task, commands),
+            _ if entry.users == 0 => self.forget(task, commands),
             _ => {}
         }
     }
@@ -343,12 +361,26 @@ impl<T: Topology> Machine<T> {
                 entry.state = State::Gone;
                 commands.push(Command::Drop { task });
             }
-            State::Disk => {
+            State::Disk | State::Remote | State::Failed | State::Gone => {
                 entry.state = State::Gone;
                 commands.push(Command::Drop { task });
             }
-            State::Spilling | State::Unspilling => entry.set(Task::DOOMED, true),
+            State::Spilling | State::Unspilling | State::Fetching => entry.set(Task::DOOMED, true),
             _ => {}
         }
+    }
+}
+
+impl Machine<Assigned> {
+    /// A slot for a value that is elsewhere, or for a task about to be assigned.
+    pub(crate) fn add_slot(&mut self, key: u64) -> TaskId {
+        let slot = self.topology.add(key);
+        let mut task = Task::new(0, 0);
+        task.state = State::Remote;
+        match self.tasks.get_mut(slot as usize) {
+            Some(entry) => *entry = task,
+            None => self.tasks.push(task),
+        }
+        slot
     }
 }

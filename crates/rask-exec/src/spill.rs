@@ -36,9 +36,24 @@ impl<T: Topology> Machine<T> {
         self.pin_inputs(task, true);
         self.make_room(need, commands);
         self.pin_inputs(task, false);
-        let nothing_else =
-            self.running == 0 && self.loading.is_empty() && self.loaded.is_empty() && self.transfers_open == 0;
-        self.memory.fits(need) || nothing_else
+        self.memory.fits(need) || !self.is_busy()
+    }
+
+    /// Makes room for a value about to come. Returns whether there is room now.
+    pub(crate) fn make_room_for(&mut self, need: u64, commands: &mut Vec<Command>) -> bool {
+        if !self.memory.fits(need) {
+            self.make_room(need, commands);
+        }
+        self.memory.fits(need)
+    }
+
+    /// Whether something is going on that will end with an event.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.running > 0
+            || !self.loading.is_empty()
+            || !self.loaded.is_empty()
+            || self.transfers_open > 0
+            || self.transfers_elsewhere > 0
     }
 
     fn bytes_to_read_back(&self, task: TaskId) -> u64 {
@@ -128,6 +143,14 @@ impl<T: Topology> Machine<T> {
 
     /// Priority of the first task that will need the value.
     fn next_use(&self, task: TaskId) -> u64 {
+        if !T::LISTS_ALL_DEPENDENTS {
+            let needed = self.tasks[task as usize].users > 0;
+            return if needed {
+                self.topology.priority(task)
+            } else {
+                u64::MAX
+            };
+        }
         let users = self.topology.dependents(task).iter();
         users
             .take(USERS_SCANNED_MAX)
@@ -178,12 +201,21 @@ impl<T: Topology> Machine<T> {
             return;
         }
         let users = self.topology.dependents(task);
-        let waiters: Vec<TaskId> = if users.len() <= USERS_SCANNED_MAX {
+        let listed = T::LISTS_ALL_DEPENDENTS && users.len() <= USERS_SCANNED_MAX;
+        let waiters: Vec<TaskId> = if listed {
             users.to_vec()
         } else {
-            let deps = |&loading: &TaskId| self.topology.deps(loading).iter().map(move |&d| (loading, d));
+            let deps = |&loading: &TaskId| {
+                self.topology
+                    .deps(loading)
+                    .iter()
+                    .map(move |&d| (loading, d))
+            };
             let edges = self.loading.iter().flat_map(deps);
-            edges.filter(|&(_, dep)| dep == task).map(|(t, _)| t).collect()
+            edges
+                .filter(|&(_, dep)| dep == task)
+                .map(|(t, _)| t)
+                .collect()
         };
         for user in waiters {
             let entry = &mut self.tasks[user as usize];

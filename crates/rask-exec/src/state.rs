@@ -18,6 +18,10 @@ pub(crate) enum State {
     Disk,
     /// Has a value on disk that is being read back.
     Unspilling,
+    /// The value is at a peer.
+    Remote,
+    /// The value is on its way from a peer.
+    Fetching,
     /// Had a value, or was given up.
     Gone,
     Failed,
@@ -90,6 +94,6 @@ impl Task {
 
     /// Whether the value's bytes count towards the memory held.
     pub(crate) fn counts_as_held(&self) -> bool {
-        self.in_memory() || self.state == State::Unspilling
+        self.in_memory() || matches!(self.state, State::Unspilling | State::Fetching)
     }
 }

@@ -6,6 +6,9 @@ use crate::TaskId;
 
 /// Edges and static facts of tasks.
 pub trait Topology {
+    /// Whether `dependents` has every task that will be given the value, or only those that wait for
+    /// it to arrive.
+    const LISTS_ALL_DEPENDENTS: bool = true;
     /// The number of tasks; they are numbered from 0.
     fn len(&self) -> usize;
     /// Whether there are no tasks.
@@ -16,6 +19,10 @@ pub trait Topology {
     fn deps(&self, task: TaskId) -> &[TaskId];
     /// The reverse of `deps`.
     fn dependents(&self, task: TaskId) -> &[TaskId];
+    /// The value is here, and its dependents have been told.
+    fn on_arrived(&mut self, task: TaskId) {
+        let _ = task;
+    }
     /// Lower runs sooner.
     fn priority(&self, task: TaskId) -> u64;
     /// Tasks of one group are expected to take like times and memory.

@@ -396,7 +396,7 @@ impl<'r, 'a> Worker<'r, 'a> {
                     value: state.slots.take(task),
                     extent: None,
                 }),
-                Command::Report { .. } => {}
+                Command::Report { .. } | Command::GiveBack { .. } => {}
             }
         }
     }

@@ -1,0 +1,379 @@
+//! The machine of a cluster's worker: tasks are assigned one by one, inputs come from peers, values
+//! stay until the scheduler frees them.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use smallvec::SmallVec;
+
+use crate::assigned::Assigned;
+use crate::state::{State, Task};
+use crate::{Command, Event, Job, Limits, Machine, Pull, TaskId};
+
+/// A task to run here.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// The scheduler's name for it.
+    pub key: u64,
+    /// Lower runs sooner.
+    pub priority: u64,
+    /// Tasks of one group are expected to take like times and memory.
+    pub group: u32,
+    /// The scope it runs in; 0 is none.
+    pub lane: u8,
+    /// Bytes of its value, where known.
+    pub predicted_bytes: Option<u64>,
+    /// Its inputs, in order.
+    pub inputs: SmallVec<[Source; 4]>,
+}
+
+/// An input, and where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub key: u64,
+    pub nbytes: u64,
+    /// The peer to have it from; `None` if it is, or is being made, here.
+    pub holder: Option<u32>,
+}
+
+/// A value to be had from a peer. Ends with [`Worker::fetched`] or [`Worker::fetch_failed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    pub task: TaskId,
+    pub key: u64,
+    pub holder: u32,
+    pub nbytes: u64,
+}
+
+/// A worker's tasks and values. The shell carries out the commands that a call appends before it
+/// makes the next call.
+pub struct Worker {
+    machine: Machine<Assigned>,
+    /// Values to be fetched, those first that the best task needs. Entries may be stale.
+    fetches: BinaryHeap<Reverse<(u64, TaskId)>>,
+    fetches_open: u32,
+    /// Slots to be used again after the commands of the last call have been carried out.
+    retired: Vec<TaskId>,
+}
+
+impl Worker {
+    /// A worker without tasks.
+    pub fn new(limits: Limits) -> Self {
+        Worker {
+            machine: Machine::new(Assigned::default(), limits),
+            fetches: BinaryHeap::new(),
+            fetches_open: 0,
+            retired: Vec::new(),
+        }
+    }
+
+    /// The slot of `key`, if it is known here.
+    pub fn find(&self, key: u64) -> Option<TaskId> {
+        self.machine.topology.find(key)
+    }
+
+    /// The key of a slot.
+    pub fn key_of(&self, task: TaskId) -> u64 {
+        self.machine.topology.entries[task as usize].key
+    }
+
+    /// Slots of the inputs of a task, in order.
+    pub fn inputs(&self, task: TaskId) -> &[TaskId] {
+        &self.machine.topology.entries[task as usize].deps
+    }
+
+    /// Whether there is a value here, in memory or on disk.
+    pub fn has_value(&self, task: TaskId) -> bool {
+        self.machine.tasks[task as usize].has_value()
+    }
+
+    /// The common part, for everything that asks and changes nothing.
+    pub fn machine(&self) -> &Machine<Assigned> {
+        &self.machine
+    }
+
+    /// The number of tasks running.
+    pub fn executing(&self) -> u32 {
+        self.machine.running
+    }
+
+    /// The number of keys known: tasks, and values held or awaited.
+    pub fn key_count(&self) -> usize {
+        self.machine.topology.key_count()
+    }
+
+    /// Takes on a task. One that is known already goes on as it is; its value is reported again if
+    /// it is here.
+    pub fn assign(&mut self, assignment: Assignment, commands: &mut Vec<Command>) {
+        self.recycle();
+        let task = match self.find(assignment.key) {
+            None => self.machine.add_slot(assignment.key),
+            Some(task) => match self.machine.tasks[task as usize].state {
+                State::Remote | State::Failed | State::Gone => task,
+                _ => return self.assign_again(task, commands),
+            },
+        };
+        let users = self.machine.tasks[task as usize].users;
+        let mut missing = None;
+        let mut waiting = 0;
+        let mut deps = SmallVec::new();
+        for source in &assignment.inputs {
+            let Some(dep) = self.find_or_expect(*source, assignment.priority) else {
+                missing = Some(source.key);
+                break;
+            };
+            deps.push(dep);
+            let entry = &mut self.machine.tasks[dep as usize];
+            entry.users += 1;
+            if !entry.has_value() {
+                waiting += 1;
+                let waiters = &mut self.machine.topology.entries[dep as usize].waiters;
+                waiters.push(task);
+            }
+        }
+        let entry = &mut self.machine.topology.entries[task as usize];
+        entry.priority = assignment.priority;
+        entry.group = assignment.group;
+        entry.lane = assignment.lane;
+        entry.predicted_bytes = assignment.predicted_bytes;
+        entry.deps = deps;
+        let mut state = Task::new(waiting, users);
+        state.set(Task::KEPT, true);
+        self.machine.tasks[task as usize] = state;
+        self.machine.unfinished += 1;
+        if let Some(input) = missing {
+            self.give_back(task, input, commands);
+        } else if waiting == 0 {
+            self.machine.make_ready(task);
+        }
+        self.retire(commands);
+    }
+
+    fn assign_again(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        let entry = &mut self.machine.tasks[task as usize];
+        entry.set(Task::KEPT, true);
+        entry.set(Task::DOOMED, false);
+        if entry.has_value() {
+            commands.push(Command::Report { task });
+        }
+    }
+
+    /// The slot of an input. One that is to come from a peer is put in line. `None` if it should be
+    /// here and is not.
+    fn find_or_expect(&mut self, source: Source, priority: u64) -> Option<TaskId> {
+        if let Some(task) = self.find(source.key) {
+            let entry = &mut self.machine.tasks[task as usize];
+            if matches!(entry.state, State::Failed | State::Gone) {
+                return None;
+            }
+            entry.set(Task::DOOMED, false);
+            self.put_in_line(task, source, priority);
+            return Some(task);
+        }
+        source.holder?;
+        let task = self.machine.add_slot(source.key);
+        self.put_in_line(task, source, priority);
+        Some(task)
+    }
+
+    /// Asks for a remote value on behalf of a task of this priority.
+    fn put_in_line(&mut self, task: TaskId, source: Source, priority: u64) {
+        let state = &mut self.machine.tasks[task as usize];
+        let entry = &mut self.machine.topology.entries[task as usize];
+        if state.state != State::Remote || source.holder.is_none() {
+            return;
+        }
+        state.nbytes = source.nbytes;
+        let waits = entry.holder.is_some() && entry.priority <= priority;
+        entry.holder = source.holder;
+        if !waits {
+            entry.priority = priority;
+            self.fetches.push(Reverse((priority, task)));
+        }
+    }
+
+    /// Holds a value that a peer has as well.
+    pub fn replicate(&mut self, source: Source, commands: &mut Vec<Command>) {
+        self.recycle();
+        let Some(task) = self.find_or_expect(source, u64::MAX) else {
+            return;
+        };
+        let entry = &mut self.machine.tasks[task as usize];
+        entry.set(Task::KEPT, true);
+        if entry.has_value() {
+            commands.push(Command::Report { task });
+        }
+    }
+
+    /// Takes in what happened to a task.
+    pub fn handle(&mut self, event: Event, commands: &mut Vec<Command>) {
+        self.recycle();
+        self.machine.handle(event, commands);
+        if let Event::Failed { task } | Event::Cancelled { task } = event {
+            self.retire_one(task);
+        }
+        self.retire(commands);
+    }
+
+    /// A compute thread's next job.
+    pub fn pull(&mut self, pull: Pull, commands: &mut Vec<Command>) -> Option<Job> {
+        self.machine.transfers_elsewhere = self.fetches_open;
+        self.machine.pull(pull, commands)
+    }
+
+    /// The next value to fetch, if there is room for it.
+    pub fn pull_fetch(&mut self, commands: &mut Vec<Command>) -> Option<Fetch> {
+        while let Some(&Reverse((_, task))) = self.fetches.peek() {
+            let entry = &self.machine.tasks[task as usize];
+            let known = &self.machine.topology.entries[task as usize];
+            let (Some(holder), State::Remote) = (known.holder, entry.state) else {
+                self.fetches.pop();
+                continue;
+            };
+            let nbytes = entry.nbytes;
+            let busy = self.fetches_open > 0 || self.machine.is_busy();
+            if !self.machine.make_room_for(nbytes, commands) && busy {
+                return None;
+            }
+            self.fetches.pop();
+            let entry = &mut self.machine.tasks[task as usize];
+            entry.state = State::Fetching;
+            self.machine.memory.held += nbytes;
+            self.fetches_open += 1;
+            let key = self.key_of(task);
+            return Some(Fetch {
+                task,
+                key,
+                holder,
+                nbytes,
+            });
+        }
+        None
+    }
+
+    /// A value has come from a peer. Returns whether it is still wanted; if so, the shell keeps it
+    /// in the task's slot.
+    pub fn fetched(&mut self, task: TaskId, nbytes: u64, commands: &mut Vec<Command>) -> bool {
+        self.recycle();
+        let Some(wanted) = self.end_fetch(task) else {
+            return false;
+        };
+        if !wanted {
+            self.machine.tasks[task as usize].state = State::Gone;
+            self.retire_one(task);
+            return false;
+        }
+        let entry = &mut self.machine.tasks[task as usize];
+        entry.state = State::Memory;
+        entry.nbytes = nbytes;
+        entry.set(Task::KEPT, true);
+        self.machine.memory.held += nbytes;
+        commands.push(Command::Report { task });
+        self.machine.on_arrived(task, commands);
+        true
+    }
+
+    /// A peer did not hand a value over. The tasks that wait for it are given back.
+    pub fn fetch_failed(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        self.recycle();
+        if self.end_fetch(task).is_none() {
+            return;
+        }
+        self.machine.tasks[task as usize].state = State::Gone;
+        let key = self.key_of(task);
+        let waiters = std::mem::take(&mut self.machine.topology.entries[task as usize].waiters);
+        for waiter in waiters {
+            self.give_back(waiter, key, commands);
+        }
+        self.retire_one(task);
+        self.retire(commands);
+    }
+
+    /// Whether the value is still wanted; `None` if the slot does not wait for one.
+    fn end_fetch(&mut self, task: TaskId) -> Option<bool> {
+        let entry = &self.machine.tasks[task as usize];
+        self.fetches_open -= 1;
+        if entry.state != State::Fetching {
+            return None;
+        }
+        self.machine.memory.held -= entry.nbytes;
+        Some(!entry.has(Task::DOOMED))
+    }
+
+    /// The scheduler does not need the value to be here any longer.
+    pub fn free(&mut self, key: u64, commands: &mut Vec<Command>) {
+        if let Some(task) = self.find(key) {
+            self.handle(Event::Released { task }, commands);
+        }
+    }
+
+    /// The scheduler does not want the task to be run here any longer.
+    pub fn cancel(&mut self, key: u64, commands: &mut Vec<Command>) {
+        if let Some(task) = self.find(key) {
+            self.leave_lines(task);
+            self.handle(Event::Cancelled { task }, commands);
+        }
+    }
+
+    /// Gives a task that waits back to the scheduler, and those here that wait for it.
+    fn give_back(&mut self, task: TaskId, input: u64, commands: &mut Vec<Command>) {
+        let mut open = vec![(task, input)];
+        while let Some((task, input)) = open.pop() {
+            if self.machine.tasks[task as usize].state != State::Waiting {
+                continue;
+            }
+            commands.push(Command::GiveBack { task, input });
+            self.leave_lines(task);
+            self.machine.handle(Event::Cancelled { task }, commands);
+            let key = self.key_of(task);
+            let waiters = std::mem::take(&mut self.machine.topology.entries[task as usize].waiters);
+            open.extend(waiters.into_iter().map(|waiter| (waiter, key)));
+            self.retire_one(task);
+        }
+    }
+
+    /// Takes a task that still waits out of the lists of those it waits for.
+    fn leave_lines(&mut self, task: TaskId) {
+        if self.machine.tasks[task as usize].state != State::Waiting {
+            return;
+        }
+        for index in 0..self.inputs(task).len() {
+            let dep = self.inputs(task)[index] as usize;
+            let waiters = &mut self.machine.topology.entries[dep].waiters;
+            waiters.retain(|&waiter| waiter != task);
+        }
+    }
+
+    /// Notes the slots that nothing refers to any longer.
+    fn retire(&mut self, commands: &[Command]) {
+        for command in commands {
+            if let Command::Drop { task } = command {
+                self.retire_one(*task);
+            }
+        }
+    }
+
+    fn retire_one(&mut self, task: TaskId) {
+        let entry = &self.machine.tasks[task as usize];
+        let gone = matches!(entry.state, State::Gone | State::Failed);
+        if gone && entry.users == 0 && !self.retired.contains(&task) {
+            self.retired.push(task);
+        }
+    }
+
+    fn recycle(&mut self) {
+        for task in std::mem::take(&mut self.retired) {
+            if !self.machine.topology.is_vacant(task) {
+                self.machine.topology.remove(task);
+            }
+        }
+    }
+
+    /// Panics if the books do not add up.
+    pub fn check_invariants(&self) {
+        self.machine.check_invariants();
+        let tasks = self.machine.tasks.iter();
+        let fetching = tasks.filter(|task| task.state == State::Fetching).count();
+        assert!(fetching <= self.fetches_open as usize, "open fetches");
+    }
+}

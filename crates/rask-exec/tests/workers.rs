@@ -1,0 +1,251 @@
+//! Random lives of a cluster's worker: tasks assigned, cancelled and freed at any time, fetches that
+//! fail. The books are checked after every step; nothing is left over at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use rask_exec::{Assignment, Command, Event, Fetch, Job, Limits, Pull, Source, Worker};
+
+/// What the pretended scheduler knows.
+#[derive(Default)]
+struct Scheduler {
+    /// Tasks assigned and not yet heard of again.
+    assigned: BTreeSet<u64>,
+    /// Values that the worker said it has.
+    here: BTreeSet<u64>,
+}
+
+struct World {
+    worker: Worker,
+    scheduler: Scheduler,
+    commands: Vec<Command>,
+    jobs: Vec<Job>,
+    fetches: Vec<Fetch>,
+    /// By slot: whether a value is in memory and on disk.
+    memory: BTreeMap<u32, u64>,
+    disk: BTreeSet<u32>,
+}
+
+impl World {
+    fn obey(&mut self) {
+        for command in std::mem::take(&mut self.commands) {
+            match command {
+                Command::Drop { task } => {
+                    self.memory.remove(&task);
+                    self.disk.remove(&task);
+                }
+                Command::Evict { task } => {
+                    assert!(self.disk.contains(&task));
+                    self.memory.remove(&task);
+                }
+                Command::Report { task } => {
+                    let key = self.worker.key_of(task);
+                    self.scheduler.assigned.remove(&key);
+                    self.scheduler.here.insert(key);
+                }
+                Command::GiveBack { task, .. } => {
+                    let key = self.worker.key_of(task);
+                    assert!(self.scheduler.assigned.remove(&key), "given back twice");
+                }
+            }
+        }
+        self.worker.check_invariants();
+    }
+
+    fn assign(&mut self, key: u64, inputs: &[u64]) {
+        let inputs = inputs.iter().map(|&input| {
+            let here = self.scheduler.here.contains(&input);
+            let made_here = here || self.scheduler.assigned.contains(&input);
+            Source {
+                key: input,
+                nbytes: 10 + input % 50,
+                holder: (!made_here).then_some(7),
+            }
+        });
+        let assignment = Assignment {
+            key,
+            priority: key,
+            group: 0,
+            lane: (key % 2) as u8,
+            predicted_bytes: None,
+            inputs: inputs.collect(),
+        };
+        self.scheduler.assigned.insert(key);
+        self.worker.assign(assignment, &mut self.commands);
+        self.obey();
+    }
+
+    fn pull(&mut self) -> bool {
+        let job = self.worker.pull(Pull::Any, &mut self.commands);
+        self.obey();
+        if let Some(Job::Run { task }) = job {
+            for dep in self.worker.inputs(task) {
+                assert!(self.memory.contains_key(dep), "input {dep} of {task}");
+            }
+        }
+        self.jobs.extend(job);
+        job.is_some()
+    }
+
+    fn pull_fetch(&mut self) -> bool {
+        let fetch = self.worker.pull_fetch(&mut self.commands);
+        self.obey();
+        self.fetches.extend(fetch);
+        fetch.is_some()
+    }
+
+    fn end_job(&mut self, at: usize, fails: bool) {
+        let event = match self.jobs.swap_remove(at) {
+            Job::Run { task } if fails => {
+                let key = self.worker.key_of(task);
+                self.scheduler.assigned.remove(&key);
+                Event::Failed { task }
+            }
+            Job::Run { task } => {
+                let nbytes = 10 + self.worker.key_of(task) % 50;
+                self.memory.insert(task, nbytes);
+                Event::Finished {
+                    task,
+                    nbytes,
+                    nanos: 1000,
+                }
+            }
+            Job::Spill { task } if fails => Event::SpillFailed { task },
+            Job::Spill { task } => {
+                self.disk.insert(task);
+                Event::Spilled { task }
+            }
+            Job::Unspill { task } => {
+                self.memory.insert(task, 0);
+                Event::Unspilled { task }
+            }
+        };
+        self.worker.handle(event, &mut self.commands);
+        self.obey();
+    }
+
+    fn end_fetch(&mut self, at: usize, fails: bool) {
+        let fetch = self.fetches.swap_remove(at);
+        if fails {
+            self.worker.fetch_failed(fetch.task, &mut self.commands);
+        } else if self
+            .worker
+            .fetched(fetch.task, fetch.nbytes, &mut self.commands)
+        {
+            self.memory.insert(fetch.task, fetch.nbytes);
+        }
+        self.obey();
+    }
+
+    fn free(&mut self, key: u64) {
+        self.scheduler.here.remove(&key);
+        self.worker.free(key, &mut self.commands);
+        self.obey();
+    }
+
+    fn cancel(&mut self, key: u64) {
+        self.scheduler.assigned.remove(&key);
+        self.worker.cancel(key, &mut self.commands);
+        self.obey();
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Assign(u64, Vec<u64>),
+    Pull,
+    PullFetch,
+    EndJob(usize, bool),
+    EndFetch(usize, bool),
+    Free(usize),
+    Cancel(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let inputs = proptest::collection::vec(0u64..60, 0..4);
+    prop_oneof![
+        4 => (0u64..60, inputs).prop_map(|(key, inputs)| Step::Assign(key, inputs)),
+        4 => Just(Step::Pull),
+        3 => Just(Step::PullFetch),
+        4 => (any::<usize>(), proptest::bool::weighted(0.1)).prop_map(|(at, f)| Step::EndJob(at, f)),
+        3 => (any::<usize>(), proptest::bool::weighted(0.2)).prop_map(|(at, f)| Step::EndFetch(at, f)),
+        1 => any::<usize>().prop_map(Step::Free),
+        1 => any::<usize>().prop_map(Step::Cancel),
+    ]
+}
+
+fn pick(set: &BTreeSet<u64>, at: usize) -> Option<u64> {
+    set.iter().nth(at % set.len().max(1)).copied()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn books_add_up_and_nothing_is_left(
+        steps in proptest::collection::vec(step(), 1..250),
+        budget in prop_oneof![Just(None), (0u64..300).prop_map(Some)],
+    ) {
+        let limits = Limits { memory_bytes_max: budget, spill_bytes_min: 0 };
+        let mut world = World {
+            worker: Worker::new(limits),
+            scheduler: Scheduler::default(),
+            commands: Vec::new(),
+            jobs: Vec::new(),
+            fetches: Vec::new(),
+            memory: BTreeMap::new(),
+            disk: BTreeSet::new(),
+        };
+        for step in steps {
+            match step {
+                // Inputs have smaller keys, so that there is no cycle.
+                Step::Assign(key, inputs) => {
+                    let inputs: Vec<u64> = inputs.into_iter().filter(|&i| i < key).collect();
+                    world.assign(key, &inputs);
+                }
+                Step::Pull => drop(world.pull()),
+                Step::PullFetch => drop(world.pull_fetch()),
+                Step::EndJob(at, fails) if !world.jobs.is_empty() => {
+                    world.end_job(at % world.jobs.len(), fails);
+                }
+                Step::EndFetch(at, fails) if !world.fetches.is_empty() => {
+                    world.end_fetch(at % world.fetches.len(), fails);
+                }
+                Step::Free(at) => {
+                    if let Some(key) = pick(&world.scheduler.here, at) {
+                        world.free(key);
+                    }
+                }
+                Step::Cancel(at) => {
+                    if let Some(key) = pick(&world.scheduler.assigned, at) {
+                        world.cancel(key);
+                    }
+                }
+                _ => {}
+            }
+        }
+        // Everything that can end does.
+        for _ in 0..10_000 {
+            let began = world.pull() | world.pull_fetch();
+            if !world.jobs.is_empty() {
+                world.end_job(0, false);
+            } else if !world.fetches.is_empty() {
+                world.end_fetch(0, false);
+            } else if !began {
+                break;
+            }
+        }
+        prop_assert!(world.jobs.is_empty() && world.fetches.is_empty());
+        for key in world.scheduler.assigned.clone() {
+            world.cancel(key);
+        }
+        for key in 0..60 {
+            world.cancel(key);
+            world.free(key);
+        }
+        world.free(0);
+        prop_assert!(world.memory.is_empty(), "values left: {:?}", world.memory);
+        prop_assert!(world.disk.is_empty());
+        prop_assert_eq!(world.worker.machine().held_bytes(), 0);
+    }
+}
