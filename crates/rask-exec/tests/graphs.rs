@@ -162,13 +162,13 @@ proptest! {
         while shell.machine.unfinished() > 0 || !shell.open.is_empty() {
             choices.rotate_left(1);
             let choice = choices[0] as usize;
-            let pulled = shell.open.len() < threads && choice % 3 > 0 && shell.pull();
+            let pulled = shell.open.len() < threads && !choice.is_multiple_of(3) && shell.pull();
             if !pulled {
                 if shell.open.is_empty() {
                     prop_assert!(shell.pull(), "nothing is going on, and nothing can begin");
                 } else {
                     let at = choice % shell.open.len();
-                    shell.end(at, choice % 7 == 0);
+                    shell.end(at, choice.is_multiple_of(7));
                 }
             }
             steps += 1;

@@ -13,7 +13,7 @@ pub enum RunError {
     Task {
         layer: String,
         block: u32,
-        error: TaskError,
+        error: Box<TaskError>,
     },
     /// A layer that only a cluster can provide.
     #[error(

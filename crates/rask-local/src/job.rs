@@ -138,7 +138,7 @@ impl Worker<'_, '_> {
         self.run.stop(RunError::Task {
             layer: plan.graph.layers[index].name.to_string(),
             block: at.block,
-            error,
+            error: Box::new(error),
         });
     }
 

@@ -82,7 +82,7 @@ fn hold_values(
                     let value = values.get(block as usize).ok_or_else(|| RunError::Task {
                         layer: layer.name.to_string(),
                         block,
-                        error: TaskError::new("the layer holds no value for this block"),
+                        error: Box::new(TaskError::new("the layer holds no value for this block")),
                     })?;
                     slots.put(task, value.clone());
                     held.push(task);
