@@ -12,6 +12,7 @@ mod cast;
 mod codec;
 mod column;
 mod concat;
+pub mod csv;
 mod dispatch;
 mod dtype;
 mod error;
