@@ -8,10 +8,12 @@
 //! * [`Layer`], [`Input`], [`AxisMap`]: the rules.
 //! * [`Graph`]: layers in an order in which each refers only to earlier ones, and the wanted blocks.
 //! * [`TaskTable`]: the tasks needed for the wanted blocks, as flat integer tables.
+//! * [`fuse`]: layers whose blocks correspond one to one become one layer.
 //! * [`order`]: the order in which to run them, so that few values are alive at any time.
 
 mod error;
 mod expand;
+mod fuse;
 mod graph;
 mod layer;
 mod members;
@@ -20,6 +22,7 @@ mod rule;
 mod table;
 
 pub use error::GraphError;
+pub use fuse::{FusedStep, Fusion, StepInput, fuse};
 pub use graph::{Block, Graph};
 pub use layer::{AxisMap, Grid, Input, InputMap, Layer, LayerId};
 pub use order::{order, ranks};

@@ -162,6 +162,34 @@ impl<'a> PreparedInput<'a> {
     }
 }
 
+impl InputMap {
+    /// How many blocks of an input with this grid the block of number `block` is given. The map must
+    /// be one that expansion accepts.
+    pub fn count_at(&self, source: &Grid, grid: &Grid, block: u32) -> usize {
+        match self {
+            InputMap::Explicit { offsets, .. } => {
+                (offsets[block as usize + 1] - offsets[block as usize]) as usize
+            }
+            InputMap::Axes(maps) => {
+                let coords = grid.coords_of(block);
+                let axes = maps.iter().zip(&source.0);
+                axes.map(|(map, &length)| span_of(map, length, &coords).len() as usize)
+                    .product()
+            }
+        }
+    }
+
+    /// Whether every block is given exactly one block of the input.
+    pub fn is_one_each(&self) -> bool {
+        match self {
+            InputMap::Explicit { .. } => false,
+            InputMap::Axes(maps) => maps
+                .iter()
+                .all(|map| matches!(map, AxisMap::Same(_) | AxisMap::Fixed(_))),
+        }
+    }
+}
+
 /// What an axis map names at the coordinates of one block.
 #[derive(Clone, Copy)]
 enum Span<'a> {

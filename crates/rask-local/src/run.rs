@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use rask_exec::{Command, Limits};
 use rask_graph::TaskId;
 use rask_store::{Disk, Slots};
-use rask_value::{Plan, Scope, ValueRef, codec};
+use rask_value::{Plan, Scope, ValueRef, codec, fuse_plan};
 
 use crate::pool::{Bell, Help, Summons};
 use crate::setup::{LocalMachine, Setup, set_up};
@@ -46,6 +46,8 @@ fn try_run(
         memory_bytes_max: options.memory_bytes_max,
         spill_bytes_min: SPILL_BYTES_MIN,
     };
+    let fused = options.optimize.then(|| fuse_plan(plan)).flatten();
+    let plan = fused.as_ref().unwrap_or(plan);
     let setup = set_up(plan, limits)?;
     let run = Run::new(plan, options, observer, setup);
     if let Some(progress) = &run.progress {

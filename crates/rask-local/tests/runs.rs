@@ -305,7 +305,11 @@ fn observers_see_every_task_and_the_progress() {
     let _alone = count_alone();
     let plan = tree(64, 4, || op(mix));
     let watcher = Watcher::default();
-    run(&plan, &with_threads(3), &watcher).unwrap();
+    let options = Options {
+        optimize: false,
+        ..with_threads(3)
+    };
+    run(&plan, &options, &watcher).unwrap();
     let total = 64 + 64 + 16 + 4 + 1;
     assert_eq!(watcher.started.load(Ordering::Relaxed), total);
     assert_eq!(watcher.finished.load(Ordering::Relaxed), total);

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, RwLock};
 
-use crate::{CodecError, Encoded, Frames, OpRef, ValueRef};
+use crate::{CodecError, Encoded, Frames, OpRef, ValueRef, fused};
 
 /// Reads a value of one kind.
 pub type ValueDecoder = fn(&Frames) -> Result<ValueRef, CodecError>;
@@ -13,7 +13,10 @@ pub type OpDecoder = fn(&Frames) -> Result<OpRef, CodecError>;
 
 static VALUES: LazyLock<RwLock<HashMap<&'static str, ValueDecoder>>> =
     LazyLock::new(Default::default);
-static OPS: LazyLock<RwLock<HashMap<&'static str, OpDecoder>>> = LazyLock::new(Default::default);
+static OPS: LazyLock<RwLock<HashMap<&'static str, OpDecoder>>> = LazyLock::new(|| {
+    let fused: OpDecoder = fused::decode;
+    RwLock::new(HashMap::from([(fused::KIND, fused)]))
+});
 
 /// Makes values of this kind decodable in this process.
 pub fn register_value(kind: &'static str, decoder: ValueDecoder) {

@@ -3,6 +3,7 @@
 //! * [`Value`]: anything a task returns; it knows its size and can turn itself into [`Frames`].
 //! * [`Op`]: what the blocks of a layer run; it too can turn itself into frames, once a layer.
 //! * [`Plan`]: a graph together with the op of each of its layers; what engines are given.
+//! * [`fuse_plan`]: a plan with chains of layers fused.
 //! * [`codec`]: from frames back to values and ops, by kind.
 //! * `NdArray`, `DType`: native n-d arrays (module `array`).
 
@@ -10,6 +11,7 @@ pub mod array;
 pub mod codec;
 mod error;
 mod frames;
+mod fused;
 mod op;
 mod origin;
 mod plan;
@@ -17,6 +19,7 @@ mod value;
 
 pub use error::{CodecError, TaskError};
 pub use frames::{Encoded, Frames};
+pub use fused::{FusedOp, fuse_plan};
 pub use op::{Inputs, Op, OpRef, Scope, TaskContext};
 pub use origin::Origin;
 pub use plan::{LayerOp, Plan};

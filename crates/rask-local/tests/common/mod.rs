@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use rask_graph::{Grid, Input, InputMap, Layer, LayerId};
 use rask_value::{
-    CodecError, Encoded, Frames, Inputs, LayerOp, Op, Plan, Scope, TaskContext, TaskError, Value,
-    ValueRef, codec,
+    CodecError, Encoded, Frames, Inputs, LayerOp, Op, OpRef, Plan, Scope, TaskContext, TaskError,
+    Value, ValueRef, codec,
 };
 
 /// How many `Number`s exist.
@@ -62,6 +62,7 @@ fn decode_number(frames: &Frames) -> Result<ValueRef, CodecError> {
 
 pub fn register() {
     codec::register_value("test-number", decode_number);
+    codec::register_op("test-mix", decode_mix);
 }
 
 pub fn number_of(value: &ValueRef) -> u64 {
@@ -100,8 +101,21 @@ impl Op for NumberOp {
     }
 
     fn encode(&self) -> Result<Encoded, CodecError> {
-        Err(CodecError::UnknownKind("test".to_string()))
+        Ok(Encoded {
+            kind: "test-mix".to_string(),
+            frames: Frames::default(),
+        })
     }
+}
+
+/// Any op of these tests is read back as one that mixes.
+fn decode_mix(_: &Frames) -> Result<OpRef, CodecError> {
+    Ok(Arc::new(NumberOp {
+        name: "test",
+        nbytes: 8,
+        scope: None,
+        body: Box::new(mix),
+    }))
 }
 
 /// A mix of the layer, the block and the inputs, in order: what every task of a random graph makes.
