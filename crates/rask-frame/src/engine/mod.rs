@@ -17,6 +17,7 @@ mod dispatch;
 mod dtype;
 mod error;
 pub mod expr;
+pub mod groupby;
 mod hash;
 mod label;
 pub mod partition;

@@ -6,8 +6,8 @@ mod group;
 mod rows;
 mod table;
 
-pub(crate) use encode::{Encoded, encode_chunks, encode_one};
+pub(crate) use encode::encode_one;
 pub(crate) use group::group_chunks;
 pub use group::{Groups, group_rows};
 pub use rows::hash_rows;
-pub(crate) use table::{CodeTable, NO_CODE};
+pub(crate) use table::NO_CODE;
