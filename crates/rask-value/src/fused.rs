@@ -88,7 +88,7 @@ enum From {
 #[derive(Debug, Serialize, Deserialize)]
 enum Count {
     One,
-    Rule(InputMap, Grid),
+    Rule(Box<(InputMap, Grid)>),
 }
 
 impl FusedOp {
@@ -104,7 +104,7 @@ impl FusedOp {
                 return Count::One;
             }
             let grid = &fused.layers[input.layer.0 as usize].grid;
-            Count::Rule(input.map.clone(), grid.clone())
+            Count::Rule(Box::new((input.map.clone(), grid.clone())))
         });
         let ops: Vec<OpRef> = steps
             .iter()
@@ -135,7 +135,7 @@ impl FusedOp {
         let mut rest = inputs.into_iter();
         let counts = self.shape.counts.iter().map(|count| match count {
             Count::One => 1,
-            Count::Rule(map, source) => map.count_at(source, context.grid, context.block),
+            Count::Rule(rule) => rule.0.count_at(&rule.1, context.grid, context.block),
         });
         counts
             .map(|count| rest.by_ref().take(count).collect())
