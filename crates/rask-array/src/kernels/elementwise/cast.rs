@@ -35,7 +35,7 @@ impl Real for f64 {
     /// NumPy) has it.
     #[inline(always)]
     fn to_i64(self) -> i64 {
-        if self >= -9_223_372_036_854_775_808.0 && self < 9_223_372_036_854_775_808.0 {
+        if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&self) {
             self as i64
         } else {
             i64::MIN
