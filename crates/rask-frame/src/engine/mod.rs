@@ -23,6 +23,7 @@ mod interchange;
 pub mod join;
 mod json;
 mod label;
+pub mod parquet;
 pub mod partition;
 mod scalar;
 pub mod sort;
