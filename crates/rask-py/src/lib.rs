@@ -3,6 +3,7 @@
 //! crates below.
 
 mod array;
+mod blocks;
 mod buffers;
 mod builder;
 mod callable;
@@ -11,7 +12,10 @@ mod convert;
 mod error;
 mod explicit;
 mod frame;
+mod hash;
+mod local;
 mod object;
+mod observer;
 mod origin;
 mod plan;
 mod program;
@@ -31,6 +35,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     plan::register(module)?;
     builder::register(module)?;
     explicit::register(module)?;
+    blocks::register(module)?;
+    hash::register(module)?;
+    local::register(module)?;
     array::register(module)?;
     frame::register(module)?;
     cluster::register(module)?;
