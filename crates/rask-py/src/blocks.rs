@@ -33,7 +33,7 @@ impl PyBlock {
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let encoded = self.value.encode().map_err(unserialisable)?;
-        reduce(py, "load_block", (), &encoded)
+        reduce(py, "load_block", PyTuple::empty(py).into_any(), &encoded)
     }
 }
 
@@ -49,13 +49,22 @@ pub struct BlockRunner {
 impl BlockRunner {
     /// Makes block number `block` of its inputs (`Block`s or objects); returns a `Block`.
     #[pyo3(signature = (block, *inputs))]
-    fn __call__(&self, py: Python<'_>, block: u32, inputs: &Bound<'_, PyTuple>) -> PyResult<PyBlock> {
+    fn __call__(
+        &self,
+        py: Python<'_>,
+        block: u32,
+        inputs: &Bound<'_, PyTuple>,
+    ) -> PyResult<PyBlock> {
         let inputs = inputs.iter().map(|input| match input.cast::<PyBlock>() {
             Ok(block) => Ok(block.get().value.clone()),
             Err(_) => from_python(&input),
         });
         let inputs = inputs.collect::<PyResult<Inputs>>()?;
-        let context = TaskContext { layer: &self.name, grid: &self.grid, block };
+        let context = TaskContext {
+            layer: &self.name,
+            grid: &self.grid,
+            block,
+        };
         let result = py.detach(|| self.op.run(context, inputs));
         match result {
             Ok(value) => Ok(PyBlock { value }),
@@ -70,7 +79,14 @@ impl BlockRunner {
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let encoded = self.op.encode().map_err(unserialisable)?;
-        reduce(py, "load_runner", (&*self.name, self.grid.0.to_vec()), &encoded)
+        reduce(
+            py,
+            "load_runner",
+            (&*self.name, self.grid.0.to_vec())
+                .into_pyobject(py)?
+                .into_any(),
+            &encoded,
+        )
     }
 }
 
@@ -81,21 +97,27 @@ fn unserialisable(error: rask_value::CodecError) -> PyErr {
 fn reduce<'py>(
     py: Python<'py>,
     loader: &str,
-    extra: impl IntoPyObject<'py>,
+    extra: Bound<'py, PyAny>,
     encoded: &Encoded,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let loader = py.import("rask._core")?.getattr(loader)?;
     let header = PyBytes::new(py, &encoded.frames.header);
     let buffers = encoded.frames.buffers.iter();
     let buffers: Vec<_> = buffers.map(|buffer| PyBytes::new(py, buffer)).collect();
-    let extra = extra.into_pyobject(py).map_err(Into::into)?.into_any();
     let args = (extra, &encoded.kind, header, buffers);
     (loader, args).into_pyobject(py)
 }
 
-fn encoded_of(kind: String, header: &Bound<'_, PyAny>, buffers: Vec<Bound<'_, PyAny>>) -> PyResult<Encoded> {
+fn encoded_of(
+    kind: String,
+    header: &Bound<'_, PyAny>,
+    buffers: Vec<Bound<'_, PyAny>>,
+) -> PyResult<Encoded> {
     let buffers = buffers.iter().map(bytes_of).collect::<PyResult<_>>()?;
-    let frames = Frames { header: bytes_of(header)?, buffers };
+    let frames = Frames {
+        header: bytes_of(header)?,
+        buffers,
+    };
     Ok(Encoded { kind, frames })
 }
 
@@ -123,7 +145,11 @@ fn load_runner(
 ) -> PyResult<BlockRunner> {
     let encoded = encoded_of(kind, &header, buffers)?;
     let op = codec::decode_op(&encoded).map_err(unserialisable)?;
-    Ok(BlockRunner { name: extra.0.into(), grid: Grid::new(extra.1), op })
+    Ok(BlockRunner {
+        name: extra.0.into(),
+        grid: Grid::new(extra.1),
+        op,
+    })
 }
 
 /// A task of [`expand_plan`]: layer name, block, runner or held block, numbers of its inputs.
@@ -133,7 +159,10 @@ type ExpandedTask = (String, u32, Py<PyAny>, Vec<u32>);
 /// runner, inputs)`, `inputs` being numbers of tasks; for a value that is already here `runner` is
 /// the `Block` itself. `wanted` are numbers of tasks.
 #[pyfunction]
-fn expand_plan(py: Python<'_>, plan: &Bound<'_, PyPlan>) -> PyResult<(Vec<ExpandedTask>, Vec<u32>)> {
+fn expand_plan(
+    py: Python<'_>,
+    plan: &Bound<'_, PyPlan>,
+) -> PyResult<(Vec<ExpandedTask>, Vec<u32>)> {
     let plan = plan.get().plan();
     let table = TaskTable::expand(&plan.graph)
         .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;

@@ -8,7 +8,7 @@ use rask_value::{
     CodecError, Encoded, Frames, Inputs, Op, OpRef, Scope, TaskContext, TaskError, ValueRef,
 };
 
-use crate::convert::{from_python, to_python};
+use crate::convert::{from_python, to_python_owned};
 use crate::error::task_error;
 use crate::object::{PyValue, dumps, loads};
 
@@ -93,7 +93,7 @@ impl PyCallable {
                 Arg::Input => positional.push(next_input(py, &mut inputs)?),
                 Arg::Inputs => {
                     for value in inputs.by_ref() {
-                        positional.push(to_python(py, &value)?);
+                        positional.push(to_python_owned(py, value)?);
                     }
                 }
                 Arg::InputList => positional.push(input_list(py, inputs.by_ref())?.into_any()),
@@ -134,7 +134,7 @@ fn next_input<'py>(
     inputs: &mut impl Iterator<Item = ValueRef>,
 ) -> PyResult<Bound<'py, PyAny>> {
     match inputs.next() {
-        Some(value) => to_python(py, &value),
+        Some(value) => to_python_owned(py, value),
         None => Err(pyo3::exceptions::PyRuntimeError::new_err(
             "the task has fewer inputs than its callable takes",
         )),
@@ -147,7 +147,7 @@ fn input_list<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     for value in inputs {
-        list.append(to_python(py, &value)?)?;
+        list.append(to_python_owned(py, value)?)?;
     }
     Ok(list)
 }

@@ -14,6 +14,7 @@ mod explicit;
 mod frame;
 mod hash;
 mod local;
+mod ndarray;
 mod object;
 mod observer;
 mod origin;
@@ -29,6 +30,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    rask_value::array::register();
     object::register_codec();
     callable::register_codec();
     program::register_codec();

@@ -1,7 +1,7 @@
 //! Running plans on this process's threads.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -9,7 +9,7 @@ use pyo3::types::PyList;
 use rask_local::{Options, RunError};
 use rask_value::ValueRef;
 
-use crate::convert::to_python;
+use crate::convert::to_python_owned;
 use crate::error::to_py_err;
 use crate::observer::PyObserver;
 use crate::plan::{PyPlan, held_plan};
@@ -17,37 +17,45 @@ use crate::plan::{PyPlan, held_plan};
 /// The values of a plan's wanted blocks, as the engine has them.
 #[pyclass(frozen, name = "Values", module = "rask._core")]
 pub struct Values {
-    values: Vec<ValueRef>,
+    values: Mutex<Vec<ValueRef>>,
 }
 
 impl Values {
     /// Takes values.
     pub fn new(values: Vec<ValueRef>) -> Self {
-        Values { values }
+        Values {
+            values: Mutex::new(values),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<ValueRef>> {
+        self.values.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
 #[pymethods]
 impl Values {
     fn __len__(&self) -> usize {
-        self.values.len()
+        self.lock().len()
     }
 
-    /// The values as Python objects.
+    /// The values as Python objects; gives the values away, none are left. NumPy arrays may be
+    /// written to if nothing else holds their memory.
     fn to_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let objects = self.values.iter().map(|value| to_python(py, value));
+        let values = std::mem::take(&mut *self.lock());
+        let objects = values.into_iter().map(|value| to_python_owned(py, value));
         PyList::new(py, objects.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// Bytes of all values.
     #[getter]
     fn nbytes(&self) -> u64 {
-        self.values.iter().map(|value| value.nbytes()).sum()
+        self.lock().iter().map(|value| value.nbytes()).sum()
     }
 
     /// A plan that wants what `plan` wants, with these values in place of work.
     fn hold(&self, plan: &Bound<'_, PyPlan>) -> PyResult<PyPlan> {
-        held_plan(plan.get().plan(), &self.values).map(PyPlan::new)
+        held_plan(plan.get().plan(), &self.lock()).map(PyPlan::new)
     }
 }
 
@@ -66,7 +74,9 @@ pub fn run_local(
     observer: Option<Py<PyAny>>,
 ) -> PyResult<Values> {
     let plan = plan.get().shared();
-    let observer = observer.map(|object| PyObserver::new(py, object)).transpose()?;
+    let observer = observer
+        .map(|object| PyObserver::new(py, object))
+        .transpose()?;
     let signal: Mutex<Option<PyErr>> = Mutex::new(None);
     let interrupt = || check_signals(&signal);
     let mut options = Options {
@@ -140,7 +150,9 @@ impl PyProgress {
     #[getter]
     fn layers(&self) -> Vec<(String, u32, u32)> {
         let layers = self.progress.layers();
-        layers.map(|(name, done, total)| (name.to_owned(), done, total)).collect()
+        layers
+            .map(|(name, done, total)| (name.to_owned(), done, total))
+            .collect()
     }
 }
 

@@ -23,7 +23,10 @@ impl PyObserver {
     /// Watches with a Python object.
     pub fn new(py: Python<'_>, object: Py<PyAny>) -> PyResult<Self> {
         let wants_tasks = object.bind(py).getattr("wants_tasks")?.is_truthy()?;
-        Ok(PyObserver { object, wants_tasks })
+        Ok(PyObserver {
+            object,
+            wants_tasks,
+        })
     }
 
     fn call<'py>(&self, py: Python<'py>, method: &str, args: PyResult<Bound<'py, PyTuple>>) {
@@ -61,7 +64,14 @@ impl Observer for PyObserver {
             let value = outcome.ok().and_then(|value| to_python(py, value).ok());
             let times = (task.started.as_secs_f64(), task.ended.as_secs_f64());
             let args = (
-                task.layer, task.block, task.op, task.worker, times.0, times.1, task.nbytes, value,
+                task.layer,
+                task.block,
+                task.op,
+                task.worker,
+                times.0,
+                times.1,
+                task.nbytes,
+                value,
             );
             self.call(py, "on_task_finished", args.into_pyobject(py));
         });
