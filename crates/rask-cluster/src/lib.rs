@@ -1,1 +1,21 @@
-//! The processes of a cluster: scheduler server, worker, nanny and client over tokio.
+//! The processes of a cluster: shells around the state machines.
+//!
+//! * [`scheduler`]: takes connections, feeds events to `rask_sched::Scheduler`, sends its commands.
+//! * [`worker`]: runs tasks on threads, keeps values, fetches from and serves to peers.
+//! * [`client`]: submits layers, follows wanted blocks, fetches results.
+//! * [`supervisor`]: starts worker processes and replaces those that die.
+//!
+//! Each of the first three has one network thread. Messages leave from whichever thread has them
+//! (see `rask_wire::FrameSender`), and a client in the scheduler's process talks to it by function
+//! call, so that little is waited for between threads.
+
+pub mod client;
+mod convert;
+mod error;
+mod peer;
+pub mod scheduler;
+pub mod supervisor;
+pub mod worker;
+
+pub use convert::{failure_from_task, pack, task_from_failure, unpack};
+pub use error::ClusterError;

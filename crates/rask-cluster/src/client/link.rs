@@ -1,0 +1,188 @@
+//! The way to the scheduler: a connection, or a function call.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Condvar, Mutex};
+use rask_proto::{FromClient, ToClient, Wire};
+use rask_sched::ClientId;
+use rask_wire::{Address, Connection, FrameSender, Role, Security};
+
+use super::state::State;
+use super::{ClusterClient, Shared};
+use crate::ClusterError;
+use crate::peer::PeerPool;
+use crate::scheduler::SchedulerHandle;
+
+pub(super) enum Link {
+    Remote(FrameSender),
+    Local {
+        scheduler: SchedulerHandle,
+        client: ClientId,
+    },
+}
+
+impl Link {
+    pub fn send(&self, message: FromClient) {
+        match self {
+            Link::Remote(sender) => {
+                sender.send(message.into_frame());
+            }
+            Link::Local { scheduler, client } => scheduler.client_message(*client, message),
+        }
+    }
+
+    pub fn close(&self) {
+        match self {
+            Link::Remote(sender) => sender.close(),
+            Link::Local { scheduler, client } => scheduler.detach_client(*client),
+        }
+    }
+}
+
+/// Connects over the network. The network thread ends when the client is closed.
+pub(super) fn connect(
+    address: &Address,
+    security: &Security,
+) -> Result<ClusterClient, ClusterError> {
+    let (address, security) = (address.clone(), security.clone());
+    start_thread(move |handle, made| async move {
+        let connection = match rask_wire::connect(&address, &security, Role::Client).await {
+            Ok(connection) => connection,
+            Err(error) => return report(&made, Err(error.into())),
+        };
+        let link = Link::Remote(connection.sender.clone());
+        let shared = Arc::new(new_shared(link, address.to_string(), &security, handle));
+        let client = ClusterClient {
+            shared: shared.clone(),
+        };
+        report(&made, Ok(client.clone()));
+        tokio::spawn(release(client));
+        receive(connection, shared).await;
+    })
+}
+
+/// Attaches to a scheduler of this process.
+pub(super) fn attach(
+    scheduler: &SchedulerHandle,
+    security: &Security,
+) -> Result<ClusterClient, ClusterError> {
+    let (scheduler, security) = (scheduler.clone(), security.clone());
+    start_thread(move |handle, made| async move {
+        let cell: Arc<Mutex<Weak<Shared>>> = Arc::new(Mutex::new(Weak::new()));
+        let early: Arc<Mutex<Vec<ToClient>>> = Arc::default();
+        let sink = sink(cell.clone(), early.clone());
+        let client = scheduler.attach_client(sink);
+        let address = scheduler.address().to_string();
+        let link = Link::Local { scheduler, client };
+        let shared = Arc::new(new_shared(link, address, &security, handle));
+        *cell.lock() = Arc::downgrade(&shared);
+        for message in early.lock().drain(..) {
+            shared.state.lock().on_message(message);
+        }
+        let client = ClusterClient {
+            shared: shared.clone(),
+        };
+        report(&made, Ok(client.clone()));
+        tokio::spawn(release(client));
+        shared.stop.notified().await;
+    })
+}
+
+/// Messages before the client exists are kept for it.
+fn sink(
+    cell: Arc<Mutex<Weak<Shared>>>,
+    early: Arc<Mutex<Vec<ToClient>>>,
+) -> crate::scheduler::LocalSink {
+    Arc::new(move |message| match cell.lock().upgrade() {
+        Some(shared) => {
+            shared.state.lock().on_message(message);
+            shared.changed.notify_all();
+        }
+        None => early.lock().push(message),
+    })
+}
+
+type Made = std::sync::mpsc::Sender<Result<ClusterClient, ClusterError>>;
+
+fn report(made: &Made, outcome: Result<ClusterClient, ClusterError>) {
+    // Whoever started the thread waits for the report.
+    let _ = made.send(outcome);
+}
+
+/// Runs `body` on a new network thread and returns the client it reports.
+fn start_thread<F>(
+    body: impl FnOnce(tokio::runtime::Handle, Made) -> F + Send + 'static,
+) -> Result<ClusterClient, ClusterError>
+where
+    F: Future<Output = ()>,
+{
+    let failed = |source| ClusterError::Start {
+        what: "the client's network thread",
+        source,
+    };
+    let (made, waiting) = std::sync::mpsc::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    std::thread::Builder::new()
+        .name("rask-client".to_owned())
+        .spawn(move || {
+            let handle = runtime.handle().clone();
+            runtime.block_on(body(handle, made));
+        })
+        .map_err(failed)?;
+    waiting
+        .recv()
+        .map_err(|_| ClusterError::Unexpected("no start report"))?
+}
+
+fn new_shared(
+    link: Link,
+    address: String,
+    security: &Security,
+    runtime: tokio::runtime::Handle,
+) -> Shared {
+    Shared {
+        state: Mutex::new(State::default()),
+        changed: Condvar::new(),
+        order: Mutex::new(()),
+        link,
+        address,
+        peers: PeerPool::new(Arc::new(security.clone())),
+        runtime,
+        stop: tokio::sync::Notify::new(),
+        releases: Mutex::default(),
+        release_wanted: tokio::sync::Notify::new(),
+    }
+}
+
+/// Releases what `release_later` was called for, all that has gathered at a time.
+async fn release(client: ClusterClient) {
+    loop {
+        client.shared.release_wanted.notified().await;
+        let keys = std::mem::take(&mut *client.shared.releases.lock());
+        client.release(&keys);
+    }
+}
+
+/// Takes messages until the connection ends.
+async fn receive(mut connection: Connection, shared: Arc<Shared>) {
+    let reason = loop {
+        tokio::select! {
+            () = shared.stop.notified() => break "the client was closed".to_owned(),
+            frame = connection.reader.read() => {
+                let message = frame.and_then(|frame| Ok(ToClient::try_from_frame(frame)?));
+                match message {
+                    Ok(message) => {
+                        shared.state.lock().on_message(message);
+                        shared.changed.notify_all();
+                    }
+                    Err(error) => break error.to_string(),
+                }
+            }
+        }
+    };
+    connection.sender.close();
+    shared.on_closed(&reason);
+}

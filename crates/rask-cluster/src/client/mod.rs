@@ -1,0 +1,269 @@
+//! The client: submits layers, follows the blocks it wants, fetches results.
+//!
+//! Methods may be called from any thread. Those that wait take a time limit and return when it has
+//! passed, so that a caller can look for signals in between.
+
+mod fetch;
+mod link;
+mod queue;
+mod state;
+mod submit;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use rask_proto::{
+    Answer, AnswerBody, Blocks, Cancel, Failure, FromClient, LayerSpec, Packed, Query, QueryBody,
+    Submit,
+};
+use rask_wire::{Address, Security};
+
+use self::link::Link;
+use self::state::State;
+use crate::ClusterError;
+use crate::peer::PeerPool;
+use crate::scheduler::SchedulerHandle;
+
+pub use queue::CompletionQueue;
+pub use state::{BlockKey, BlockStatus, Gathered};
+pub use submit::{SubmitOptions, held_op, register_codecs};
+
+/// A connection to a scheduler; clones share it.
+#[derive(Clone)]
+pub struct ClusterClient {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// Something in `state` changed that a waiting caller may wait for.
+    changed: Condvar,
+    /// Held while references change and the scheduler is told, so that it is told in that order.
+    order: Mutex<()>,
+    link: Link,
+    address: String,
+    peers: PeerPool,
+    runtime: tokio::runtime::Handle,
+    stop: tokio::sync::Notify,
+    /// Blocks to be released by the network thread.
+    releases: Mutex<Vec<BlockKey>>,
+    release_wanted: tokio::sync::Notify,
+}
+
+/// What a wait came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waited {
+    Done,
+    /// The time was up first.
+    NotYet,
+}
+
+impl ClusterClient {
+    /// Connects to a scheduler elsewhere.
+    pub fn connect(address: &Address, security: &Security) -> Result<Self, ClusterError> {
+        link::connect(address, security)
+    }
+
+    /// A client in the scheduler's own process.
+    pub fn attach(scheduler: &SchedulerHandle, security: &Security) -> Result<Self, ClusterError> {
+        link::attach(scheduler, security)
+    }
+
+    /// The scheduler's address.
+    pub fn address(&self) -> &str {
+        &self.shared.address
+    }
+
+    /// Submits layers; `submit.wanted` names positions in them. Returns the wanted blocks in the
+    /// client's numbering; each is referred to once more, until it is [released](Self::release).
+    pub fn submit(&self, mut submit: Submit) -> Vec<BlockKey> {
+        let _in_order = self.shared.order.lock();
+        let mut keys = Vec::with_capacity(submit.wanted.as_ref().map_or(0, Blocks::len));
+        {
+            let mut state = self.shared.state.lock();
+            for (position, block) in submit.wanted.iter().flat_map(Blocks::iter) {
+                let Some(spec) = submit.layers.get_mut(position as usize) else {
+                    continue;
+                };
+                if spec.id == 0 {
+                    spec.id = state.number(&spec.name);
+                }
+                state.refer((spec.id, block));
+                keys.push((spec.id, block));
+            }
+        }
+        self.shared.link.send(FromClient::Submit(submit));
+        keys
+    }
+
+    /// The number of a layer that the client refers to.
+    pub fn find_number(&self, name: &str) -> Option<u32> {
+        self.shared.state.lock().find_number(name)
+    }
+
+    /// A layer of which the scheduler knows the name.
+    pub fn remote_layer(name: &str) -> LayerSpec {
+        LayerSpec {
+            name: name.to_owned(),
+            remote: true,
+            ..LayerSpec::default()
+        }
+    }
+
+    /// Refers to a block once more.
+    pub fn refer(&self, key: BlockKey) {
+        self.shared.state.lock().refer(key);
+    }
+
+    /// Refers to blocks once less each; those not referred to any more are told to the scheduler.
+    pub fn release(&self, keys: &[BlockKey]) {
+        let _in_order = self.shared.order.lock();
+        let (blocks, layers) = self.shared.state.lock().release(keys);
+        if !blocks.is_empty() {
+            self.shared.link.send(FromClient::Release(blocks));
+        }
+        if !layers.is_empty() {
+            self.shared.link.send(FromClient::ForgetLayers(layers));
+        }
+    }
+
+    /// Refers to a block once less, some time soon: for destructors, which must be quick.
+    pub fn release_later(&self, key: BlockKey) {
+        let mut releases = self.shared.releases.lock();
+        releases.push(key);
+        if releases.len() == 1 {
+            self.shared.release_wanted.notify_one();
+        }
+    }
+
+    /// How a block is.
+    pub fn status(&self, key: BlockKey) -> BlockStatus {
+        self.shared.state.lock().status(key)
+    }
+
+    /// Why a block failed, if it did.
+    pub fn failure(&self, key: BlockKey) -> Option<Arc<Failure>> {
+        self.shared.state.lock().failure(key)
+    }
+
+    /// Waits until all of `keys` are done (finished, failed or cancelled).
+    pub fn wait_all(&self, keys: &[BlockKey], limit: Duration) -> Result<Waited, ClusterError> {
+        let mut next = 0;
+        self.wait_until(limit, |state| {
+            while next < keys.len() && state.status(keys[next]).is_done() {
+                next += 1;
+            }
+            (next == keys.len()).then_some(())
+        })
+        .map(|done| done.map_or(Waited::NotYet, |()| Waited::Done))
+    }
+
+    /// Puts `token` into `queue` when the block is done, at once if it is.
+    pub fn watch(&self, key: BlockKey, queue: &Arc<CompletionQueue>, token: u64) {
+        self.shared.state.lock().watch(key, queue, token);
+    }
+
+    /// The encoded values of blocks, waiting for those that are not done. `None` when the time is
+    /// up. Failed and cancelled blocks are told as such.
+    pub fn gather(
+        &self,
+        keys: &[BlockKey],
+        limit: Duration,
+    ) -> Result<Option<Vec<Gathered>>, ClusterError> {
+        fetch::gather(&self.shared, keys, limit)
+    }
+
+    /// Cancels blocks; with `force` also for other clients.
+    pub fn cancel(&self, keys: &[BlockKey], force: bool) {
+        self.shared.state.lock().cancel(keys);
+        self.shared.changed.notify_all();
+        let cancel = Cancel {
+            blocks: Some(keys.iter().copied().collect()),
+            force,
+        };
+        self.shared.link.send(FromClient::Cancel(cancel));
+    }
+
+    /// Runs failed blocks again.
+    pub fn retry(&self, keys: &[BlockKey]) {
+        self.shared.state.lock().retry(keys);
+        let blocks = keys.iter().copied().collect();
+        self.shared.link.send(FromClient::Retry(blocks));
+    }
+
+    /// Asks the scheduler something.
+    pub fn ask(&self, body: QueryBody, limit: Duration) -> Result<AnswerBody, ClusterError> {
+        let id = self.shared.state.lock().next_query();
+        let query = Query {
+            id,
+            body: Some(body),
+        };
+        self.shared.link.send(FromClient::Query(query));
+        let answer = self.wait_until(limit, |state| state.take_answer(id))?;
+        match answer {
+            Some(Answer { body, .. }) => body.ok_or(ClusterError::Unexpected("an empty answer")),
+            None => Err(ClusterError::Timeout(limit.as_secs_f64())),
+        }
+    }
+
+    /// Runs an op once on the worker at `address`, outside the graph.
+    pub fn run_on(
+        &self,
+        address: &str,
+        op: Packed,
+    ) -> Result<Result<Packed, Box<Failure>>, ClusterError> {
+        fetch::run_on(&self.shared, address, op)
+    }
+
+    /// Why the connection ended, if it has.
+    pub fn closed(&self) -> Option<String> {
+        self.shared.state.lock().closed.clone()
+    }
+
+    /// Ends the connection.
+    pub fn close(&self) {
+        self.shared.on_closed("the client was closed");
+        self.shared.link.close();
+        self.shared.stop.notify_one();
+    }
+
+    /// Waits until `find` finds something; `None` when the time is up.
+    fn wait_until<T>(
+        &self,
+        limit: Duration,
+        find: impl FnMut(&mut State) -> Option<T>,
+    ) -> Result<Option<T>, ClusterError> {
+        self.shared.wait_until(limit, find)
+    }
+}
+
+impl Shared {
+    fn wait_until<T>(
+        &self,
+        limit: Duration,
+        mut find: impl FnMut(&mut State) -> Option<T>,
+    ) -> Result<Option<T>, ClusterError> {
+        let deadline = Instant::now() + limit;
+        let mut state = self.state.lock();
+        loop {
+            if let Some(found) = find(&mut state) {
+                return Ok(Some(found));
+            }
+            if let Some(reason) = &state.closed {
+                return Err(ClusterError::Disconnected {
+                    address: self.address.clone(),
+                    reason: reason.clone(),
+                });
+            }
+            if self.changed.wait_until(&mut state, deadline).timed_out() {
+                return Ok(find(&mut state));
+            }
+        }
+    }
+
+    fn on_closed(&self, reason: &str) {
+        self.state.lock().on_closed(reason);
+        self.changed.notify_all();
+    }
+}

@@ -1,0 +1,288 @@
+//! What a client knows of the blocks it refers to.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use foldhash::HashMap;
+use rask_proto::{Answer, Blocks, Failure, Finished, Packed, Rejected, ToClient};
+
+use super::CompletionQueue;
+
+/// A block: the client's number of its layer, and the block's number.
+pub type BlockKey = (u32, u32);
+
+/// How a block is, as far as the client has been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockStatus {
+    Pending,
+    Finished,
+    Erred,
+    Cancelled,
+    /// The connection ended before it was done.
+    Lost,
+}
+
+impl BlockStatus {
+    /// Whether nothing more is to come.
+    pub fn is_done(self) -> bool {
+        self != BlockStatus::Pending
+    }
+
+    /// Dask's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BlockStatus::Pending => "pending",
+            BlockStatus::Finished => "finished",
+            BlockStatus::Erred => "error",
+            BlockStatus::Cancelled => "cancelled",
+            BlockStatus::Lost => "lost",
+        }
+    }
+}
+
+/// What `gather` got for a block.
+#[derive(Clone, Debug)]
+pub enum Gathered {
+    Value(Packed),
+    Failed(Arc<Failure>),
+    Cancelled,
+}
+
+/// One block.
+pub(super) struct BlockEntry {
+    /// References of the client's user; 0 for blocks that nobody refers to.
+    references: u32,
+    pub status: BlockStatus,
+    pub holder: u32,
+    pub inline: Option<Bytes>,
+    failure: Option<Arc<Failure>>,
+    watchers: Vec<(Arc<CompletionQueue>, u64)>,
+}
+
+struct Layer {
+    name: Arc<str>,
+    blocks: HashMap<u32, BlockEntry>,
+}
+
+/// All of it.
+#[derive(Default)]
+pub(crate) struct State {
+    layers: HashMap<u32, Layer>,
+    numbers: HashMap<Arc<str>, u32>,
+    last_number: u32,
+    last_query: u64,
+    answers: HashMap<u64, Answer>,
+    /// Addresses of the workers.
+    pub peers: HashMap<u32, String>,
+    pub closed: Option<String>,
+}
+
+impl State {
+    pub fn number(&mut self, name: &str) -> u32 {
+        if let Some(&number) = self.numbers.get(name) {
+            return number;
+        }
+        self.last_number += 1;
+        let name: Arc<str> = name.into();
+        self.numbers.insert(name.clone(), self.last_number);
+        let blocks = HashMap::default();
+        self.layers.insert(self.last_number, Layer { name, blocks });
+        self.last_number
+    }
+
+    pub fn find_number(&self, name: &str) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    pub fn layer_name(&self, number: u32) -> Option<String> {
+        Some(self.layers.get(&number)?.name.to_string())
+    }
+
+    pub fn next_query(&mut self) -> u64 {
+        self.last_query += 1;
+        self.last_query
+    }
+
+    pub fn take_answer(&mut self, id: u64) -> Option<Answer> {
+        self.answers.remove(&id)
+    }
+
+    pub fn refer(&mut self, (layer, block): BlockKey) {
+        let Some(layer) = self.layers.get_mut(&layer) else {
+            return;
+        };
+        let entry = layer.blocks.entry(block).or_insert_with(|| BlockEntry {
+            references: 0,
+            status: BlockStatus::Pending,
+            holder: 0,
+            inline: None,
+            failure: None,
+            watchers: Vec::new(),
+        });
+        entry.references += 1;
+    }
+
+    /// Blocks that are not referred to any more, and layers none of whose blocks are.
+    pub fn release(&mut self, keys: &[BlockKey]) -> (Blocks, Blocks) {
+        let mut blocks = Blocks::default();
+        let mut layers = Blocks::default();
+        for &(number, block) in keys {
+            let Some(layer) = self.layers.get_mut(&number) else {
+                continue;
+            };
+            let Some(entry) = layer.blocks.get_mut(&block) else {
+                continue;
+            };
+            entry.references -= 1;
+            if entry.references > 0 {
+                continue;
+            }
+            layer.blocks.remove(&block);
+            blocks.push(number, block);
+            if layer.blocks.is_empty() {
+                self.numbers.remove(&layer.name);
+                self.layers.remove(&number);
+                layers.push(number, 0);
+            }
+        }
+        (blocks, layers)
+    }
+
+    pub fn find(&self, (layer, block): BlockKey) -> Option<&BlockEntry> {
+        self.layers.get(&layer)?.blocks.get(&block)
+    }
+
+    fn find_mut(&mut self, (layer, block): BlockKey) -> Option<&mut BlockEntry> {
+        self.layers.get_mut(&layer)?.blocks.get_mut(&block)
+    }
+
+    pub fn status(&self, key: BlockKey) -> BlockStatus {
+        let known = self.find(key).map(|entry| entry.status);
+        known.unwrap_or(BlockStatus::Cancelled)
+    }
+
+    pub fn failure(&self, key: BlockKey) -> Option<Arc<Failure>> {
+        self.find(key)?.failure.clone()
+    }
+
+    pub fn watch(&mut self, key: BlockKey, queue: &Arc<CompletionQueue>, token: u64) {
+        match self.find_mut(key) {
+            Some(entry) if !entry.status.is_done() => {
+                entry.watchers.push((queue.clone(), token));
+            }
+            _ => queue.push(token),
+        }
+    }
+
+    pub fn cancel(&mut self, keys: &[BlockKey]) {
+        for &key in keys {
+            self.become_done(key, BlockStatus::Cancelled);
+        }
+    }
+
+    pub fn retry(&mut self, keys: &[BlockKey]) {
+        for &key in keys {
+            if let Some(entry) = self.find_mut(key) {
+                entry.status = BlockStatus::Pending;
+                entry.failure = None;
+            }
+        }
+    }
+
+    /// A value that was said to be there could not be fetched.
+    pub fn on_fetch_failed(&mut self, key: BlockKey) {
+        if let Some(entry) = self.find_mut(key) {
+            entry.status = BlockStatus::Pending;
+            entry.inline = None;
+        }
+    }
+
+    pub fn on_closed(&mut self, reason: &str) {
+        if self.closed.is_some() {
+            return;
+        }
+        self.closed = Some(reason.to_owned());
+        let pending: Vec<BlockKey> = self
+            .layers
+            .iter()
+            .flat_map(|(&layer, entry)| entry.blocks.keys().map(move |&block| (layer, block)))
+            .filter(|&key| self.status(key) == BlockStatus::Pending)
+            .collect();
+        for key in pending {
+            self.become_done(key, BlockStatus::Lost);
+        }
+    }
+
+    pub fn on_message(&mut self, message: ToClient) {
+        match message {
+            ToClient::Peers(peers) => {
+                for peer in peers.joined {
+                    self.peers.insert(peer.worker, peer.address);
+                }
+                for worker in peers.left {
+                    self.peers.remove(&worker);
+                }
+            }
+            ToClient::Finished(finished) => self.on_finished(&finished),
+            ToClient::Erred(erred) => {
+                let failure = Arc::new(erred.failure.unwrap_or_default());
+                self.on_erred(&erred.blocks.unwrap_or_default(), &failure);
+            }
+            ToClient::Rejected(rejected) => self.on_rejected(rejected),
+            ToClient::Lost(blocks) => {
+                for key in blocks.iter() {
+                    self.on_fetch_failed(key);
+                }
+            }
+            ToClient::Cancelled(blocks) => {
+                for key in blocks.iter() {
+                    self.become_done(key, BlockStatus::Cancelled);
+                }
+            }
+            ToClient::Answer(answer) => {
+                self.answers.insert(answer.id, answer);
+            }
+        }
+    }
+
+    fn on_finished(&mut self, finished: &Finished) {
+        let Ok(entries) = finished.try_entries() else {
+            tracing::error!("the scheduler sent columns that do not fit each other");
+            return;
+        };
+        for (key, holder, inline) in entries {
+            if let Some(entry) = self.find_mut(key) {
+                entry.holder = holder;
+                entry.inline = inline.or(entry.inline.take());
+            }
+            self.become_done(key, BlockStatus::Finished);
+        }
+    }
+
+    fn on_erred(&mut self, blocks: &Blocks, failure: &Arc<Failure>) {
+        for key in blocks.iter() {
+            if let Some(entry) = self.find_mut(key) {
+                entry.failure = Some(failure.clone());
+            }
+            self.become_done(key, BlockStatus::Erred);
+        }
+    }
+
+    fn on_rejected(&mut self, rejected: Rejected) {
+        let failure = Failure {
+            message: rejected.reason,
+            ..Failure::default()
+        };
+        let blocks = rejected.blocks.unwrap_or_default();
+        self.on_erred(&blocks, &Arc::new(failure));
+    }
+
+    fn become_done(&mut self, key: BlockKey, status: BlockStatus) {
+        if let Some(entry) = self.find_mut(key) {
+            entry.status = status;
+            for (queue, token) in std::mem::take(&mut entry.watchers) {
+                queue.push(token);
+            }
+        }
+    }
+}

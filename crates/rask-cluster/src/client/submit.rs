@@ -1,0 +1,122 @@
+//! From plans to submissions.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rask_proto::{LayerSpec, Packed, Resource, Submit};
+use rask_value::{CodecError, ValueRef, codec};
+use rask_value::{Encoded, Frames, Inputs, LayerOp, Op, OpRef, Plan, TaskContext, TaskError};
+
+use super::{BlockKey, ClusterClient};
+use crate::ClusterError;
+use crate::convert::{pack, pack_origin};
+
+/// How a submission is to be run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SubmitOptions {
+    pub priority: i32,
+    pub retries: u32,
+    pub workers: Vec<String>,
+    pub allow_other_workers: bool,
+    pub resources: Vec<(String, f64)>,
+    pub fire_and_forget: bool,
+}
+
+impl SubmitOptions {
+    /// A submission without layers.
+    pub fn to_submit(&self) -> Submit {
+        let resources = self.resources.iter();
+        Submit {
+            priority: self.priority,
+            retries: self.retries,
+            workers: self.workers.clone(),
+            allow_other_workers: self.allow_other_workers,
+            resources: resources
+                .map(|(name, amount)| Resource {
+                    name: name.clone(),
+                    amount: *amount,
+                })
+                .collect(),
+            fire_and_forget: self.fire_and_forget,
+            ..Submit::default()
+        }
+    }
+}
+
+impl ClusterClient {
+    /// Submits a plan; returns its wanted blocks in order, each referred to once (once for each
+    /// time it is wanted). Nothing is submitted if an op cannot be encoded.
+    pub fn submit_plan(
+        &self,
+        plan: &Plan,
+        options: &SubmitOptions,
+    ) -> Result<Vec<BlockKey>, ClusterError> {
+        let mut submit = options.to_submit();
+        for (at, layer) in plan.graph.layers.iter().enumerate() {
+            let mut spec = LayerSpec::from_layer(layer);
+            spec.origin = plan.origins[at].as_ref().map(pack_origin);
+            describe_op(&mut spec, &plan.ops[at])?;
+            submit.layers.push(spec);
+        }
+        let wanted = plan.wanted().iter();
+        submit.wanted = Some(wanted.map(|block| (block.layer.0, block.block)).collect());
+        Ok(self.submit(submit))
+    }
+}
+
+fn describe_op(spec: &mut LayerSpec, op: &LayerOp) -> Result<(), ClusterError> {
+    match op {
+        LayerOp::Run(op) => {
+            spec.operation = op.name().to_owned();
+            spec.op = Some(pack(op.encode()?));
+        }
+        LayerOp::Held(values) => {
+            spec.operation = "held".to_owned();
+            spec.op = Some(held_op());
+            spec.page_blocks = 1;
+            let pages = values.iter().map(|value| Ok(pack(value.encode()?)));
+            spec.pages = pages.collect::<Result<_, CodecError>>()?;
+        }
+        LayerOp::Remote => spec.remote = true,
+    }
+    Ok(())
+}
+
+/// The kind of [`HeldOp`] when it is encoded.
+const HELD_KIND: &str = "held";
+
+/// Gives its page: how values that a client has become values that the cluster has.
+#[derive(Debug)]
+struct HeldOp;
+
+impl Op for HeldOp {
+    fn name(&self) -> &str {
+        HELD_KIND
+    }
+
+    fn run(&self, _: TaskContext<'_>, mut inputs: Inputs) -> Result<ValueRef, TaskError> {
+        inputs
+            .pop()
+            .ok_or_else(|| TaskError::new("the value of the block did not come"))
+    }
+
+    fn encode(&self) -> Result<Encoded, CodecError> {
+        Ok(Encoded {
+            kind: HELD_KIND.to_owned(),
+            frames: Frames::default(),
+        })
+    }
+}
+
+/// [`HeldOp`] as it travels.
+pub fn held_op() -> Packed {
+    Packed::new(HELD_KIND, Bytes::new(), Vec::new())
+}
+
+/// Makes the ops of this crate decodable in this process.
+pub fn register_codecs() {
+    codec::register_op(HELD_KIND, |_| {
+        let op: OpRef = Arc::new(HeldOp);
+        Ok(op)
+    });
+}

@@ -1,0 +1,97 @@
+//! Layers as a worker has them: ops and pages are decoded when the first task needs them, on the
+//! thread that runs it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use foldhash::HashMap;
+use parking_lot::Mutex;
+use rask_graph::Grid;
+use rask_proto::{Packed, WorkerLayer, WorkerPage};
+use rask_value::{OpRef, Origin, TaskError, ValueRef, codec};
+
+use crate::convert::{unpack, unpack_origin};
+
+/// One layer.
+pub(super) struct RunLayer {
+    pub name: Arc<str>,
+    pub grid: Grid,
+    pub origin: Option<Origin>,
+    packed: Packed,
+    op: OnceLock<Result<OpRef, TaskError>>,
+    page_blocks: u32,
+    pages: Mutex<HashMap<u32, Arc<Page>>>,
+    /// Mean duration of a task in nanoseconds, 0 before the first.
+    mean_nanos: AtomicU32,
+}
+
+struct Page {
+    packed: Packed,
+    value: OnceLock<Result<ValueRef, TaskError>>,
+}
+
+impl RunLayer {
+    /// From what the scheduler sent.
+    pub fn new(layer: WorkerLayer) -> Self {
+        RunLayer {
+            name: layer.name.as_str().into(),
+            grid: Grid::new(layer.grid.iter().copied()),
+            origin: layer.origin.as_ref().map(unpack_origin),
+            packed: layer.op.unwrap_or_default(),
+            op: OnceLock::new(),
+            page_blocks: layer.page_blocks,
+            pages: Mutex::default(),
+            mean_nanos: AtomicU32::new(0),
+        }
+    }
+
+    /// Keeps a page.
+    pub fn add_page(&self, page: WorkerPage) {
+        let packed = page.content.unwrap_or_default();
+        let value = OnceLock::new();
+        let kept = Arc::new(Page { packed, value });
+        self.pages.lock().insert(page.page, kept);
+    }
+
+    /// The op, decoded once.
+    pub fn try_op(&self) -> Result<&OpRef, TaskError> {
+        self.op
+            .get_or_init(|| Ok(codec::decode_op(&unpack(self.packed.clone()))?))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    /// The page of a block, if its layer has pages. A page of a single block is given away.
+    pub fn try_page(&self, block: u32) -> Result<Option<ValueRef>, TaskError> {
+        if self.page_blocks == 0 {
+            return Ok(None);
+        }
+        let number = block / self.page_blocks;
+        let page = match self.page_blocks {
+            1 => self.pages.lock().remove(&number),
+            _ => self.pages.lock().get(&number).cloned(),
+        };
+        let page = page.ok_or_else(|| TaskError::new("the arguments of the block did not come"))?;
+        let value = page
+            .value
+            .get_or_init(|| Ok(codec::decode_value(&unpack(page.packed.clone()))?));
+        value.clone().map(Some)
+    }
+
+    /// What a task of this layer is thought to take.
+    pub fn predict_nanos(&self) -> u32 {
+        self.mean_nanos.load(Ordering::Relaxed)
+    }
+
+    /// Learns from one more task that ended.
+    pub fn learn(&self, nanos: u64) {
+        let nanos = nanos.min(u64::from(u32::MAX)) as i64;
+        let mean = i64::from(self.predict_nanos());
+        let next = if mean == 0 {
+            nanos
+        } else {
+            mean + (nanos - mean) / 8
+        };
+        self.mean_nanos.store(next.max(1) as u32, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,124 @@
+//! A worker: runs tasks on threads, keeps their values, fetches from and serves to peers.
+//!
+//! * `core`: what the worker knows, behind one lock that is never held while anything runs, is
+//!   encoded or is sent for.
+//! * `compute`: the threads that run tasks, many small ones to one entering of the interpreter.
+//! * `fetch`: values from peers.
+//! * `serve`: the network thread.
+
+mod compute;
+mod core;
+mod fetch;
+mod layer;
+mod serve;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use rask_proto::{Frame, FromWorker, Register, Wire};
+use rask_wire::{Address, FrameSender, Security};
+
+use self::core::Core;
+use crate::ClusterError;
+use crate::peer::PeerPool;
+
+/// How a worker is started.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    pub scheduler: Address,
+    /// Where to listen for peers; port 0 chooses a free one.
+    pub listen: Address,
+    pub security: Security,
+    /// Unique among the workers; made up if empty.
+    pub name: String,
+    pub thread_count: u32,
+    /// 0 is without limit.
+    pub memory_bytes_max: u64,
+    pub resources: Vec<(String, f64)>,
+    pub local_directory: Option<PathBuf>,
+    /// Somebody starts another process when this one ends.
+    pub supervised: bool,
+    /// Keep trying to reach the scheduler for this long.
+    pub connect_timeout: Duration,
+}
+
+/// Why a worker ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkerEnd {
+    /// The scheduler asked it to.
+    Shutdown { reason: String, restart: bool },
+    /// The connection to the scheduler ended.
+    Disconnected(String),
+    /// `WorkerHandle::stop` was called.
+    Stopped,
+}
+
+/// A running worker; clones share it.
+#[derive(Clone)]
+pub struct WorkerHandle {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    core: Mutex<Core>,
+    /// Tasks have become ready, or the worker ends.
+    work: Condvar,
+    sender: FrameSender,
+    peers: PeerPool,
+    fetch_wanted: tokio::sync::Notify,
+    stop: tokio::sync::Notify,
+    end: Mutex<Option<WorkerEnd>>,
+    ended: Condvar,
+    register: Register,
+}
+
+impl WorkerHandle {
+    /// Starts a worker on threads of this process and waits until the scheduler has taken it in.
+    pub fn start(options: WorkerOptions) -> Result<Self, ClusterError> {
+        let (report, reported) = std::sync::mpsc::channel();
+        std::thread::Builder::new()
+            .name("rask-worker".to_owned())
+            .spawn(move || serve::run(options, report))
+            .map_err(|source| ClusterError::Start {
+                what: "the worker's network thread",
+                source,
+            })?;
+        reported
+            .recv()
+            .map_err(|_| ClusterError::Unexpected("no start report"))?
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.shared.register.name
+    }
+
+    /// Where peers reach it.
+    pub fn address(&self) -> &str {
+        &self.shared.register.address
+    }
+
+    /// Waits until it has ended, at most this long.
+    pub fn wait(&self, timeout: Duration) -> Option<WorkerEnd> {
+        let mut end = self.shared.end.lock();
+        if end.is_none() {
+            self.shared.ended.wait_for(&mut end, timeout);
+        }
+        end.clone()
+    }
+
+    /// Asks it to end.
+    pub fn stop(&self) {
+        self.shared.stop.notify_one();
+    }
+}
+
+impl Shared {
+    /// Sends a message to the scheduler. A connection that has ended is noticed where it is read.
+    fn tell(&self, message: FromWorker) {
+        let frame: Frame = message.into_frame();
+        self.sender.send(frame);
+    }
+}

@@ -1,0 +1,352 @@
+//! The worker's network thread.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use rask_proto::{
+    FromPeer, FromWorker, GetData, Heartbeat, Packed, PeerData, Register, Resource, RunReply,
+    RunRequest, ToPeer, ToWorker, Wire,
+};
+use rask_value::{Inputs, TaskContext, TaskError, codec};
+use rask_wire::{Connection, Incoming, Listener, Role, WireError};
+
+use super::core::{Core, Slot};
+use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
+use crate::ClusterError;
+use crate::convert::{failure_from_task, pack, unpack};
+use crate::peer::PeerPool;
+
+const HEARTBEAT: Duration = Duration::from_millis(500);
+const CONNECT_RETRY: Duration = Duration::from_millis(100);
+
+type Report = Result<WorkerHandle, ClusterError>;
+
+pub(super) fn run(options: WorkerOptions, report: Sender<Report>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let started = runtime.map_err(|source| ClusterError::Start {
+        what: "the worker's runtime",
+        source,
+    });
+    let runtime = match started {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // Whoever started the thread waits for the report.
+            let _ = report.send(Err(error));
+            return;
+        }
+    };
+    match runtime.block_on(start(options)) {
+        Ok((shared, listener, connection)) => {
+            let _ = report.send(Ok(WorkerHandle {
+                shared: shared.clone(),
+            }));
+            let end = runtime.block_on(serve(shared.clone(), listener, connection));
+            finish(&shared, end);
+            runtime.shutdown_timeout(Duration::from_millis(50));
+        }
+        Err(error) => {
+            let _ = report.send(Err(error));
+        }
+    }
+}
+
+fn finish(shared: &Shared, end: WorkerEnd) {
+    shared.core.lock().stopping = true;
+    shared.work.notify_all();
+    *shared.end.lock() = Some(end);
+    shared.ended.notify_all();
+}
+
+/// Connects, registers, and starts the compute threads.
+async fn start(
+    options: WorkerOptions,
+) -> Result<(Arc<Shared>, Listener, Connection), ClusterError> {
+    let security = Arc::new(options.security.clone());
+    let listener = Listener::bind(&options.listen, security.clone()).await?;
+    let mut connection = connect(&options).await?;
+    let register = register(&options, &listener);
+    let first = FromWorker::Register(register.clone()).into_frame();
+    connection.sender.send(first);
+    let welcome = ToWorker::try_from_frame(connection.reader.read().await?);
+    if !matches!(welcome, Ok(ToWorker::Welcome(_))) {
+        return Err(ClusterError::Unexpected("something else than a welcome"));
+    }
+    let shared = Arc::new(Shared {
+        core: Mutex::new(Core::default()),
+        work: Condvar::new(),
+        sender: connection.sender.clone(),
+        peers: PeerPool::new(security),
+        fetch_wanted: tokio::sync::Notify::new(),
+        stop: tokio::sync::Notify::new(),
+        end: Mutex::new(None),
+        ended: Condvar::new(),
+        register,
+    });
+    for number in 0..options.thread_count.max(1) {
+        let shared = shared.clone();
+        std::thread::Builder::new()
+            .name(format!("rask-compute-{number}"))
+            .spawn(move || compute::run(&shared))
+            .map_err(|source| ClusterError::Start {
+                what: "a compute thread",
+                source,
+            })?;
+    }
+    Ok((shared, listener, connection))
+}
+
+/// Connects to the scheduler, which may not be there yet.
+async fn connect(options: &WorkerOptions) -> Result<Connection, WireError> {
+    let started = Instant::now();
+    loop {
+        match rask_wire::connect(&options.scheduler, &options.security, Role::Worker).await {
+            Err(WireError::Connect { .. }) if started.elapsed() < options.connect_timeout => {
+                tokio::time::sleep(CONNECT_RETRY).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn register(options: &WorkerOptions, listener: &Listener) -> Register {
+    let address = listener.address().to_string();
+    let resources = options.resources.iter();
+    let name = match options.name.as_str() {
+        "" => address.clone(),
+        name => name.to_owned(),
+    };
+    Register {
+        name,
+        address,
+        thread_count: options.thread_count.max(1),
+        memory_bytes_max: options.memory_bytes_max,
+        process: std::process::id(),
+        resources: resources
+            .map(|(name, amount)| Resource {
+                name: name.clone(),
+                amount: *amount,
+            })
+            .collect(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        local_directory: options
+            .local_directory
+            .as_ref()
+            .map(|path| path.display().to_string())
+            .unwrap_or_default(),
+        supervised: options.supervised,
+    }
+}
+
+async fn serve(shared: Arc<Shared>, listener: Listener, mut connection: Connection) -> WorkerEnd {
+    tokio::spawn(take_peers(shared.clone(), listener));
+    tokio::spawn(fetch::run(shared.clone()));
+    tokio::spawn(beat(shared.clone()));
+    loop {
+        tokio::select! {
+            () = shared.stop.notified() => {
+                shared.tell(FromWorker::Leaving(()));
+                shared.sender.close();
+                return WorkerEnd::Stopped;
+            }
+            frame = connection.reader.read() => {
+                let message = frame.and_then(|frame| Ok(ToWorker::try_from_frame(frame)?));
+                match message {
+                    Ok(ToWorker::Shutdown(shutdown)) => {
+                        shared.tell(FromWorker::Leaving(()));
+                        shared.sender.close();
+                        return WorkerEnd::Shutdown {
+                            reason: shutdown.reason,
+                            restart: shutdown.restart,
+                        };
+                    }
+                    Ok(message) => on_message(&shared, message),
+                    Err(error) => return WorkerEnd::Disconnected(error.to_string()),
+                }
+            }
+        }
+    }
+}
+
+fn on_message(shared: &Shared, message: ToWorker) {
+    let mut core = shared.core.lock();
+    match message {
+        ToWorker::Layer(layer) => core.on_layer(layer),
+        ToWorker::Pages(pages) => core.on_pages(pages),
+        ToWorker::Assign(assign) => {
+            let outcome = core.on_assign(assign);
+            drop(core);
+            if outcome.to_fetch {
+                shared.fetch_wanted.notify_one();
+            }
+            if outcome.ready > 0 {
+                shared.work.notify_one();
+            }
+            report_held(shared, outcome.held);
+        }
+        ToWorker::Unassign(blocks) => core.on_unassign(&blocks),
+        ToWorker::Free(blocks) => {
+            let freed = core.on_free(&blocks);
+            drop(core);
+            drop_elsewhere(freed);
+        }
+        ToWorker::ForgetLayers(blocks) => {
+            let forgotten = core.on_forget_layers(&blocks);
+            drop(core);
+            drop_elsewhere(forgotten);
+        }
+        ToWorker::Peers(peers) => {
+            let left = core.on_peers(peers);
+            drop(core);
+            for address in left {
+                shared.peers.forget(&address);
+            }
+        }
+        ToWorker::Welcome(_) | ToWorker::Shutdown(_) | ToWorker::Replicate(_) => {}
+    }
+}
+
+/// Tasks whose values are here already have finished, so to say.
+fn report_held(shared: &Shared, held: Vec<((u32, u32), u64)>) {
+    if held.is_empty() {
+        return;
+    }
+    let finished = rask_proto::TasksFinished {
+        blocks: Some(held.iter().map(|(key, _)| *key).collect()),
+        nbytes: held.iter().map(|(_, nbytes)| *nbytes).collect(),
+        duration_micros: vec![0; held.len()],
+        inline: None,
+    };
+    shared.tell(FromWorker::Finished(finished));
+}
+
+/// Lets go of things that may need the interpreter for it, without holding up the network.
+fn drop_elsewhere<T: Send + 'static>(things: Vec<T>) {
+    if !things.is_empty() {
+        tokio::task::spawn_blocking(move || drop(things));
+    }
+}
+
+async fn beat(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        let heartbeat = {
+            let core = shared.core.lock();
+            Heartbeat {
+                process_bytes: process_bytes(),
+                managed_bytes: core.held_bytes,
+                spilled_bytes: 0,
+                executing: core.running_count,
+                cpu_percent: 0.0,
+                running: Some(core.running()),
+            }
+        };
+        shared.tell(FromWorker::Heartbeat(heartbeat));
+    }
+}
+
+/// Resident memory of this process.
+fn process_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+async fn take_peers(shared: Arc<Shared>, listener: Listener) {
+    loop {
+        match listener.next().await {
+            Ok(incoming) => {
+                tokio::spawn(serve_peer(shared.clone(), incoming));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot take a connection");
+                tokio::time::sleep(CONNECT_RETRY).await;
+            }
+        }
+    }
+}
+
+async fn serve_peer(shared: Arc<Shared>, incoming: Incoming) {
+    let Ok(mut connection) = incoming.accept().await else {
+        return;
+    };
+    while let Ok(frame) = connection.reader.read().await {
+        let Ok(message) = FromPeer::try_from_frame(frame) else {
+            break;
+        };
+        let shared = shared.clone();
+        let sender = connection.sender.clone();
+        // Encoding may need the interpreter, which the network never waits for.
+        tokio::task::spawn_blocking(move || {
+            let answer = match message {
+                FromPeer::GetData(get) => ToPeer::Data(get_data(&shared, &get)),
+                FromPeer::Run(request) => ToPeer::Ran(run_once(request)),
+            };
+            sender.send(answer.into_frame());
+        });
+    }
+    connection.sender.close();
+}
+
+fn get_data(shared: &Shared, get: &GetData) -> PeerData {
+    let mut data = PeerData {
+        id: get.id,
+        ..PeerData::default()
+    };
+    let numbers = match get.layer_names.is_empty() {
+        true => None,
+        false => Some(shared.core.lock().numbers_of(&get.layer_names)),
+    };
+    let keys = get.blocks.iter().flat_map(|blocks| blocks.iter());
+    for (at, (layer, block)) in keys.enumerate() {
+        let number = match &numbers {
+            None => Some(layer),
+            Some(numbers) => numbers.get(layer as usize).copied().flatten(),
+        };
+        let slot = number.and_then(|number| shared.core.lock().find_value((number, block)));
+        let packed: Option<Result<Packed, String>> = slot.map(|slot| match slot {
+            Slot::Encoded(packed) => Ok(packed),
+            Slot::Value(value) => value.encode().map(pack).map_err(|e| e.to_string()),
+        });
+        match packed {
+            Some(Ok(packed)) => {
+                data.found.push(at as u32);
+                data.values.push(packed);
+            }
+            Some(Err(reason)) => {
+                data.failed.push(at as u32);
+                data.reasons.push(reason);
+            }
+            None => {}
+        }
+    }
+    data
+}
+
+/// Runs an op outside the graph.
+fn run_once(request: RunRequest) -> RunReply {
+    let outcome = (|| {
+        let packed = request.op.unwrap_or_default();
+        let op = codec::decode_op(&unpack(packed))?;
+        let context = TaskContext {
+            layer: "run",
+            grid: &rask_graph::Grid::scalar(),
+            block: 0,
+        };
+        let value = op.run(context, Inputs::new())?;
+        Ok::<_, TaskError>(pack(value.encode()?))
+    })();
+    let (value, failure) = match outcome {
+        Ok(value) => (Some(value), None),
+        Err(error) => (None, Some(failure_from_task(&error, "run", 0))),
+    };
+    RunReply {
+        id: request.id,
+        value,
+        failure,
+    }
+}
