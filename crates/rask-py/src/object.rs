@@ -56,6 +56,9 @@ impl Value for PyValue {
     fn encode(&self) -> Result<Encoded, CodecError> {
         Python::attach(|py| {
             let object = self.bind(py);
+            if let Some(small) = crate::cluster::try_encode_small(object) {
+                return Ok(small);
+            }
             Ok(Encoded {
                 kind: KIND.to_owned(),
                 frames: dumps(object)?,

@@ -1,9 +1,28 @@
 //! Bindings of `rask.distributed`.
 
+mod call;
+mod client;
+mod errors;
+mod future;
+mod gather;
+mod process;
+mod small;
+
 use pyo3::prelude::*;
 
 /// Adds this area's classes and functions to `rask._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let _ = module;
+    rask_cluster::client::register_codecs();
+    call::register_codec();
+    small::register_codec();
+    module.add_class::<client::PyClusterClient>()?;
+    module.add_class::<future::PyFuture>()?;
+    module.add_class::<future::PyCompletionQueue>()?;
+    module.add_class::<process::PySecurity>()?;
+    module.add_class::<process::PyScheduler>()?;
+    module.add_class::<process::PyWorker>()?;
+    module.add_class::<process::PySupervisor>()?;
     Ok(())
 }
+
+pub(crate) use small::try_encode as try_encode_small;

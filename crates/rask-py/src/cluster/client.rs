@@ -1,0 +1,462 @@
+//! The client's connection.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use rask_cluster::client::{BlockKey, ClusterClient, Gathered, SubmitOptions, Waited, held_op};
+use rask_cluster::pack;
+use rask_proto::{AnswerBody, Blocks, LayerSpec, OriginSpec, QueryBody, RefColumns};
+
+use super::future::{PyCompletionQueue, PyFuture};
+use super::gather::{gather_outcomes, to_object, wait_for};
+use super::process::{PyScheduler, PySecurity};
+use super::{call, errors};
+use crate::convert::from_python;
+use crate::object::dumps;
+use crate::plan::PyPlan;
+
+/// For answers of the scheduler.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// A connection to a scheduler. `rask.distributed.Client` is a thin layer over it.
+#[pyclass(frozen, name = "ClusterClient", module = "rask._core")]
+pub struct PyClusterClient {
+    core: ClusterClient,
+}
+
+/// Keyword arguments of submissions.
+fn options_of(options: Option<&Bound<'_, PyDict>>) -> PyResult<SubmitOptions> {
+    let mut read = SubmitOptions::default();
+    let Some(options) = options else {
+        return Ok(read);
+    };
+    for (name, value) in options {
+        match name.extract::<String>()?.as_str() {
+            "priority" => read.priority = value.extract()?,
+            "retries" => read.retries = value.extract()?,
+            "workers" => read.workers = value.extract()?,
+            "allow_other_workers" => read.allow_other_workers = value.extract()?,
+            "resources" => {
+                let resources: HashMap<String, f64> = value.extract()?;
+                read.resources = resources.into_iter().collect();
+            }
+            "fire_and_forget" => read.fire_and_forget = value.extract()?,
+            other => return Err(PyValueError::new_err(format!("unknown option {other:?}"))),
+        }
+    }
+    Ok(read)
+}
+
+impl PyClusterClient {
+    fn future(&self, client: &Bound<'_, PyAny>, parts: (BlockKey, Arc<str>, bool)) -> PyFuture {
+        let (block, name, numbered) = parts;
+        PyFuture {
+            core: self.core.clone(),
+            block,
+            name,
+            numbered,
+            client: client.clone().unbind(),
+        }
+    }
+}
+
+fn origin_of(py: Python<'_>) -> Option<OriginSpec> {
+    let origin = crate::origin::capture(py)?;
+    Some(OriginSpec {
+        file: origin.file.to_string(),
+        line: origin.line,
+        function: origin.function.to_string(),
+    })
+}
+
+/// The layers of futures that calls refer to, as remote layers of a submission, and where in
+/// them each future is.
+fn reference_layers(futures: &[Bound<'_, PyFuture>]) -> (Vec<LayerSpec>, Vec<(u32, u32)>) {
+    let mut positions: HashMap<Arc<str>, u32> = HashMap::new();
+    let mut layers = Vec::new();
+    let mut entries = Vec::with_capacity(futures.len());
+    for future in futures {
+        let future = future.get();
+        let position = *positions.entry(future.name.clone()).or_insert_with(|| {
+            layers.push(ClusterClient::remote_layer(&future.name));
+            layers.len() as u32 - 1
+        });
+        entries.push((position, future.block.1));
+    }
+    (layers, entries)
+}
+
+fn keys_of(futures: &[Bound<'_, PyFuture>]) -> Vec<BlockKey> {
+    futures.iter().map(|future| future.get().block).collect()
+}
+
+#[pymethods]
+impl PyClusterClient {
+    /// Connects to the scheduler at `address`.
+    #[staticmethod]
+    fn connect(py: Python<'_>, address: &str, security: &PySecurity) -> PyResult<Self> {
+        let address = address
+            .parse()
+            .map_err(|error: rask_wire::WireError| PyValueError::new_err(error.to_string()))?;
+        let core = py.detach(|| ClusterClient::connect(&address, &security.security));
+        Ok(PyClusterClient {
+            core: core.map_err(errors::to_py_err)?,
+        })
+    }
+
+    /// Talks to a scheduler of this process.
+    #[staticmethod]
+    fn attach(py: Python<'_>, scheduler: &PyScheduler, security: &PySecurity) -> PyResult<Self> {
+        let core = py.detach(|| ClusterClient::attach(&scheduler.handle, &security.security));
+        Ok(PyClusterClient {
+            core: core.map_err(errors::to_py_err)?,
+        })
+    }
+
+    #[getter]
+    fn address(&self) -> &str {
+        self.core.address()
+    }
+
+    /// Why the connection ended, or None.
+    #[getter]
+    fn closed(&self) -> Option<String> {
+        self.core.closed()
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.core.close());
+    }
+
+    /// Submits calls of one function: `payload` is the pickled `(name, function, arguments,
+    /// keywords)` as header and buffers; `pages` the pickled columns of arguments of every
+    /// `page_blocks` calls; `futures` the futures that the calls refer to, those of call `i` from
+    /// `offsets[i]` to `offsets[i + 1]`. `count` is None for a single call, whose future's key is
+    /// the name.
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (client, name, operation, payload, count, pages, page_blocks, futures, offsets, options=None))]
+    fn submit_calls<'py>(
+        &self,
+        py: Python<'py>,
+        client: &Bound<'py, PyAny>,
+        name: &str,
+        operation: &str,
+        payload: Bound<'py, PyAny>,
+        count: Option<u32>,
+        pages: Vec<Bound<'py, PyAny>>,
+        page_blocks: u32,
+        futures: Vec<Bound<'py, PyFuture>>,
+        offsets: Vec<u32>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let mut submit = options_of(options)?.to_submit();
+        let (mut layers, entries) = reference_layers(&futures);
+        let has_inputs = !entries.is_empty();
+        let payload = frames_of(&payload)?;
+        let pages = pages.iter().map(|page| {
+            let frames = frames_of(page)?;
+            Ok(rask_proto::Packed::new(
+                crate::object::KIND,
+                frames.header,
+                frames.buffers,
+            ))
+        });
+        layers.push(LayerSpec {
+            name: name.to_owned(),
+            grid: count.into_iter().collect(),
+            refs: has_inputs.then(|| RefColumns {
+                offsets,
+                layers: entries.iter().map(|entry| entry.0).collect(),
+                blocks: entries.iter().map(|entry| entry.1).collect(),
+            }),
+            op: Some(pack(call::encode(payload, page_blocks, has_inputs))),
+            pages: pages.collect::<PyResult<_>>()?,
+            page_blocks,
+            origin: origin_of(py),
+            operation: operation.to_owned(),
+            ..LayerSpec::default()
+        });
+        let position = layers.len() as u32 - 1;
+        submit.layers = layers;
+        let blocks = 0..count.unwrap_or(1);
+        submit.wanted = Some(blocks.map(|block| (position, block)).collect());
+        let keys = py.detach(|| self.core.submit(submit));
+        self.futures(py, client, keys, name, count.is_some())
+    }
+
+    /// Gives values to the cluster; `numbered` says whether they are blocks of one layer.
+    fn submit_values<'py>(
+        &self,
+        py: Python<'py>,
+        client: &Bound<'py, PyAny>,
+        name: &str,
+        values: Vec<Bound<'py, PyAny>>,
+        numbered: bool,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let mut submit = options_of(options)?.to_submit();
+        let pages = values.iter().map(|value| {
+            let encoded = from_python(value)?.encode();
+            let encoded = encoded
+                .map_err(|error| pyo3::exceptions::PyTypeError::new_err(error.to_string()))?;
+            Ok(pack(encoded))
+        });
+        let count = values.len() as u32;
+        submit.layers.push(LayerSpec {
+            name: name.to_owned(),
+            grid: numbered.then_some(count).into_iter().collect(),
+            op: Some(held_op()),
+            pages: pages.collect::<PyResult<_>>()?,
+            page_blocks: 1,
+            origin: origin_of(py),
+            operation: "scatter".to_owned(),
+            ..LayerSpec::default()
+        });
+        submit.wanted = Some((0..count).map(|block| (0, block)).collect());
+        let keys = py.detach(|| self.core.submit(submit));
+        self.futures(py, client, keys, name, numbered)
+    }
+
+    /// Submits a plan; futures of its wanted blocks, in order.
+    #[pyo3(signature = (client, plan, options=None))]
+    fn submit_plan<'py>(
+        &self,
+        py: Python<'py>,
+        client: &Bound<'py, PyAny>,
+        plan: &PyPlan,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let options = options_of(options)?;
+        let plan = plan.shared();
+        let keys = py
+            .detach(|| self.core.submit_plan(&plan, &options))
+            .map_err(errors::to_py_err)?;
+        let list = PyList::empty(py);
+        for (block, key) in plan.wanted().iter().zip(keys) {
+            let layer = &plan.graph.layers[block.layer.0 as usize];
+            let numbered = !layer.grid.0.is_empty();
+            let future = self.future(client, (key, layer.name.clone(), numbered));
+            list.append(Bound::new(py, future)?)?;
+        }
+        Ok(list)
+    }
+
+    /// A future of a block that the scheduler knows by the name of its layer.
+    fn known_future(
+        &self,
+        py: Python<'_>,
+        client: &Bound<'_, PyAny>,
+        name: &str,
+        block: u32,
+        numbered: bool,
+    ) -> PyResult<PyFuture> {
+        let mut submit = SubmitOptions::default().to_submit();
+        submit.layers.push(ClusterClient::remote_layer(name));
+        submit.wanted = Some(Blocks::from_iter([(0, block)]));
+        let keys = py.detach(|| self.core.submit(submit));
+        let key = keys.first().copied();
+        let key = key.ok_or_else(|| PyValueError::new_err("no such block"))?;
+        Ok(self.future(client, (key, name.into(), numbered)))
+    }
+
+    /// The values of futures; with `skip`, those that failed or were cancelled are left out. One
+    /// `(position, value)` each.
+    #[pyo3(signature = (futures, skip=false, timeout=None))]
+    fn gather<'py>(
+        &self,
+        py: Python<'py>,
+        futures: Vec<Bound<'py, PyFuture>>,
+        skip: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<(Vec<usize>, Bound<'py, PyList>)> {
+        let keys = keys_of(&futures);
+        let outcomes = gather_outcomes(py, &self.core, &keys, timeout)?;
+        let mut positions = Vec::with_capacity(outcomes.len());
+        let values = PyList::empty(py);
+        for (at, outcome) in outcomes.into_iter().enumerate() {
+            if skip && !matches!(outcome, Gathered::Value(_)) {
+                continue;
+            }
+            values.append(futures[at].get().finish(py, outcome)?)?;
+            positions.push(at);
+        }
+        Ok((positions, values))
+    }
+
+    /// Waits until all are done; False when the time is up.
+    #[pyo3(signature = (futures, timeout=None))]
+    fn wait_all(
+        &self,
+        py: Python<'_>,
+        futures: Vec<Bound<'_, PyFuture>>,
+        timeout: Option<f64>,
+    ) -> PyResult<()> {
+        let keys = keys_of(&futures);
+        wait_for(py, timeout, |limit| {
+            let waited = self.core.wait_all(&keys, limit);
+            let waited = waited.map_err(errors::to_py_err)?;
+            Ok((waited == Waited::Done).then_some(()))
+        })
+    }
+
+    /// Puts `first_token + i` into the queue when future `i` is done.
+    fn watch(
+        &self,
+        futures: Vec<Bound<'_, PyFuture>>,
+        queue: &PyCompletionQueue,
+        first_token: u64,
+    ) {
+        for (at, future) in futures.iter().enumerate() {
+            let token = first_token + at as u64;
+            self.core.watch(future.get().block, &queue.queue, token);
+        }
+    }
+
+    fn cancel(&self, py: Python<'_>, futures: Vec<Bound<'_, PyFuture>>, force: bool) {
+        let keys = keys_of(&futures);
+        py.detach(|| self.core.cancel(&keys, force));
+    }
+
+    fn retry(&self, py: Python<'_>, futures: Vec<Bound<'_, PyFuture>>) {
+        let keys = keys_of(&futures);
+        py.detach(|| self.core.retry(&keys));
+    }
+
+    /// About the scheduler: `(workers, tasks, clients)`, a dict a worker.
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, u64, u32)> {
+        let answer = py.detach(|| self.core.ask(QueryBody::Info(()), ANSWER_LIMIT));
+        let AnswerBody::Info(info) = answer.map_err(errors::to_py_err)? else {
+            return Err(PyValueError::new_err("an answer to another question"));
+        };
+        let workers = PyList::empty(py);
+        for summary in info.workers {
+            workers.append(describe_worker(py, &summary)?)?;
+        }
+        Ok((workers, info.tasks, info.clients))
+    }
+
+    /// For each future the numbers of the workers that hold it, and its bytes.
+    fn holders(
+        &self,
+        py: Python<'_>,
+        futures: Vec<Bound<'_, PyFuture>>,
+    ) -> PyResult<Vec<(Vec<u32>, u64)>> {
+        let blocks = keys_of(&futures).into_iter().collect();
+        let answer = py.detach(|| self.core.ask(QueryBody::Holders(blocks), ANSWER_LIMIT));
+        let AnswerBody::Holders(holders) = answer.map_err(errors::to_py_err)? else {
+            return Err(PyValueError::new_err("an answer to another question"));
+        };
+        let ranges = holders.offsets.windows(2);
+        let lists = ranges.map(|range| {
+            let range = range[0] as usize..range[1] as usize;
+            holders.workers.get(range).unwrap_or_default().to_vec()
+        });
+        Ok(lists.zip(holders.nbytes.iter().copied()).collect())
+    }
+
+    /// What each worker holds: `(worker, layer name, block)`.
+    fn contents(&self, py: Python<'_>) -> PyResult<Vec<(u32, String, u32)>> {
+        let answer = py.detach(|| self.core.ask(QueryBody::Contents(()), ANSWER_LIMIT));
+        let AnswerBody::Contents(contents) = answer.map_err(errors::to_py_err)? else {
+            return Err(PyValueError::new_err("an answer to another question"));
+        };
+        let columns = contents.workers.iter().zip(&contents.layers);
+        let entries = columns
+            .zip(&contents.blocks)
+            .map(|((worker, layer), block)| {
+                let name = contents.names.get(*layer as usize);
+                (*worker, name.cloned().unwrap_or_default(), *block)
+            });
+        Ok(entries.collect())
+    }
+
+    /// Cancels everything and replaces the workers.
+    fn restart(&self, py: Python<'_>) -> PyResult<()> {
+        self.order(py, QueryBody::Restart(()))
+    }
+
+    /// Stops scheduler and workers.
+    fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
+        self.order(py, QueryBody::Shutdown(()))
+    }
+
+    /// Stops workers, by name or address.
+    fn retire(&self, py: Python<'_>, names: Vec<String>) -> PyResult<()> {
+        self.order(py, QueryBody::Retire(rask_proto::Names { names }))
+    }
+
+    /// Runs a call once on the worker at `address`.
+    fn run_on<'py>(
+        &self,
+        py: Python<'py>,
+        address: &str,
+        payload: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let op = pack(call::encode(frames_of(&payload)?, 0, false));
+        let outcome = py.detach(|| self.core.run_on(address, op));
+        match outcome.map_err(errors::to_py_err)? {
+            Ok(value) => to_object(py, value),
+            Err(failure) => Err(errors::failure_to_py_err(py, &failure)),
+        }
+    }
+}
+
+impl PyClusterClient {
+    fn order(&self, py: Python<'_>, query: QueryBody) -> PyResult<()> {
+        let answer = py.detach(|| self.core.ask(query, ANSWER_LIMIT));
+        answer.map(|_| ()).map_err(errors::to_py_err)
+    }
+
+    fn futures<'py>(
+        &self,
+        py: Python<'py>,
+        client: &Bound<'py, PyAny>,
+        keys: Vec<BlockKey>,
+        name: &str,
+        numbered: bool,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let name: Arc<str> = name.into();
+        let futures = keys
+            .into_iter()
+            .map(|key| Bound::new(py, self.future(client, (key, name.clone(), numbered))));
+        PyList::new(py, futures.collect::<PyResult<Vec<_>>>()?)
+    }
+}
+
+/// Frames of what Python pickled: `(header, buffers)`, or an object that is pickled here.
+fn frames_of(payload: &Bound<'_, PyAny>) -> PyResult<rask_value::Frames> {
+    dumps(payload).map_err(|error| pyo3::exceptions::PyTypeError::new_err(error.to_string()))
+}
+
+fn describe_worker<'py>(
+    py: Python<'py>,
+    summary: &rask_proto::WorkerSummary,
+) -> PyResult<Bound<'py, PyDict>> {
+    let entry = PyDict::new(py);
+    let register = summary.register.clone().unwrap_or_default();
+    let heartbeat = summary.heartbeat.clone().unwrap_or_default();
+    let resources = register.resources.iter();
+    let resources: HashMap<_, _> = resources.map(|r| (r.name.clone(), r.amount)).collect();
+    entry.set_item("number", summary.worker)?;
+    entry.set_item("address", register.address)?;
+    entry.set_item("name", register.name)?;
+    entry.set_item("nthreads", register.thread_count)?;
+    entry.set_item("memory_limit", register.memory_bytes_max)?;
+    entry.set_item("pid", register.process)?;
+    entry.set_item("version", register.version)?;
+    entry.set_item("local_directory", register.local_directory)?;
+    entry.set_item("resources", resources)?;
+    entry.set_item("memory", heartbeat.process_bytes)?;
+    entry.set_item("managed_bytes", heartbeat.managed_bytes)?;
+    entry.set_item("spilled_bytes", heartbeat.spilled_bytes)?;
+    entry.set_item("executing", heartbeat.executing)?;
+    entry.set_item("cpu", heartbeat.cpu_percent)?;
+    entry.set_item("processing", summary.assigned)?;
+    entry.set_item("in_memory", summary.held)?;
+    entry.set_item("nbytes", summary.held_bytes)?;
+    Ok(entry)
+}

@@ -1,0 +1,68 @@
+//! Results as Python objects.
+
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyTimeoutError;
+use pyo3::prelude::*;
+use rask_cluster::client::{BlockKey, ClusterClient, Gathered};
+use rask_cluster::unpack;
+use rask_proto::Packed;
+use rask_value::codec;
+
+use super::{errors, small};
+use crate::convert::to_python;
+
+/// Between looks for signals while waiting.
+const SIGNAL_CHECK: Duration = Duration::from_millis(100);
+
+/// Waits, off the interpreter, until `attempt` is done or the time is up; Ctrl-C interrupts.
+pub fn wait_for<T: Send>(
+    py: Python<'_>,
+    timeout: Option<f64>,
+    mut attempt: impl FnMut(Duration) -> PyResult<Option<T>> + Send,
+) -> PyResult<T> {
+    let started = Instant::now();
+    loop {
+        let left = match timeout {
+            None => SIGNAL_CHECK,
+            Some(seconds) => {
+                let limit = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+                limit.saturating_sub(started.elapsed()).min(SIGNAL_CHECK)
+            }
+        };
+        if let Some(done) = py.detach(|| attempt(left))? {
+            return Ok(done);
+        }
+        py.check_signals()?;
+        if timeout.is_some_and(|seconds| started.elapsed().as_secs_f64() >= seconds) {
+            return Err(PyTimeoutError::new_err(format!(
+                "not done after {} seconds",
+                timeout.unwrap_or_default()
+            )));
+        }
+    }
+}
+
+/// The outcomes of blocks, waiting for those that are not done.
+pub fn gather_outcomes(
+    py: Python<'_>,
+    client: &ClusterClient,
+    keys: &[BlockKey],
+    timeout: Option<f64>,
+) -> PyResult<Vec<Gathered>> {
+    wait_for(py, timeout, |limit| {
+        client.gather(keys, limit).map_err(errors::to_py_err)
+    })
+}
+
+/// A received value as a Python object.
+pub fn to_object<'py>(py: Python<'py>, packed: Packed) -> PyResult<Bound<'py, PyAny>> {
+    if packed.kind == small::KIND
+        && let Some(object) = small::try_read(py, &packed.header)
+    {
+        return Ok(object);
+    }
+    let value = codec::decode_value(&unpack(packed));
+    let value = value.map_err(|error| pyo3::exceptions::PyTypeError::new_err(error.to_string()))?;
+    to_python(py, &value)
+}

@@ -1,0 +1,265 @@
+//! Schedulers, workers and supervisors of this process.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use rask_cluster::scheduler::{SchedulerHandle, SchedulerOptions};
+use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, WorkerCommand};
+use rask_cluster::worker::{WorkerEnd, WorkerHandle, WorkerOptions};
+use rask_sched::Settings;
+use rask_wire::{Address, Security, Token, WireError};
+
+use super::errors;
+use super::gather::wait_for;
+
+/// Token and certificates of a cluster.
+#[pyclass(frozen, name = "Security", module = "rask._core")]
+pub struct PySecurity {
+    pub security: Security,
+}
+
+#[pymethods]
+impl PySecurity {
+    #[new]
+    #[pyo3(signature = (token=None, ca_pem=None, certificate_pem=None, key_pem=None))]
+    fn new(
+        token: Option<&str>,
+        ca_pem: Option<String>,
+        certificate_pem: Option<String>,
+        key_pem: Option<String>,
+    ) -> Self {
+        PySecurity {
+            security: Security {
+                token: token.map(Token::new),
+                ca_pem,
+                certificate_pem,
+                key_pem,
+            },
+        }
+    }
+
+    /// A fresh token and fresh certificates.
+    #[staticmethod]
+    fn temporary() -> PyResult<Self> {
+        let security = Security::temporary().map_err(wire_error)?;
+        Ok(PySecurity { security })
+    }
+
+    /// A fresh token.
+    #[staticmethod]
+    fn random_token() -> String {
+        Token::random().reveal()
+    }
+
+    #[getter]
+    fn token(&self) -> Option<String> {
+        self.security.token.as_ref().map(Token::reveal)
+    }
+
+    #[getter]
+    fn ca_pem(&self) -> Option<String> {
+        self.security.ca_pem.clone()
+    }
+
+    #[getter]
+    fn certificate_pem(&self) -> Option<String> {
+        self.security.certificate_pem.clone()
+    }
+
+    #[getter]
+    fn key_pem(&self) -> Option<String> {
+        self.security.key_pem.clone()
+    }
+}
+
+fn wire_error(error: WireError) -> PyErr {
+    errors::to_py_err(error.into())
+}
+
+fn address_of(text: &str) -> PyResult<Address> {
+    text.parse().map_err(wire_error)
+}
+
+/// A scheduler on a thread of this process.
+#[pyclass(frozen, name = "SchedulerHandle", module = "rask._core")]
+pub struct PyScheduler {
+    pub handle: SchedulerHandle,
+}
+
+#[pymethods]
+impl PyScheduler {
+    #[new]
+    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0))]
+    fn new(
+        py: Python<'_>,
+        address: &str,
+        security: &PySecurity,
+        allowed_failures: u8,
+        worker_timeout: f64,
+    ) -> PyResult<Self> {
+        let options = SchedulerOptions {
+            address: address_of(address)?,
+            security: security.security.clone(),
+            settings: Settings {
+                allowed_failures,
+                ..Settings::default()
+            },
+            worker_timeout: Duration::try_from_secs_f64(worker_timeout)
+                .map_err(|error| PyValueError::new_err(error.to_string()))?,
+        };
+        let handle = py.detach(|| SchedulerHandle::start(options));
+        Ok(PyScheduler {
+            handle: handle.map_err(errors::to_py_err)?,
+        })
+    }
+
+    #[getter]
+    fn address(&self) -> String {
+        self.handle.address().to_string()
+    }
+
+    #[getter]
+    fn worker_count(&self) -> usize {
+        self.handle.worker_count()
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.handle.stop());
+    }
+
+    /// Waits until it has ended; raises TimeoutError when the time is up.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        wait_for(py, timeout, |limit| {
+            Ok(self.handle.wait(limit).then_some(()))
+        })
+    }
+}
+
+/// A worker on threads of this process.
+#[pyclass(frozen, name = "WorkerHandle", module = "rask._core")]
+pub struct PyWorker {
+    handle: WorkerHandle,
+}
+
+#[pymethods]
+impl PyWorker {
+    #[new]
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (scheduler, security, listen, name, nthreads, memory_limit, resources, local_directory=None, supervised=false, connect_timeout=30.0))]
+    fn new(
+        py: Python<'_>,
+        scheduler: &str,
+        security: &PySecurity,
+        listen: &str,
+        name: String,
+        nthreads: u32,
+        memory_limit: u64,
+        resources: Vec<(String, f64)>,
+        local_directory: Option<std::path::PathBuf>,
+        supervised: bool,
+        connect_timeout: f64,
+    ) -> PyResult<Self> {
+        let options = WorkerOptions {
+            scheduler: address_of(scheduler)?,
+            listen: address_of(listen)?,
+            security: security.security.clone(),
+            name,
+            thread_count: nthreads,
+            memory_bytes_max: memory_limit,
+            resources,
+            local_directory,
+            supervised,
+            connect_timeout: Duration::try_from_secs_f64(connect_timeout)
+                .map_err(|error| PyValueError::new_err(error.to_string()))?,
+        };
+        let handle = py.detach(|| WorkerHandle::start(options));
+        Ok(PyWorker {
+            handle: handle.map_err(errors::to_py_err)?,
+        })
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        self.handle.name()
+    }
+
+    #[getter]
+    fn address(&self) -> &str {
+        self.handle.address()
+    }
+
+    fn stop(&self) {
+        self.handle.stop();
+    }
+
+    /// Waits until it has ended: the exit code that its process should have, and why.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<(i32, String)> {
+        let end = wait_for(py, timeout, |limit| Ok(self.handle.wait(limit)))?;
+        Ok(match end {
+            WorkerEnd::Stopped => (0, "stopped".to_owned()),
+            WorkerEnd::Shutdown {
+                reason,
+                restart: false,
+            } => (0, reason),
+            WorkerEnd::Shutdown {
+                reason,
+                restart: true,
+            } => (RESTART_EXIT_CODE, reason),
+            WorkerEnd::Disconnected(reason) => (1, reason),
+        })
+    }
+}
+
+/// Keeps a worker process running.
+#[pyclass(frozen, name = "Supervisor", module = "rask._core")]
+pub struct PySupervisor {
+    supervisor: Supervisor,
+}
+
+#[pymethods]
+impl PySupervisor {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        program: String,
+        arguments: Vec<String>,
+        environment: Vec<(String, String)>,
+    ) -> PyResult<Self> {
+        let command = WorkerCommand {
+            program,
+            arguments,
+            environment,
+        };
+        let supervisor = py.detach(|| Supervisor::start(command));
+        Ok(PySupervisor {
+            supervisor: supervisor.map_err(errors::to_py_err)?,
+        })
+    }
+
+    /// The number of the running process, or None.
+    #[getter]
+    fn pid(&self) -> Option<u32> {
+        self.supervisor.process()
+    }
+
+    /// How processes ended, the latest last.
+    #[getter]
+    fn ends(&self) -> Vec<String> {
+        self.supervisor.ends()
+    }
+
+    fn stop(&self) {
+        self.supervisor.stop();
+    }
+
+    /// Waits until the process has ended for good; raises TimeoutError when the time is up.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        wait_for(py, timeout, |limit| {
+            Ok(self.supervisor.wait(limit).then_some(()))
+        })
+    }
+}

@@ -1,0 +1,93 @@
+"""Futures among the arguments of a call: taken out before it is sent, put back as values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rask._core import Future
+
+__all__ = ["extract", "fill"]
+
+_CONTAINERS = (list, tuple, set, frozenset, dict)
+
+
+class _Input:
+    """Stands where the value of the call's next input goes."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        return "INPUT"
+
+
+INPUT = _Input()
+
+
+def extract(value: Any, futures: list[Future]) -> Any:
+    """Replace futures in `value`, also inside lists, tuples, sets and dicts.
+
+    Parameters
+    ----------
+    value : Any
+    futures : list of Future
+        Those found are appended, in order.
+    """
+    if isinstance(value, Future):
+        futures.append(value)
+        return INPUT
+    if not isinstance(value, _CONTAINERS):
+        return value
+    before = len(futures)
+    replaced = _rebuild(value, lambda item: extract(item, futures))
+    return replaced if len(futures) > before else value
+
+
+def _rebuild(value: Any, change: Any) -> Any:
+    kind = type(value)
+    if isinstance(value, dict):
+        items = {change(key): change(item) for key, item in value.items()}
+        return items if kind is dict else kind(items)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return kind(*[change(item) for item in value])
+    if isinstance(value, (set, frozenset)):
+        # Several markers would be one element: a list keeps them apart until they are filled.
+        return _Set(kind, [change(item) for item in value])
+    return kind([change(item) for item in value])
+
+
+class _Set:
+    """A set with markers in it."""
+
+    def __init__(self, kind: type, items: list[Any]) -> None:
+        self.kind = kind
+        self.items = items
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Set, (self.kind, self.items)
+
+
+def fill(
+    arguments: tuple[Any, ...], keywords: dict[str, Any], values: list[Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Put `values` where `extract` left markers, in the same order."""
+    left = iter(values)
+    filled = tuple([_fill(argument, left) for argument in arguments])
+    return filled, {name: _fill(value, left) for name, value in keywords.items()}
+
+
+def _fill(value: Any, left: Any) -> Any:
+    if value is INPUT:
+        return next(left)
+    if isinstance(value, _Set):
+        return value.kind([_fill(item, left) for item in value.items])
+    if isinstance(value, _CONTAINERS) and _has_input(value):
+        return _rebuild(value, lambda item: _fill(item, left))
+    return value
+
+
+def _has_input(value: Any) -> bool:
+    if value is INPUT or isinstance(value, _Set):
+        return True
+    if isinstance(value, dict):
+        return any(_has_input(key) or _has_input(item) for key, item in value.items())
+    return isinstance(value, (list, tuple)) and any(_has_input(item) for item in value)

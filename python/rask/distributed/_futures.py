@@ -1,0 +1,137 @@
+"""What futures do in Python: callbacks, asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import itertools
+import threading
+import types
+from collections.abc import Callable, Generator
+from typing import Any
+
+from rask._core import CompletionQueue, Future
+
+__all__ = ["Future", "add_done_callback", "await_future", "exception", "result", "traceback"]
+
+
+class _Dispatcher:
+    """Calls callbacks of futures that are done, on a thread of its own."""
+
+    def __init__(self) -> None:
+        self.queue = CompletionQueue()
+        self.callbacks: dict[int, tuple[Future, Callable[[Future], Any]]] = {}
+        self.tokens = itertools.count(1)
+        self.lock = threading.Lock()
+        self.thread: threading.Thread | None = None
+
+    def call_when_done(self, future: Future, function: Callable[[Future], Any]) -> None:
+        with self.lock:
+            if self.thread is None:
+                self.thread = threading.Thread(
+                    target=self._run, name="rask-callbacks", daemon=True
+                )
+                self.thread.start()
+                atexit.register(self.stop)
+            token = next(self.tokens)
+            self.callbacks[token] = (future, function)
+        future.client._core.watch([future], self.queue, token)
+
+    def stop(self) -> None:
+        self.queue.push(0)
+        if self.thread is not None:
+            self.thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while True:
+            for token in self.queue.take(60.0):
+                if token == 0:
+                    return
+                future, function = self.callbacks.pop(token)
+                try:
+                    function(future)
+                except Exception:
+                    import logging
+
+                    logging.getLogger("rask.distributed").exception(
+                        "a callback of %r raised", future
+                    )
+                del future, function
+
+
+_dispatcher = _Dispatcher()
+
+
+def add_done_callback(future: Future, fn: Callable[[Future], Any]) -> None:
+    """Call ``fn(future)`` once the future is done, on the thread of callbacks."""
+    _dispatcher.call_when_done(future, fn)
+
+
+async def wait_async(future: Future) -> None:
+    """Wait until the future is done without blocking the event loop."""
+    if future.done():
+        return
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def finish() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def tell(_: Future) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(finish)
+
+    _dispatcher.call_when_done(future, tell)
+    await done
+
+
+async def result_async(future: Future, timeout: float | None = None) -> Any:
+    """Wait for the value and fetch it."""
+    await asyncio.wait_for(wait_async(future), timeout)
+    return await asyncio.to_thread(future._result, timeout)
+
+
+async def _exception_async(future: Future, timeout: float | None) -> BaseException | None:
+    await asyncio.wait_for(wait_async(future), timeout)
+    return await asyncio.to_thread(future._exception, timeout)
+
+
+def await_future(future: Future) -> Generator[Any, Any, Any]:
+    """Make futures awaitable."""
+    return result_async(future).__await__()
+
+
+def result(future: Future, timeout: Any = None) -> Any:
+    """The value; a coroutine if the client is asynchronous."""
+    seconds = _seconds(timeout)
+    if future.client.asynchronous:
+        return result_async(future, seconds)
+    return future._result(seconds)
+
+
+def exception(future: Future, timeout: Any = None) -> Any:
+    """The exception or None; a coroutine if the client is asynchronous."""
+    seconds = _seconds(timeout)
+    if future.client.asynchronous:
+        return _exception_async(future, seconds)
+    return future._exception(seconds)
+
+
+def traceback(future: Future, timeout: Any = None) -> Any:
+    """The traceback of the exception, or None; a coroutine if the client is asynchronous."""
+    if future.client.asynchronous:
+
+        async def later() -> types.TracebackType | None:
+            raised = await _exception_async(future, _seconds(timeout))
+            return None if raised is None else raised.__traceback__
+
+        return later()
+    raised = future._exception(_seconds(timeout))
+    return None if raised is None else raised.__traceback__
+
+
+def _seconds(timeout: Any) -> float | None:
+    from rask.distributed._utils import parse_seconds
+
+    return parse_seconds(timeout)

@@ -1,0 +1,121 @@
+"""From calls to what is sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from rask import _core
+from rask._core import Future
+from rask.distributed._arguments import extract
+
+__all__ = ["call_name", "function_name", "is_collection", "map_pages", "options_of"]
+
+_PAGE_BLOCKS = 1024
+_PAGE_ITEM_BYTES_MAX = 8192
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """A short name of a callable, for keys and diagnostics."""
+    name = getattr(function, "__name__", None)
+    if name is None and hasattr(function, "func"):
+        return function_name(function.func)
+    name = name or type(function).__name__
+    return "lambda" if name == "<lambda>" else name
+
+
+def call_name(prefix: str, payloads: list[Any], futures: list[Future], pure: bool) -> str:
+    """The name of a layer of calls: equal for equal calls if `pure`."""
+    if not pure:
+        return f"{prefix}-{uuid.uuid4().hex}"
+    return f"{prefix}-{_core.payload_token(payloads, futures)}"
+
+
+def options_of(
+    priority: int,
+    retries: int | None,
+    workers: Any,
+    allow_other_workers: bool,
+    resources: dict[str, float] | None,
+) -> dict[str, Any] | None:
+    """Keyword arguments of a submission; None if all have their defaults."""
+    options: dict[str, Any] = {}
+    if priority:
+        options["priority"] = int(priority)
+    if retries:
+        options["retries"] = int(retries)
+    if workers:
+        options["workers"] = _worker_names(workers)
+        options["allow_other_workers"] = bool(allow_other_workers)
+    if resources:
+        options["resources"] = {name: float(amount) for name, amount in resources.items()}
+    return options or None
+
+
+def _worker_names(workers: Any) -> list[str]:
+    if isinstance(workers, (str, int)):
+        workers = [workers]
+    return [str(worker) for worker in workers]
+
+
+def map_pages(
+    columns: list[list[Any]], shared: list[Future]
+) -> tuple[list[Any], int, list[Future], list[int]]:
+    """Arguments of many calls as pages of columns.
+
+    Parameters
+    ----------
+    columns : list of list
+        One for each positional argument.
+    shared : list of Future
+        Futures among the keyword arguments, which every call has.
+
+    Returns
+    -------
+    pages : list
+        Pickled tuples of lists.
+    page_blocks : int
+        Calls of a page.
+    futures : list of Future
+        Those of all calls, one call after the other.
+    offsets : list of int
+        Where those of each call begin, and the end.
+    """
+    count = len(columns[0])
+    futures: list[Future] = []
+    offsets: list[int] = []
+    if shared or any(_may_hold_futures(column) for column in columns):
+        offsets.append(0)
+        columns = [list(column) for column in columns]
+        for at in range(count):
+            for column in columns:
+                column[at] = extract(column[at], futures)
+            futures.extend(shared)
+            offsets.append(len(futures))
+        if not futures:
+            offsets = []
+    page_blocks = 1 if _is_large(columns) else min(_PAGE_BLOCKS, count)
+    pages = [
+        _core.Payload(tuple(column[start : start + page_blocks] for column in columns))
+        for start in range(0, count, page_blocks)
+    ]
+    return pages, page_blocks, futures, offsets
+
+
+_PLAIN = frozenset({int, float, str, bytes, bool, type(None)})
+
+
+def _may_hold_futures(column: list[Any]) -> bool:
+    return not set(map(type, column)) <= _PLAIN
+
+
+def _is_large(columns: list[list[Any]]) -> bool:
+    from rask.sizeof import sizeof
+
+    return sum(sizeof(column[0]) for column in columns) > _PAGE_ITEM_BYTES_MAX
+
+
+def is_collection(value: Any) -> bool:
+    """Whether this is one of Rask's lazy collections."""
+    return hasattr(type(value), "_rask_lower")

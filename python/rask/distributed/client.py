@@ -1,0 +1,875 @@
+"""The client: submits work to a cluster and fetches results."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from rask import _core
+from rask._core import Future
+from rask.distributed._arguments import extract
+from rask.distributed._futures import wait_async
+from rask.distributed._submission import (
+    call_name,
+    function_name,
+    is_collection,
+    map_pages,
+    options_of,
+)
+from rask.distributed._utils import parse_seconds
+from rask.distributed.security import Security
+
+__all__ = ["Client", "default_client", "futures_of"]
+
+_default: Client | None = None
+_default_lock = threading.Lock()
+
+
+def default_client() -> Client:
+    """The client made last with ``set_as_default=True`` that is not closed.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    client = _default
+    if client is None or client.status == "closed":
+        raise ValueError("no clients found; make one with rask.distributed.Client()")
+    return client
+
+
+def futures_of(collection: Any) -> list[Future]:
+    """The futures inside of nested lists, tuples, sets and dicts."""
+    futures: list[Future] = []
+    extract(collection, futures)
+    return futures
+
+
+class Client:
+    """Connects to a cluster and submits work to it.
+
+    Once made, a client is the scheduler that ``compute`` and ``persist`` of all collections use.
+
+    Parameters
+    ----------
+    address : str or cluster, optional
+        The scheduler's address, as in ``"tcp://127.0.0.1:8786"``, or a cluster object. Default: a
+        new `LocalCluster`, made with the remaining keyword arguments.
+    timeout : float or str, optional
+        How long to try to connect.
+    set_as_default : bool
+    security : Security, optional
+        Token and certificates. Those of a cluster object are taken from it.
+    asynchronous : bool
+        Whether methods that wait return something to await.
+    name : str, optional
+
+    Examples
+    --------
+    >>> from rask.distributed import Client
+    >>> with Client(n_workers=1, threads_per_worker=1) as client:
+    ...     client.submit(sum, [1, 2, 3]).result()
+    6
+    """
+
+    def __init__(
+        self,
+        address: Any = None,
+        loop: Any = None,
+        timeout: Any = None,
+        set_as_default: bool = True,
+        scheduler_file: str | None = None,
+        security: Security | bool | None = None,
+        asynchronous: bool = False,
+        name: str | None = None,
+        heartbeat_interval: Any = None,
+        serializers: Any = None,
+        deserializers: Any = None,
+        direct_to_workers: Any = None,
+        connection_limit: int = 512,
+        **kwargs: Any,
+    ) -> None:
+        self._asynchronous = asynchronous
+        self._set_as_default = set_as_default
+        self._timeout = parse_seconds(timeout)
+        self.id = f"{name or 'Client'}-{uuid.uuid4()}"
+        self.status = "newly-created"
+        self.cluster: Any = None
+        self._owns_cluster = False
+        self._kwargs = kwargs
+        self._address = _address_from_file(scheduler_file) if scheduler_file else address
+        self._given_security = security
+        self.security: Security | None = None
+        self._core: Any = None
+        self._datasets: dict[str, Any] = {}
+        if not asynchronous:
+            self._start()
+
+    def _start(self) -> None:
+        address = self._address
+        security = self._given_security
+        if address is None:
+            from rask.distributed.cluster import LocalCluster
+
+            if security:
+                self._kwargs["security"] = security
+            address = LocalCluster(**self._kwargs)
+            self._owns_cluster = True
+        elif self._kwargs:
+            unexpected = ", ".join(sorted(self._kwargs))
+            raise TypeError(f"unexpected keyword arguments for a cluster that exists: {unexpected}")
+        if isinstance(address, str):
+            self._connect(address, security if isinstance(security, Security) else Security())
+        else:
+            self.cluster = address
+            self.security = address.security
+            self._core = _core.ClusterClient.attach(address._scheduler, address.security._core)
+        self.status = "running"
+        if self._set_as_default:
+            self._become_default()
+
+    def _connect(self, address: str, security: Security) -> None:
+        self.security = security
+        deadline = time.monotonic() + (30.0 if self._timeout is None else self._timeout)
+        while True:
+            try:
+                self._core = _core.ClusterClient.connect(address, security._core)
+                return
+            except PermissionError:
+                raise
+            except ConnectionError:
+                raise
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def _become_default(self) -> None:
+        global _default
+        from rask import base
+
+        with _default_lock:
+            _default = self
+        base.set_current_client(self)
+
+    def _resign(self) -> None:
+        global _default
+        from rask import base
+
+        with _default_lock:
+            if _default is self:
+                _default = None
+        if base.current_client() is self:
+            base.set_current_client(None)
+
+    # ------------------------------------------------------------------ life
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether methods that wait return something to await."""
+        return self._asynchronous
+
+    @property
+    def scheduler_address(self) -> str:
+        """The scheduler's address."""
+        return self._core.address
+
+    @property
+    def dashboard_link(self) -> str | None:
+        """Where the dashboard is; None, because there is none yet."""
+        return None
+
+    @classmethod
+    def current(cls, allow_global: bool = True) -> Client:
+        """The default client."""
+        return default_client()
+
+    def as_current(self) -> Any:
+        """A context in which this client is the default one."""
+        import contextlib
+
+        @contextlib.contextmanager
+        def current() -> Iterator[Client]:
+            before = _default
+            self._become_default()
+            try:
+                yield self
+            finally:
+                self._resign()
+                if before is not None and before.status == "running":
+                    before._become_default()
+
+        return current()
+
+    def __await__(self) -> Any:
+        async def start() -> Client:
+            if self.status == "newly-created":
+                await asyncio.to_thread(self._start)
+            return self
+
+        return start().__await__()
+
+    async def __aenter__(self) -> Client:
+        return await self
+
+    async def __aexit__(self, *exception: Any) -> None:
+        await asyncio.to_thread(self._close)
+
+    def __enter__(self) -> Client:
+        if self._asynchronous:
+            raise TypeError("an asynchronous client needs 'async with'")
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._close()
+
+    def close(self, timeout: Any = None) -> Any:
+        """End the connection; a cluster that the client made is closed too."""
+        return self._either(self._close)
+
+    def _close(self) -> None:
+        if self.status == "closed":
+            return
+        if self.status == "running":
+            self._resign()
+            self._core.close()
+        self.status = "closed"
+        if self._owns_cluster and self.cluster is not None:
+            self.cluster.close()
+
+    def shutdown(self) -> Any:
+        """End the connection, the scheduler and the workers."""
+
+        def shut_down() -> None:
+            if self.status == "running":
+                self._core.shutdown()
+            cluster = self.cluster
+            self._close()
+            if cluster is not None:
+                cluster.close()
+
+        return self._either(shut_down)
+
+    def __repr__(self) -> str:
+        if self._core is None:
+            return f"<Client: {self.status}>"
+        if self.status == "closed":
+            return f"<Client: {self.scheduler_address!r}, closed>"
+        workers = self._core.info()[0]
+        threads = sum(worker["nthreads"] for worker in workers)
+        return (
+            f"<Client: {self.scheduler_address!r} processes={len(workers)} threads={threads}>"
+        )
+
+    def _either(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call now, or on a thread while the event loop goes on."""
+        if self._asynchronous:
+            return asyncio.to_thread(function, *args)
+        return function(*args)
+
+    def _check_running(self) -> None:
+        if self.status != "running":
+            raise RuntimeError(f"the client is {self.status}")
+
+    # ---------------------------------------------------------------- submit
+
+    def submit(
+        self,
+        func: Callable[..., Any],
+        *args: Any,
+        key: str | None = None,
+        workers: Any = None,
+        resources: dict[str, float] | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        fifo_timeout: Any = None,
+        allow_other_workers: bool = False,
+        actor: bool = False,
+        actors: bool = False,
+        pure: bool = True,
+        **kwargs: Any,
+    ) -> Future:
+        """Call a function on the cluster.
+
+        Parameters
+        ----------
+        func : callable
+        *args, **kwargs
+            May be or contain (in lists, tuples, sets, dicts) futures, whose values are passed.
+        key : str, optional
+            Name of the result. Equal keys are taken to mean equal results.
+        workers : str or list of str, optional
+            Names, addresses or hosts of the workers that may run it.
+        resources : dict, optional
+            What it takes of a worker's resources while it runs.
+        retries : int, optional
+            How many times it is run again if it raises.
+        priority : int
+            Higher runs earlier.
+        pure : bool
+            Whether equal functions with equal arguments may share one result.
+
+        Returns
+        -------
+        Future
+        """
+        if not callable(func):
+            raise TypeError("the first argument of client.submit must be callable")
+        self._check_running()
+        if actor or actors:
+            raise NotImplementedError("actors are not supported")
+        futures: list[Future] = []
+        if args or kwargs:
+            args = tuple([extract(argument, futures) for argument in args])
+            kwargs = {name: extract(value, futures) for name, value in kwargs.items()}
+        operation = function_name(func)
+        payload = _core.Payload((operation, func, args, kwargs))
+        if key is None:
+            key = call_name(operation, [payload], futures, pure)
+        options = options_of(priority, retries, workers, allow_other_workers, resources)
+        return self._core.submit_calls(
+            self, str(key), operation, payload, None, [], 0, futures, [0, len(futures)], options
+        )[0]
+
+    def map(
+        self,
+        func: Callable[..., Any],
+        *iterables: Any,
+        key: Any = None,
+        workers: Any = None,
+        retries: int | None = None,
+        resources: dict[str, float] | None = None,
+        priority: int = 0,
+        allow_other_workers: bool = False,
+        fifo_timeout: Any = None,
+        actor: bool = False,
+        actors: bool = False,
+        pure: bool = True,
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> list[Future]:
+        """Call a function on the cluster for each element of iterables, as `map` does.
+
+        All calls are one layer: the function and the keyword arguments travel once.
+
+        Parameters
+        ----------
+        func : callable
+        *iterables
+            Elements may be or contain futures.
+        key : str or list of str, optional
+            Prefix of the keys, or one key a call.
+        batch_size : int, optional
+            Accepted for compatibility: calls always travel in batches.
+        **kwargs
+            Passed to every call.
+
+        Returns
+        -------
+        list of Future
+        """
+        if not callable(func):
+            raise TypeError("the first argument of client.map must be callable")
+        if not iterables:
+            raise ValueError("client.map needs at least one iterable")
+        self._check_running()
+        if actor or actors:
+            raise NotImplementedError("actors are not supported")
+        common = (workers, retries, resources, priority, allow_other_workers)
+        if isinstance(key, (list, tuple)):
+            return self._map_keys(func, iterables, list(key), common, pure, kwargs)
+        columns = _columns(iterables)
+        count = len(columns[0])
+        if count == 0:
+            return []
+        futures: list[Future] = []
+        kwargs = {name: extract(value, futures) for name, value in kwargs.items()}
+        shared = list(futures)
+        pages, page_blocks, futures, offsets = map_pages(columns, shared)
+        operation = function_name(func)
+        payload = _core.Payload((operation, func, (), kwargs))
+        prefix = operation if key is None else str(key)
+        name = call_name(prefix, [payload, *pages], futures, pure and key is None)
+        options = options_of(priority, retries, workers, allow_other_workers, resources)
+        return self._core.submit_calls(
+            self, name, operation, payload, count, pages, page_blocks, futures, offsets, options
+        )
+
+    def _map_keys(
+        self,
+        func: Callable[..., Any],
+        iterables: tuple[Any, ...],
+        keys: list[Any],
+        common: tuple[Any, ...],
+        pure: bool,
+        kwargs: dict[str, Any],
+    ) -> list[Future]:
+        workers, retries, resources, priority, allow_other_workers = common
+        calls = list(zip(*iterables, strict=False))
+        if len(keys) != len(calls):
+            raise ValueError(f"{len(keys)} keys for {len(calls)} calls")
+        return [
+            self.submit(
+                func,
+                *arguments,
+                key=key,
+                workers=workers,
+                retries=retries,
+                resources=resources,
+                priority=priority,
+                allow_other_workers=allow_other_workers,
+                pure=pure,
+                **kwargs,
+            )
+            for key, arguments in zip(keys, calls, strict=True)
+        ]
+
+    def scatter(
+        self,
+        data: Any,
+        workers: Any = None,
+        broadcast: bool | int = False,
+        direct: bool | None = None,
+        hash: bool = True,
+        timeout: Any = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
+        """Move values to the cluster.
+
+        Parameters
+        ----------
+        data : list, tuple, set, dict or object
+            The values of a container become one future each.
+        workers : str or list of str, optional
+            Where to.
+        broadcast : bool
+            Accepted: a worker that needs a value gets it with the first task that does.
+        hash : bool
+            Whether equal values may share one key.
+
+        Returns
+        -------
+        list, tuple, set or dict of Future, or Future
+        """
+        return self._either(self._scatter, data, workers, hash)
+
+    def _scatter(self, data: Any, workers: Any, hash: bool) -> Any:
+        self._check_running()
+        options = options_of(0, None, workers, False, None)
+
+        def one(value: Any) -> Future:
+            kind = type(value).__name__
+            name = call_name(kind, [_core.Payload(value)] if hash else [], [], hash)
+            return self._core.submit_values(self, name, [value], False, options)[0]
+
+        if isinstance(data, dict):
+            return {key: one(value) for key, value in data.items()}
+        if isinstance(data, (list, tuple, set, frozenset)):
+            return type(data)([one(value) for value in data])
+        if isinstance(data, (Iterator, range)):
+            return [one(value) for value in data]
+        future = one(data)
+        return future
+
+    # ---------------------------------------------------------------- gather
+
+    def gather(
+        self,
+        futures: Any,
+        errors: str = "raise",
+        direct: bool | None = None,
+        asynchronous: bool | None = None,
+    ) -> Any:
+        """The values of futures.
+
+        Parameters
+        ----------
+        futures : Future, or nested list, tuple, set, dict, iterator of futures
+        errors : {"raise", "skip"}
+            Whether to raise what a task raised, or to leave out what failed.
+
+        Returns
+        -------
+        The same nesting with values instead of futures.
+        """
+        if errors not in ("raise", "skip"):
+            raise ValueError(f"errors must be 'raise' or 'skip', not {errors!r}")
+        if self._asynchronous or asynchronous:
+            return self._gather_async(futures, errors)
+        return self._gather(futures, errors)
+
+    async def _gather_async(self, futures: Any, errors: str) -> Any:
+        if isinstance(futures, Iterator):
+            futures = list(futures)
+        for future in futures_of(futures):
+            await wait_async(future)
+        return await asyncio.to_thread(self._gather, futures, errors)
+
+    def _gather(self, futures: Any, errors: str = "raise") -> Any:
+        if isinstance(futures, Future):
+            if errors == "raise":
+                return futures._result()
+            _, values = self._core.gather([futures], True)
+            return values[0] if values else None
+        if isinstance(futures, Iterator):
+            futures = list(futures)
+        if type(futures) is list and all(type(item) is Future for item in futures):
+            return self._core.gather(futures, errors == "skip")[1]
+        found = futures_of(futures)
+        positions, values = self._core.gather(found, errors == "skip")
+        by_position = dict(zip(positions, values, strict=True))
+        return _put_back(futures, iter(range(len(found))), by_position)
+
+    def compute(
+        self,
+        collections: Any,
+        sync: bool = False,
+        optimize_graph: bool = True,
+        workers: Any = None,
+        allow_other_workers: bool = False,
+        resources: dict[str, float] | None = None,
+        retries: int = 0,
+        priority: int = 0,
+        fifo_timeout: Any = None,
+        actors: Any = None,
+        traverse: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """Compute collections on the cluster.
+
+        Parameters
+        ----------
+        collections : collection, or list or tuple of them
+        sync : bool
+            Whether to wait and return values instead of futures.
+
+        Returns
+        -------
+        Future or list of Future
+        """
+        single = not isinstance(collections, (list, tuple, set))
+        items = [collections] if single else list(collections)
+        options = options_of(priority, retries, workers, allow_other_workers, resources)
+        futures = [self._compute_one(item, optimize_graph, options) for item in items]
+        result = futures[0] if single else futures
+        return self.gather(result) if sync else result
+
+    def _compute_one(self, item: Any, optimize: bool, options: Any) -> Any:
+        if not is_collection(item):
+            return item
+        plan, _ = type(item)._rask_lower([item], optimize)
+        blocks = self._core.submit_plan(self, plan, options)
+        if item._rask_family == "delayed" and len(blocks) == 1:
+            return blocks[0]
+        return self.submit(_finish, item, blocks, pure=False)
+
+    def persist(
+        self,
+        collections: Any,
+        optimize_graph: bool = True,
+        workers: Any = None,
+        allow_other_workers: bool = False,
+        resources: dict[str, float] | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        fifo_timeout: Any = None,
+        actors: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Start computing collections; their blocks stay in the cluster's memory.
+
+        Parameters
+        ----------
+        collections : collection, or list or tuple of them
+
+        Returns
+        -------
+        collection or list of them
+            The same, over blocks that the cluster holds.
+        """
+        single = not isinstance(collections, (list, tuple, set))
+        items = [collections] if single else list(collections)
+        options = options_of(priority, retries, workers, allow_other_workers, resources)
+        persisted = []
+        for item in items:
+            plan, _ = type(item)._rask_lower([item], optimize_graph)
+            persisted.append(item._rask_rebuild(self._core.persist_plan(plan, options)))
+        return persisted[0] if single else persisted
+
+    def _rask_compute(self, plan: Any, **kwargs: Any) -> list[Any]:
+        self._check_running()
+        options = options_of(
+            kwargs.get("priority", 0),
+            kwargs.get("retries"),
+            kwargs.get("workers"),
+            kwargs.get("allow_other_workers", False),
+            kwargs.get("resources"),
+        )
+        futures = self._core.submit_plan(self, plan, options)
+        return self._core.gather(futures, False)[1]
+
+    def _rask_persist(self, plan: Any, **kwargs: Any) -> Any:
+        self._check_running()
+        return self._core.persist_plan(plan, None)
+
+    def get(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
+        """Run a Dask-style graph and return the values of `keys`."""
+        raise NotImplementedError(
+            "Client.get runs low-level Dask graphs; pass collections to Client.compute instead"
+        )
+
+    # --------------------------------------------------------------- control
+
+    def cancel(
+        self, futures: Any, asynchronous: bool | None = None, force: bool = False, **kwargs: Any
+    ) -> Any:
+        """Cancel futures: what only they need is not run.
+
+        Parameters
+        ----------
+        futures : Future, or nested lists of them
+        force : bool
+            Also if other clients want the results.
+        """
+        return self._either(self._core.cancel, futures_of(futures), force)
+
+    def retry(self, futures: Any, asynchronous: bool | None = None) -> Any:
+        """Run failed futures again."""
+        return self._either(self._core.retry, futures_of(futures))
+
+    def restart(self, timeout: Any = None, wait_for_workers: bool = True) -> Any:
+        """Cancel everything and replace the worker processes."""
+
+        def restart() -> None:
+            before = {worker["address"] for worker in self._core.info()[0]}
+            self._core.restart()
+            deadline = time.monotonic() + (parse_seconds(timeout) or 60.0)
+            while wait_for_workers and time.monotonic() < deadline:
+                now = {worker["address"] for worker in self._core.info()[0]}
+                if len(now) >= len(before) and not now & before:
+                    return
+                time.sleep(0.02)
+
+        return self._either(restart)
+
+    def retire_workers(self, workers: Any = None, **kwargs: Any) -> Any:
+        """Stop workers, by name or address; what only they hold is computed again if needed."""
+        names = [workers] if isinstance(workers, str) else list(workers or [])
+        return self._either(self._core.retire, [str(name) for name in names])
+
+    def wait_for_workers(self, n_workers: int = 1, timeout: Any = None) -> Any:
+        """Wait until there are at least this many workers.
+
+        Raises
+        ------
+        TimeoutError
+        """
+
+        def wait() -> None:
+            limit = parse_seconds(timeout)
+            deadline = None if limit is None else time.monotonic() + limit
+            while (there := len(self._core.info()[0])) < n_workers:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise TimeoutError(f"{there} of {n_workers} workers after {limit} seconds")
+                time.sleep(0.01)
+
+        return self._either(wait)
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        workers: list[str] | None = None,
+        wait: bool = True,
+        nanny: bool = False,
+        on_error: str = "raise",
+        **kwargs: Any,
+    ) -> Any:
+        """Call a function on every worker, outside of the task system.
+
+        Returns
+        -------
+        dict
+            The outcome by worker address.
+        """
+
+        def run() -> dict[str, Any]:
+            payload = _core.Payload((function_name(function), function, args, kwargs))
+            there = {worker["name"]: worker["address"] for worker in self._core.info()[0]}
+            chosen = list(there.values()) if workers is None else workers
+            results: dict[str, Any] = {}
+            for worker in chosen:
+                address = there.get(worker, worker)
+                try:
+                    results[address] = self._core.run_on(address, payload)
+                except Exception as error:
+                    if on_error == "raise":
+                        raise
+                    if on_error == "return":
+                        results[address] = error
+            return results
+
+        return self._either(run)
+
+    # --------------------------------------------------------------- queries
+
+    def scheduler_info(self, n_workers: int = -1, **kwargs: Any) -> Any:
+        """About the scheduler and its workers: ``{"address": …, "workers": {address: {…}}}``."""
+
+        def info() -> dict[str, Any]:
+            workers, tasks, clients = self._core.info()
+            return {
+                "type": "Scheduler",
+                "id": self.scheduler_address,
+                "address": self.scheduler_address,
+                "n_workers": len(workers),
+                "total_threads": sum(worker["nthreads"] for worker in workers),
+                "total_memory": sum(worker["memory_limit"] for worker in workers),
+                "tasks": tasks,
+                "clients": clients,
+                "workers": {worker["address"]: worker for worker in workers},
+            }
+
+        return self._either(info)
+
+    def nthreads(self, workers: Any = None) -> Any:
+        """Threads of each worker, by address."""
+
+        def threads() -> dict[str, int]:
+            return {worker["address"]: worker["nthreads"] for worker in self._core.info()[0]}
+
+        return self._either(threads)
+
+    ncores = nthreads
+
+    def who_has(self, futures: Any = None, **kwargs: Any) -> Any:
+        """The workers that hold each future's value: ``{key: [address, …]}``."""
+
+        def holders() -> dict[Any, list[str]]:
+            addresses = {w["number"]: w["address"] for w in self._core.info()[0]}
+            found = futures_of(futures) if futures is not None else []
+            if futures is None:
+                held: dict[Any, list[str]] = {}
+                for worker, name, block in self._core.contents():
+                    held.setdefault((name, block), []).append(addresses.get(worker, ""))
+                return held
+            answers = self._core.holders(found)
+            return {
+                future.key: [addresses[number] for number in numbers if number in addresses]
+                for future, (numbers, _) in zip(found, answers, strict=True)
+            }
+
+        return self._either(holders)
+
+    def has_what(self, workers: Any = None, **kwargs: Any) -> Any:
+        """What each worker holds: ``{address: [(layer, block), …]}``."""
+
+        def contents() -> dict[str, list[Any]]:
+            addresses = {w["number"]: w["address"] for w in self._core.info()[0]}
+            held: dict[str, list[Any]] = {address: [] for address in addresses.values()}
+            for worker, name, block in self._core.contents():
+                if worker in addresses:
+                    held[addresses[worker]].append((name, block))
+            return held
+
+        return self._either(contents)
+
+    def nbytes(self, keys: Any = None, summary: bool = True) -> Any:
+        """Bytes that each worker holds, by address."""
+
+        def sizes() -> dict[str, int]:
+            return {worker["address"]: worker["nbytes"] for worker in self._core.info()[0]}
+
+        return self._either(sizes)
+
+    def get_versions(self, check: bool = False, packages: Any = None) -> Any:
+        """Versions of Rask and Python at the client, and of Rask at the workers."""
+        import platform
+
+        def versions() -> dict[str, Any]:
+            own = {"rask": _core.__version__, "python": platform.python_version()}
+            workers = {w["address"]: {"rask": w["version"]} for w in self._core.info()[0]}
+            differing = [a for a, v in workers.items() if v["rask"] != own["rask"]]
+            if check and differing:
+                raise ValueError(f"workers with another version than {own['rask']}: {differing}")
+            return {"client": own, "scheduler": {"rask": own["rask"]}, "workers": workers}
+
+        return self._either(versions)
+
+    # -------------------------------------------------------------- datasets
+
+    def publish_dataset(self, *args: Any, name: str | None = None, **kwargs: Any) -> None:
+        """Name datasets for later; those of this client only."""
+        if args and name is not None:
+            kwargs[name] = args[0]
+        elif args:
+            raise ValueError("a dataset needs a name: publish_dataset(name=value)")
+        for key, value in kwargs.items():
+            if key in self._datasets:
+                raise KeyError(f"there is a dataset named {key!r} already")
+            self._datasets[key] = value
+
+    def get_dataset(self, name: str, **kwargs: Any) -> Any:
+        """A published dataset."""
+        if name not in self._datasets:
+            raise KeyError(f"there is no dataset named {name!r}")
+        return self._datasets[name]
+
+    def list_datasets(self, **kwargs: Any) -> tuple[str, ...]:
+        """Names of published datasets."""
+        return tuple(sorted(self._datasets))
+
+    def unpublish_dataset(self, name: str, **kwargs: Any) -> None:
+        """Forget a published dataset."""
+        if self._datasets.pop(name, None) is None:
+            raise KeyError(f"there is no dataset named {name!r}")
+
+
+def _finish(collection: Any, values: list[Any]) -> Any:
+    return collection._rask_finish(values)
+
+
+def _columns(iterables: Iterable[Any]) -> list[list[Any]]:
+    columns = [list(iterable) for iterable in iterables]
+    shortest = min(len(column) for column in columns)
+    return [column[:shortest] for column in columns]
+
+
+_GONE = object()
+
+
+def _put_back(value: Any, positions: Iterator[int], values: dict[int, Any]) -> Any:
+    """The nesting of futures with values; those that were skipped are left out of lists."""
+    if isinstance(value, Future):
+        return values.get(next(positions), _GONE)
+    if isinstance(value, dict):
+        items = {key: _put_back(item, positions, values) for key, item in value.items()}
+        return {key: item for key, item in items.items() if item is not _GONE}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [_put_back(item, positions, values) for item in value]
+        return type(value)([item for item in items if item is not _GONE])
+    return value
+
+
+def _address_from_file(path: str) -> str:
+    import json
+
+    with open(path) as file:
+        return json.load(file)["address"]
+
+
+_clients_by_address: weakref.WeakValueDictionary[str, Client] = weakref.WeakValueDictionary()
+
+
+def _rebuild_future(name: str, block: int, numbered: bool) -> Future:
+    """A pickled future, on the other side."""
+    from rask.distributed._tasks import get_client
+
+    client = get_client()
+    return client._core.known_future(client, name, block, numbered)
