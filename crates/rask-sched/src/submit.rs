@@ -60,6 +60,7 @@ impl Scheduler {
     fn try_submit(&mut self, client: ClientId, submit: &Submit) -> Result<(), SubmitError> {
         let graph = self.try_graph(submit)?;
         let table = TaskTable::expand(&graph)?;
+        self.check_remote(submit, &table)?;
         let ranks = rask_graph::ranks(&rask_graph::order(&table));
         let numbers = self.add_layers(client, submit, &graph);
         let wanted_count = submit.wanted.as_ref().map_or(0, Blocks::len);
@@ -116,6 +117,23 @@ impl Scheduler {
         check_references(spec, position, graph, layer.block_count())?;
         check_pages(spec, layer.block_count())?;
         Ok(layer)
+    }
+
+    /// Blocks of layers that are only named must exist: their rules are not kept.
+    fn check_remote(&self, submit: &Submit, table: &TaskTable) -> Result<(), SubmitError> {
+        for (position, spec) in submit.layers.iter().enumerate().filter(|(_, s)| s.remote) {
+            let number = self.layers.find_number(&spec.name);
+            let layer = number.map(|number| self.layers.get(number));
+            let mut tasks = table.tasks_of(LayerId(position as u32));
+            let known = tasks.all(|task| {
+                let block = table.block_of(task).block;
+                layer.is_some_and(|layer| layer.find_task(block).is_some())
+            });
+            if !known {
+                return Err(SubmitError::Unknown(spec.name.clone()));
+            }
+        }
+        Ok(())
     }
 
     fn check_known(

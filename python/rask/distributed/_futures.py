@@ -28,9 +28,7 @@ class _Dispatcher:
     def call_when_done(self, future: Future, function: Callable[[Future], Any]) -> None:
         with self.lock:
             if self.thread is None:
-                self.thread = threading.Thread(
-                    target=self._run, name="rask-callbacks", daemon=True
-                )
+                self.thread = threading.Thread(target=self._run, name="rask-callbacks", daemon=True)
                 self.thread.start()
                 atexit.register(self.stop)
             token = next(self.tokens)

@@ -111,9 +111,10 @@ def _may_hold_futures(column: list[Any]) -> bool:
 
 
 def _is_large(columns: list[list[Any]]) -> bool:
-    from rask.sizeof import sizeof
-
-    return sum(sizeof(column[0]) for column in columns) > _PAGE_ITEM_BYTES_MAX
+    first = tuple(column[0] for column in columns)
+    if all(isinstance(item, (int, float, bool, type(None))) for item in first):
+        return False
+    return _core.Payload(first).nbytes > _PAGE_ITEM_BYTES_MAX
 
 
 def is_collection(value: Any) -> bool:

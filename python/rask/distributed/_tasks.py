@@ -39,9 +39,7 @@ def get_client(
 
 
 @contextlib.contextmanager
-def worker_client(
-    timeout: Any = None, separate_thread: bool = True
-) -> Iterator[Any]:
+def worker_client(timeout: Any = None, separate_thread: bool = True) -> Iterator[Any]:
     """A client inside of a task; while it is used, another task may run in the task's place."""
     client = get_client()
     if separate_thread:

@@ -160,6 +160,8 @@ class Client:
 
     def _resign(self) -> None:
         global _default
+        if not self._set_as_default:
+            return
         from rask import base
 
         with _default_lock:
@@ -263,9 +265,7 @@ class Client:
             return f"<Client: {self.scheduler_address!r}, closed>"
         workers = self._core.info()[0]
         threads = sum(worker["nthreads"] for worker in workers)
-        return (
-            f"<Client: {self.scheduler_address!r} processes={len(workers)} threads={threads}>"
-        )
+        return f"<Client: {self.scheduler_address!r} processes={len(workers)} threads={threads}>"
 
     def _either(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call now, or on a thread while the event loop goes on."""

@@ -13,7 +13,9 @@ __all__ = ["progress"]
 _WIDTH = 40
 
 
-def progress(*futures: Any, notebook: bool | None = None, multi: bool = True, **kwargs: Any) -> None:
+def progress(
+    *futures: Any, notebook: bool | None = None, multi: bool = True, **kwargs: Any
+) -> None:
     """Show on standard error how many futures are done, until all are.
 
     Parameters

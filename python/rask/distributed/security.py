@@ -58,7 +58,9 @@ class Security:
         key = tls_client_key or tls_scheduler_key or tls_worker_key
         self._core = _core.Security(token, _read(tls_ca_file), _read(certificate), _read(key))
         has_certificates = self._core.ca_pem is not None
-        self.require_encryption = has_certificates if require_encryption is None else require_encryption
+        self.require_encryption = (
+            has_certificates if require_encryption is None else require_encryption
+        )
         if self.require_encryption and not has_certificates:
             raise ValueError(
                 "require_encryption needs certificates: give tls_ca_file, tls_client_cert and "

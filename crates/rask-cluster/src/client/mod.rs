@@ -6,6 +6,7 @@
 mod fetch;
 mod link;
 mod queue;
+mod remote;
 mod state;
 mod submit;
 

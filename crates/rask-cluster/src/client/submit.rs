@@ -7,6 +7,7 @@ use rask_proto::{LayerSpec, Packed, Resource, Submit};
 use rask_value::{CodecError, ValueRef, codec};
 use rask_value::{Encoded, Frames, Inputs, LayerOp, Op, OpRef, Plan, TaskContext, TaskError};
 
+use super::remote::RemoteOp;
 use super::{BlockKey, ClusterClient};
 use crate::ClusterError;
 use crate::convert::{pack, pack_origin};
@@ -55,31 +56,52 @@ impl ClusterClient {
         for (at, layer) in plan.graph.layers.iter().enumerate() {
             let mut spec = LayerSpec::from_layer(layer);
             spec.origin = plan.origins[at].as_ref().map(pack_origin);
-            describe_op(&mut spec, &plan.ops[at])?;
+            self.describe_op(&mut spec, &plan.ops[at])?;
             submit.layers.push(spec);
         }
         let wanted = plan.wanted().iter();
         submit.wanted = Some(wanted.map(|block| (block.layer.0, block.block)).collect());
         Ok(self.submit(submit))
     }
-}
 
-fn describe_op(spec: &mut LayerSpec, op: &LayerOp) -> Result<(), ClusterError> {
-    match op {
-        LayerOp::Run(op) => {
-            spec.operation = op.name().to_owned();
-            spec.op = Some(pack(op.encode()?));
+    fn describe_op(&self, spec: &mut LayerSpec, op: &LayerOp) -> Result<(), ClusterError> {
+        match op {
+            LayerOp::Run(op) if self.holds(op) => spec.remote = true,
+            LayerOp::Run(op) => {
+                spec.operation = op.name().to_owned();
+                spec.op = Some(pack(op.encode()?));
+            }
+            LayerOp::Held(values) => {
+                spec.operation = "held".to_owned();
+                spec.op = Some(held_op());
+                spec.page_blocks = 1;
+                let pages = values.iter().map(|value| Ok(pack(value.encode()?)));
+                spec.pages = pages.collect::<Result<_, CodecError>>()?;
+            }
+            LayerOp::Remote => spec.remote = true,
         }
-        LayerOp::Held(values) => {
-            spec.operation = "held".to_owned();
-            spec.op = Some(held_op());
-            spec.page_blocks = 1;
-            let pages = values.iter().map(|value| Ok(pack(value.encode()?)));
-            spec.pages = pages.collect::<Result<_, CodecError>>()?;
-        }
-        LayerOp::Remote => spec.remote = true,
+        Ok(())
     }
-    Ok(())
+
+    /// Whether these are blocks that this client's cluster holds.
+    fn holds(&self, op: &OpRef) -> bool {
+        op.downcast_ref::<RemoteOp>()
+            .is_some_and(|remote| remote.belongs_to(self))
+    }
+
+    /// Runs a block to its end even if nobody refers to it any more.
+    pub fn keep(&self, name: &str, block: u32) {
+        let options = SubmitOptions {
+            fire_and_forget: true,
+            ..SubmitOptions::default()
+        };
+        let mut submit = options.to_submit();
+        submit.layers.push(Self::remote_layer(name));
+        submit.wanted = Some([(0, block)].into_iter().collect());
+        for key in self.submit(submit) {
+            self.release_later(key);
+        }
+    }
 }
 
 /// The kind of [`HeldOp`] when it is encoded.

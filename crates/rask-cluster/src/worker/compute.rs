@@ -1,5 +1,7 @@
 //! The threads that run tasks.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,8 +26,57 @@ struct Outcome {
     decoded: Vec<(Key, ValueRef)>,
 }
 
-/// Runs tasks until the worker ends.
-pub(super) fn run(shared: &Shared) {
+/// What a compute thread is doing.
+struct Current {
+    shared: Arc<Shared>,
+    /// Jobs of the batch that have not begun.
+    batch: VecDeque<Job>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+}
+
+/// Starts a thread that runs tasks until the worker ends.
+pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name("rask-compute".to_owned())
+        .spawn(move || {
+            let batch = VecDeque::new();
+            let current = Current {
+                shared: shared.clone(),
+                batch,
+            };
+            CURRENT.set(Some(current));
+            run(&shared);
+            CURRENT.set(None);
+        })
+        .map(|_| ())
+}
+
+/// Another thread takes the place of this one, which runs a task that will wait for others.
+/// `false` if this is no compute thread.
+pub fn secede() -> bool {
+    CURRENT.with_borrow_mut(|current| {
+        let Some(current) = current else { return false };
+        let shared = current.shared.clone();
+        shared.core.lock().give_back(current.batch.drain(..));
+        shared.work.notify_one();
+        start(shared).is_ok()
+    })
+}
+
+/// This thread takes a place again: another ends when it has nothing to do.
+pub fn rejoin() {
+    CURRENT.with_borrow(|current| {
+        if let Some(current) = current {
+            current.shared.core.lock().surplus_threads += 1;
+            current.shared.work.notify_one();
+        }
+    });
+}
+
+fn run(shared: &Shared) {
     let thread_count = shared.register.thread_count.max(1);
     let mut jobs = Vec::new();
     loop {
@@ -33,6 +84,10 @@ pub(super) fn run(shared: &Shared) {
             let mut core = shared.core.lock();
             loop {
                 if core.stopping {
+                    return;
+                }
+                if core.surplus_threads > 0 {
+                    core.surplus_threads -= 1;
                     return;
                 }
                 core.take_jobs(&mut jobs, thread_count);
@@ -45,30 +100,48 @@ pub(super) fn run(shared: &Shared) {
                 shared.work.notify_one();
             }
         }
-        while !jobs.is_empty() {
-            run_same_scope(shared, &mut jobs);
-        }
+        put_batch(jobs.drain(..));
+        while run_same_scope(shared) {}
     }
 }
 
-/// Runs the jobs at the front that share a scope, inside it, and reports them.
-fn run_same_scope(shared: &Shared, jobs: &mut Vec<Job>) {
-    let scope = scope_of(&jobs[0]);
-    let same = jobs
-        .iter()
-        .take_while(|job| is_same(scope_of(job), scope))
-        .count();
-    let batch: Vec<Job> = jobs.drain(..same).collect();
-    let mut batch = Some(batch);
+fn put_batch(jobs: impl Iterator<Item = Job>) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(current) = current {
+            current.batch.extend(jobs);
+        }
+    });
+}
+
+/// The next job of the batch, if its scope is this one.
+fn next_job(scope: Option<&'static dyn Scope>) -> Option<Job> {
+    CURRENT.with_borrow_mut(|current| {
+        let batch = &mut current.as_mut()?.batch;
+        is_same(scope_of(batch.front()?), scope).then(|| batch.pop_front())?
+    })
+}
+
+/// Runs the jobs at the front that share a scope, inside it, and reports them. `false` if there
+/// are none.
+fn run_same_scope(shared: &Shared) -> bool {
+    let front = CURRENT.with_borrow(|current| {
+        let front = current.as_ref()?.batch.front()?;
+        Some(front.layer.clone())
+    });
+    let Some(layer) = front else { return false };
+    let scope = layer.try_op().ok().and_then(|op| op.scope());
     let mut body = || {
-        let batch = batch.take().unwrap_or_default();
-        let outcomes: Vec<Outcome> = batch.into_iter().map(run_one).collect();
+        let mut outcomes = Vec::new();
+        while let Some(job) = next_job(scope) {
+            outcomes.push(run_one(job));
+        }
         report(shared, outcomes);
     };
     match scope {
         Some(scope) => scope.enter(&mut body),
         None => body(),
     }
+    true
 }
 
 fn scope_of(job: &Job) -> Option<&'static dyn Scope> {

@@ -47,6 +47,8 @@ pub(super) struct Job {
 #[derive(Default)]
 pub(super) struct Core {
     pub stopping: bool,
+    /// Threads to end, since ones that had seceded have come back.
+    pub surplus_threads: u32,
     layers: HashMap<u32, Arc<RunLayer>>,
     values: HashMap<Key, (Slot, u64)>,
     pub held_bytes: u64,
@@ -251,6 +253,22 @@ impl Core {
             predicted += u64::from(nanos);
             if nanos == 0 || predicted > BATCH_NANOS_MAX {
                 return;
+            }
+        }
+    }
+
+    /// Jobs that a thread took and has not begun.
+    pub fn give_back(&mut self, jobs: impl Iterator<Item = Job>) {
+        for job in jobs {
+            self.running_count -= 1;
+            let Some(task) = self.tasks.get_mut(&job.key) else {
+                continue;
+            };
+            if task.called_back {
+                self.tasks.remove(&job.key);
+            } else {
+                task.running = false;
+                self.ready.push(Reverse((task.priority, job.key)));
             }
         }
     }

@@ -20,6 +20,7 @@ use parking_lot::{Condvar, Mutex};
 use rask_proto::{Frame, FromWorker, Register, Wire};
 use rask_wire::{Address, FrameSender, Security};
 
+pub use self::compute::{rejoin, secede};
 use self::core::Core;
 use crate::ClusterError;
 use crate::peer::PeerPool;

@@ -86,15 +86,11 @@ async fn start(
         ended: Condvar::new(),
         register,
     });
-    for number in 0..options.thread_count.max(1) {
-        let shared = shared.clone();
-        std::thread::Builder::new()
-            .name(format!("rask-compute-{number}"))
-            .spawn(move || compute::run(&shared))
-            .map_err(|source| ClusterError::Start {
-                what: "a compute thread",
-                source,
-            })?;
+    for _ in 0..options.thread_count.max(1) {
+        compute::start(shared.clone()).map_err(|source| ClusterError::Start {
+            what: "a compute thread",
+            source,
+        })?;
     }
     Ok((shared, listener, connection))
 }

@@ -13,10 +13,10 @@ use rask_proto::{AnswerBody, Blocks, LayerSpec, OriginSpec, QueryBody, RefColumn
 
 use super::future::{PyCompletionQueue, PyFuture};
 use super::gather::{gather_outcomes, to_object, wait_for};
+use super::payload::PyPayload;
 use super::process::{PyScheduler, PySecurity};
 use super::{call, errors};
 use crate::convert::from_python;
-use crate::object::dumps;
 use crate::plan::PyPlan;
 
 /// For answers of the scheduler.
@@ -145,9 +145,9 @@ impl PyClusterClient {
         client: &Bound<'py, PyAny>,
         name: &str,
         operation: &str,
-        payload: Bound<'py, PyAny>,
+        payload: &PyPayload,
         count: Option<u32>,
-        pages: Vec<Bound<'py, PyAny>>,
+        pages: Vec<Bound<'py, PyPayload>>,
         page_blocks: u32,
         futures: Vec<Bound<'py, PyFuture>>,
         offsets: Vec<u32>,
@@ -156,14 +156,10 @@ impl PyClusterClient {
         let mut submit = options_of(options)?.to_submit();
         let (mut layers, entries) = reference_layers(&futures);
         let has_inputs = !entries.is_empty();
-        let payload = frames_of(&payload)?;
+        let payload = payload.frames.clone();
         let pages = pages.iter().map(|page| {
-            let frames = frames_of(page)?;
-            Ok(rask_proto::Packed::new(
-                crate::object::KIND,
-                frames.header,
-                frames.buffers,
-            ))
+            let frames = page.get().frames.clone();
+            rask_proto::Packed::new(crate::object::KIND, frames.header, frames.buffers)
         });
         layers.push(LayerSpec {
             name: name.to_owned(),
@@ -174,7 +170,7 @@ impl PyClusterClient {
                 blocks: entries.iter().map(|entry| entry.1).collect(),
             }),
             op: Some(pack(call::encode(payload, page_blocks, has_inputs))),
-            pages: pages.collect::<PyResult<_>>()?,
+            pages: pages.collect(),
             page_blocks,
             origin: origin_of(py),
             operation: operation.to_owned(),
@@ -243,6 +239,26 @@ impl PyClusterClient {
             list.append(Bound::new(py, future)?)?;
         }
         Ok(list)
+    }
+
+    /// Submits a plan; a plan of the same wanted blocks, held by the cluster.
+    #[pyo3(signature = (plan, options=None))]
+    fn persist_plan(
+        &self,
+        py: Python<'_>,
+        plan: &PyPlan,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyPlan> {
+        let options = options_of(options)?;
+        let plan = plan.shared();
+        let held = py.detach(|| self.core.persist_plan(&plan, &options));
+        Ok(PyPlan::new(held.map_err(errors::to_py_err)?))
+    }
+
+    /// Runs a future's task to its end even if no future of it is left.
+    fn keep(&self, py: Python<'_>, future: Bound<'_, PyFuture>) {
+        let (name, block) = (future.get().name.clone(), future.get().block.1);
+        py.detach(|| self.core.keep(&name, block));
     }
 
     /// A future of a block that the scheduler knows by the name of its layer.
@@ -394,9 +410,9 @@ impl PyClusterClient {
         &self,
         py: Python<'py>,
         address: &str,
-        payload: Bound<'py, PyAny>,
+        payload: &PyPayload,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let op = pack(call::encode(frames_of(&payload)?, 0, false));
+        let op = pack(call::encode(payload.frames.clone(), 0, false));
         let outcome = py.detach(|| self.core.run_on(address, op));
         match outcome.map_err(errors::to_py_err)? {
             Ok(value) => to_object(py, value),
@@ -425,11 +441,6 @@ impl PyClusterClient {
             .map(|key| Bound::new(py, self.future(client, (key, name.clone(), numbered))));
         PyList::new(py, futures.collect::<PyResult<Vec<_>>>()?)
     }
-}
-
-/// Frames of what Python pickled: `(header, buffers)`, or an object that is pickled here.
-fn frames_of(payload: &Bound<'_, PyAny>) -> PyResult<rask_value::Frames> {
-    dumps(payload).map_err(|error| pyo3::exceptions::PyTypeError::new_err(error.to_string()))
 }
 
 fn describe_worker<'py>(

@@ -5,6 +5,7 @@ mod client;
 mod errors;
 mod future;
 mod gather;
+mod payload;
 mod process;
 mod small;
 
@@ -22,6 +23,10 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<process::PyScheduler>()?;
     module.add_class::<process::PyWorker>()?;
     module.add_class::<process::PySupervisor>()?;
+    module.add_class::<payload::PyPayload>()?;
+    module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
+    module.add_function(wrap_pyfunction!(process::secede, module)?)?;
+    module.add_function(wrap_pyfunction!(process::rejoin, module)?)?;
     Ok(())
 }
 

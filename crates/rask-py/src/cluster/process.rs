@@ -263,3 +263,15 @@ impl PySupervisor {
         })
     }
 }
+
+/// Lets another thread run tasks in the place of this one. False outside of tasks.
+#[pyfunction]
+pub fn secede(py: Python<'_>) -> bool {
+    py.detach(rask_cluster::worker::secede)
+}
+
+/// Takes a place again.
+#[pyfunction]
+pub fn rejoin(py: Python<'_>) {
+    py.detach(rask_cluster::worker::rejoin);
+}

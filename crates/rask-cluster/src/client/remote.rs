@@ -1,0 +1,122 @@
+//! Blocks that a cluster holds, as layers of further plans.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::HashMap;
+use rask_graph::Layer;
+use rask_value::{
+    CodecError, Encoded, Inputs, LayerOp, Op, Plan, TaskContext, TaskError, ValueRef, codec,
+};
+
+use super::{BlockKey, ClusterClient, Gathered, SubmitOptions};
+use crate::ClusterError;
+use crate::convert::{task_from_failure, unpack};
+
+/// Between looks whether the connection has ended.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// The op of a layer whose blocks a cluster holds or will hold. As long as a plan has it, the
+/// blocks are kept there; run locally, it fetches them.
+pub(super) struct RemoteOp {
+    client: ClusterClient,
+    /// By the number of the block in the layer.
+    keys: HashMap<u32, BlockKey>,
+}
+
+impl std::fmt::Debug for RemoteOp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "RemoteOp({} blocks at {})",
+            self.keys.len(),
+            self.client.address()
+        )
+    }
+}
+
+impl Drop for RemoteOp {
+    fn drop(&mut self) {
+        for &key in self.keys.values() {
+            self.client.release_later(key);
+        }
+    }
+}
+
+impl RemoteOp {
+    /// Whether the blocks are at the cluster of `client`.
+    pub fn belongs_to(&self, client: &ClusterClient) -> bool {
+        Arc::ptr_eq(&self.client.shared, &client.shared)
+    }
+}
+
+impl Op for RemoteOp {
+    fn name(&self) -> &str {
+        "remote"
+    }
+
+    fn run(&self, context: TaskContext<'_>, _: Inputs) -> Result<ValueRef, TaskError> {
+        let key = self.keys.get(&context.block).copied();
+        let key = key.ok_or_else(|| TaskError::new("the cluster was not asked for this block"))?;
+        loop {
+            let outcomes = self.client.gather(&[key], WAIT);
+            let outcomes = outcomes.map_err(|error| TaskError::new(error.to_string()))?;
+            match outcomes.and_then(|mut outcomes| outcomes.pop()) {
+                None => {}
+                Some(Gathered::Value(packed)) => return Ok(codec::decode_value(&unpack(packed))?),
+                Some(Gathered::Failed(failure)) => return Err(task_from_failure(&failure)),
+                Some(Gathered::Cancelled) => return Err(TaskError::new("it was cancelled")),
+            }
+        }
+    }
+
+    fn encode(&self) -> Result<Encoded, CodecError> {
+        Err(CodecError::NotSerialisable {
+            what: "a block that another cluster holds".to_owned(),
+            reason: "fetch it first, with compute()".to_owned(),
+        })
+    }
+}
+
+impl ClusterClient {
+    /// Submits a plan, and returns one of the same wanted blocks, held by the cluster.
+    pub fn persist_plan(&self, plan: &Plan, options: &SubmitOptions) -> Result<Plan, ClusterError> {
+        let keys = self.submit_plan(plan, options)?;
+        let mut held = Plan::default();
+        let mut layers: HashMap<u32, HashMap<u32, BlockKey>> = HashMap::default();
+        let mut order = Vec::new();
+        for (block, key) in plan.wanted().iter().zip(keys) {
+            let blocks = layers.entry(block.layer.0).or_insert_with(|| {
+                order.push(block.layer);
+                HashMap::default()
+            });
+            if blocks.insert(block.block, key).is_some() {
+                self.release_later(key);
+            }
+        }
+        let mut numbers = HashMap::default();
+        for id in order {
+            let layer = &plan.graph.layers[id.0 as usize];
+            let op = RemoteOp {
+                client: self.clone(),
+                keys: layers.remove(&id.0).unwrap_or_default(),
+            };
+            let layer = Layer {
+                name: layer.name.clone(),
+                grid: layer.grid.clone(),
+                inputs: Default::default(),
+            };
+            let origin = plan.origins[id.0 as usize].clone();
+            let number = held.add(layer, LayerOp::Run(Arc::new(op)), origin);
+            numbers.insert(id, number);
+        }
+        let wanted = plan.wanted().iter();
+        held.graph.wanted = wanted
+            .map(|block| rask_graph::Block {
+                layer: numbers[&block.layer],
+                block: block.block,
+            })
+            .collect();
+        Ok(held)
+    }
+}
