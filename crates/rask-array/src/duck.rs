@@ -12,11 +12,7 @@ use crate::kernels::reduce::ReduceOp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Picker {
     /// `start, start + step, …`; a step of zero repeats one element.
-    Range {
-        start: usize,
-        step: isize,
-        count: usize,
-    },
+    Range { start: usize, step: isize, count: usize },
     List(Vec<usize>),
 }
 
