@@ -1,7 +1,6 @@
 //! Tasks that arrive one by one, under keys of their owner's.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use smallvec::SmallVec;
 
 use crate::{TaskId, Topology};

@@ -329,6 +329,37 @@ impl<T: Topology> Machine<T> {
         self.leave_inputs(task, limited, commands);
     }
 
+    /// A job that was pulled and not begun: it can be pulled again.
+    pub fn return_job(&mut self, job: Job, commands: &mut Vec<Command>) {
+        let Job::Run { task } = job else {
+            self.transfers.push_front(job);
+            return;
+        };
+        self.running -= 1;
+        let limited = self.memory.is_limited();
+        let entry = &mut self.tasks[task as usize];
+        if limited {
+            self.memory.reserved -= entry.nbytes;
+        }
+        entry.nbytes = 0;
+        if entry.has(Task::DOOMED) {
+            entry.state = State::Gone;
+            self.unfinished -= 1;
+            self.leave_inputs(task, limited, commands);
+            return;
+        }
+        self.make_ready(task);
+        for index in 0..self.topology.deps(task).len() {
+            let dep = self.topology.deps(task)[index];
+            if limited {
+                self.tasks[dep as usize].pins -= 1;
+                if self.tasks[dep as usize].pins == 0 {
+                    self.note_candidate(dep);
+                }
+            }
+        }
+    }
+
     fn on_released(&mut self, task: TaskId, commands: &mut Vec<Command>) {
         let entry = &mut self.tasks[task as usize];
         entry.set(Task::KEPT, false);

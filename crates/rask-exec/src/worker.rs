@@ -97,6 +97,29 @@ impl Worker {
         self.machine.running
     }
 
+    /// The keys of the tasks running.
+    pub fn running_keys(&self) -> impl Iterator<Item = u64> {
+        let tasks = self.machine.tasks.iter().enumerate();
+        tasks
+            .filter(|(_, task)| task.state == State::Running)
+            .map(|(slot, _)| self.key_of(slot as TaskId))
+    }
+
+    /// Bytes of the value of a slot that has one.
+    pub fn nbytes_of(&self, task: TaskId) -> u64 {
+        self.machine.tasks[task as usize].nbytes
+    }
+
+    /// Whether a running task was cancelled.
+    pub fn is_cancelled(&self, task: TaskId) -> bool {
+        self.machine.tasks[task as usize].has(Task::DOOMED)
+    }
+
+    /// Whether values may wait to be fetched.
+    pub fn has_fetches(&self) -> bool {
+        !self.fetches.is_empty()
+    }
+
     /// The number of keys known: tasks, and values held or awaited.
     pub fn key_count(&self) -> usize {
         self.machine.topology.key_count()
@@ -219,6 +242,16 @@ impl Worker {
     pub fn pull(&mut self, pull: Pull, commands: &mut Vec<Command>) -> Option<Job> {
         self.machine.transfers_elsewhere = self.fetches_open;
         self.machine.pull(pull, commands)
+    }
+
+    /// A job that was pulled and not begun: it can be pulled again.
+    pub fn return_job(&mut self, job: Job, commands: &mut Vec<Command>) {
+        self.recycle();
+        self.machine.return_job(job, commands);
+        if let Job::Run { task } = job {
+            self.retire_one(task);
+        }
+        self.retire(commands);
     }
 
     /// The next value to fetch, if there is room for it.

@@ -124,6 +124,12 @@ impl World {
         self.obey();
     }
 
+    fn return_job(&mut self, at: usize) {
+        let job = self.jobs.swap_remove(at);
+        self.worker.return_job(job, &mut self.commands);
+        self.obey();
+    }
+
     fn end_fetch(&mut self, at: usize, fails: bool) {
         let fetch = self.fetches.swap_remove(at);
         if fails {
@@ -156,6 +162,7 @@ enum Step {
     Pull,
     PullFetch,
     EndJob(usize, bool),
+    ReturnJob(usize),
     EndFetch(usize, bool),
     Free(usize),
     Cancel(usize),
@@ -169,6 +176,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::PullFetch),
         4 => (any::<usize>(), proptest::bool::weighted(0.1)).prop_map(|(at, f)| Step::EndJob(at, f)),
         3 => (any::<usize>(), proptest::bool::weighted(0.2)).prop_map(|(at, f)| Step::EndFetch(at, f)),
+        1 => any::<usize>().prop_map(Step::ReturnJob),
         1 => any::<usize>().prop_map(Step::Free),
         1 => any::<usize>().prop_map(Step::Cancel),
     ]
@@ -207,6 +215,9 @@ proptest! {
                 Step::PullFetch => drop(world.pull_fetch()),
                 Step::EndJob(at, fails) if !world.jobs.is_empty() => {
                     world.end_job(at % world.jobs.len(), fails);
+                }
+                Step::ReturnJob(at) if !world.jobs.is_empty() => {
+                    world.return_job(at % world.jobs.len());
                 }
                 Step::EndFetch(at, fails) if !world.fetches.is_empty() => {
                     world.end_fetch(at % world.fetches.len(), fails);

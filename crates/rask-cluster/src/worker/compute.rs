@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rask_proto::{Blocks, FromWorker, InlineBuilder, TaskErred, TasksFinished};
-use rask_value::{Inputs, Scope, TaskContext, TaskError, ValueRef, codec};
+use rask_store::Extent;
+use rask_value::{
+    CodecError, Encoded, Inputs, Scope, TaskContext, TaskError, Value, ValueRef, codec,
+};
 
 use super::Shared;
-use super::core::{Job, Key, Slot};
+use super::core::{Effects, Fetched, Job, Key, RunJob, Slot};
 use crate::convert::{failure_from_task, unpack};
 
 /// Values up to this many bytes travel with the report that they are there.
@@ -17,13 +20,14 @@ const INLINE_BYTES_MAX: u64 = 4096;
 
 /// What came of a task.
 struct Outcome {
+    slot: Slot,
     key: Key,
     layer: Arc<super::layer::RunLayer>,
     result: Result<ValueRef, TaskError>,
     nbytes: u64,
     nanos: u64,
     inline: Option<rask_value::Encoded>,
-    decoded: Vec<(Key, ValueRef)>,
+    decoded: Vec<(Slot, ValueRef)>,
 }
 
 /// What a compute thread is doing.
@@ -60,8 +64,10 @@ pub fn secede() -> bool {
     CURRENT.with_borrow_mut(|current| {
         let Some(current) = current else { return false };
         let shared = current.shared.clone();
-        shared.core.lock().give_back(current.batch.drain(..));
-        shared.work.notify_one();
+        let mut effects = Effects::default();
+        let jobs = current.batch.drain(..);
+        shared.core.lock().give_back(jobs, &mut effects);
+        shared.follow(effects);
         start(shared).is_ok()
     })
 }
@@ -80,6 +86,7 @@ fn run(shared: &Shared) {
     let thread_count = shared.register.thread_count.max(1);
     let mut jobs = Vec::new();
     loop {
+        let mut effects = Effects::default();
         {
             let mut core = shared.core.lock();
             loop {
@@ -90,18 +97,19 @@ fn run(shared: &Shared) {
                     core.surplus_threads -= 1;
                     return;
                 }
-                core.take_jobs(&mut jobs, thread_count);
-                if !jobs.is_empty() {
+                core.take_jobs(&mut jobs, thread_count, &mut effects);
+                if !jobs.is_empty() || !effects.garbage.is_empty() {
                     break;
                 }
                 shared.work.wait(&mut core);
             }
-            if core.has_ready() {
+            if !jobs.is_empty() && core.has_ready() {
                 shared.work.notify_one();
             }
         }
+        drop(effects);
         put_batch(jobs.drain(..));
-        while run_same_scope(shared) {}
+        while do_front(shared) {}
     }
 }
 
@@ -113,26 +121,104 @@ fn put_batch(jobs: impl Iterator<Item = Job>) {
     });
 }
 
-/// The next job of the batch, if its scope is this one.
-fn next_job(scope: Option<&'static dyn Scope>) -> Option<Job> {
+/// The next task of the batch, if its scope is this one.
+fn next_task(scope: Option<&'static dyn Scope>) -> Option<RunJob> {
     CURRENT.with_borrow_mut(|current| {
         let batch = &mut current.as_mut()?.batch;
-        is_same(scope_of(batch.front()?), scope).then(|| batch.pop_front())?
+        let Job::Run(front) = batch.front()? else {
+            return None;
+        };
+        if !is_same(scope_of(front), scope) {
+            return None;
+        }
+        match batch.pop_front()? {
+            Job::Run(job) => Some(job),
+            Job::Spill { .. } | Job::Unspill { .. } => None,
+        }
     })
 }
 
-/// Runs the jobs at the front that share a scope, inside it, and reports them. `false` if there
-/// are none.
-fn run_same_scope(shared: &Shared) -> bool {
-    let front = CURRENT.with_borrow(|current| {
-        let front = current.as_ref()?.batch.front()?;
-        Some(front.layer.clone())
-    });
-    let Some(layer) = front else { return false };
+/// What is at the front of the batch.
+enum Front {
+    Tasks(Arc<super::layer::RunLayer>),
+    Transfer(Job),
+}
+
+fn find_front() -> Option<Front> {
+    CURRENT.with_borrow_mut(|current| {
+        let batch = &mut current.as_mut()?.batch;
+        match batch.front()? {
+            Job::Run(job) => Some(Front::Tasks(job.layer.clone())),
+            Job::Spill { .. } | Job::Unspill { .. } => batch.pop_front().map(Front::Transfer),
+        }
+    })
+}
+
+/// Does the job at the front; with a task all that follow and share its scope, inside it. `false` if
+/// there are none.
+fn do_front(shared: &Shared) -> bool {
+    match find_front() {
+        None => return false,
+        Some(Front::Tasks(layer)) => run_same_scope(shared, &layer),
+        Some(Front::Transfer(Job::Spill { slot, value })) => spill(shared, slot, &value),
+        Some(Front::Transfer(Job::Unspill { slot, extent })) => unspill(shared, slot, &extent),
+        Some(Front::Transfer(Job::Run(_))) => {}
+    }
+    true
+}
+
+/// Writes a value to disk.
+fn spill(shared: &Shared, slot: Slot, value: &ValueRef) {
+    let encoded = value.encode().ok();
+    let extent = encoded.and_then(|encoded| shared.disk.write(&encoded).ok());
+    let mut effects = Effects::default();
+    shared.core.lock().on_spilled(slot, extent, &mut effects);
+    shared.follow(effects);
+}
+
+/// Reads a value back from disk. One that cannot be read makes the tasks fail that need it.
+fn unspill(shared: &Shared, slot: Slot, extent: &Extent) {
+    let read = shared.disk.read(extent).map_err(|e| e.to_string());
+    let value = read.and_then(|encoded| codec::decode_value(&encoded).map_err(|e| e.to_string()));
+    let value = value.unwrap_or_else(|reason| Arc::new(Unreadable(reason)));
+    let mut effects = Effects::default();
+    shared.core.lock().on_unspilled(slot, value, &mut effects);
+    shared.follow(effects);
+}
+
+/// Stands for a value that was spilled and cannot be read back.
+#[derive(Debug)]
+struct Unreadable(String);
+
+impl Unreadable {
+    fn error(&self) -> CodecError {
+        CodecError::NotSerialisable {
+            what: "a spilled value".to_owned(),
+            reason: self.0.clone(),
+        }
+    }
+}
+
+impl Value for Unreadable {
+    fn nbytes(&self) -> u64 {
+        0
+    }
+
+    fn type_name(&self) -> String {
+        "unreadable".to_owned()
+    }
+
+    fn encode(&self) -> Result<Encoded, CodecError> {
+        Err(self.error())
+    }
+}
+
+/// Runs the tasks at the front that share a scope, inside it, and reports them.
+fn run_same_scope(shared: &Shared, layer: &super::layer::RunLayer) {
     let scope = layer.try_op().ok().and_then(|op| op.scope());
     let mut body = || {
         let mut outcomes = Vec::new();
-        while let Some(job) = next_job(scope) {
+        while let Some(job) = next_task(scope) {
             outcomes.push(run_one(job));
         }
         report(shared, outcomes);
@@ -141,10 +227,9 @@ fn run_same_scope(shared: &Shared) -> bool {
         Some(scope) => scope.enter(&mut body),
         None => body(),
     }
-    true
 }
 
-fn scope_of(job: &Job) -> Option<&'static dyn Scope> {
+fn scope_of(job: &RunJob) -> Option<&'static dyn Scope> {
     let op = job.layer.try_op().ok()?;
     op.scope()
 }
@@ -157,7 +242,7 @@ fn is_same(left: Option<&'static dyn Scope>, right: Option<&'static dyn Scope>) 
     }
 }
 
-fn run_one(job: Job) -> Outcome {
+fn run_one(job: RunJob) -> Outcome {
     let started = Instant::now();
     let mut decoded = Vec::new();
     let result = try_run(&job, job_inputs(&job, &mut decoded));
@@ -176,6 +261,7 @@ fn run_one(job: Job) -> Outcome {
         .and_then(|value| value.encode().ok())
         .filter(|encoded| encoded.frames.nbytes() <= INLINE_BYTES_MAX);
     Outcome {
+        slot: job.slot,
         key: job.key,
         layer: job.layer,
         result,
@@ -186,14 +272,17 @@ fn run_one(job: Job) -> Outcome {
     }
 }
 
-fn job_inputs(job: &Job, decoded: &mut Vec<(Key, ValueRef)>) -> Result<Inputs, TaskError> {
+fn job_inputs(job: &RunJob, decoded: &mut Vec<(Slot, ValueRef)>) -> Result<Inputs, TaskError> {
     let mut inputs = Inputs::new();
-    for (key, slot) in &job.inputs {
-        inputs.push(match slot {
-            Slot::Value(value) => value.clone(),
-            Slot::Encoded(packed) => {
+    for (slot, value) in &job.inputs {
+        if let Some(unreadable) = value.downcast_ref::<Unreadable>() {
+            return Err(unreadable.error().into());
+        }
+        inputs.push(match value.downcast_ref::<Fetched>() {
+            None => value.clone(),
+            Some(Fetched(packed)) => {
                 let value = codec::decode_value(&unpack(packed.clone()))?;
-                decoded.push((*key, value.clone()));
+                decoded.push((*slot, value.clone()));
                 value
             }
         });
@@ -201,7 +290,7 @@ fn job_inputs(job: &Job, decoded: &mut Vec<(Key, ValueRef)>) -> Result<Inputs, T
     Ok(inputs)
 }
 
-fn try_run(job: &Job, inputs: Result<Inputs, TaskError>) -> Result<ValueRef, TaskError> {
+fn try_run(job: &RunJob, inputs: Result<Inputs, TaskError>) -> Result<ValueRef, TaskError> {
     let mut inputs = inputs?;
     let op = job.layer.try_op()?;
     if let Some(page) = job.layer.try_page(job.key.1)? {
@@ -232,21 +321,23 @@ fn report(shared: &Shared, outcomes: Vec<Outcome>) {
     let mut finished = TasksFinished::default();
     let mut inline = InlineBuilder::default();
     let mut failed = Vec::new();
+    let mut effects = Effects::default();
     {
         let mut core = shared.core.lock();
         for outcome in outcomes {
-            for (key, value) in outcome.decoded {
-                core.on_decoded(key, value);
+            for (slot, value) in outcome.decoded {
+                core.on_decoded(slot, value, &mut effects);
             }
             let (layer, block) = outcome.key;
             match outcome.result {
                 Err(error) => {
-                    if core.on_ended(outcome.key, None) {
+                    if core.on_ended(outcome.slot, None, outcome.nanos, &mut effects) {
                         failed.push((outcome.key, outcome.layer, error));
                     }
                 }
                 Ok(value) => {
-                    if !core.on_ended(outcome.key, Some((value, outcome.nbytes))) {
+                    let value = Some((value, outcome.nbytes));
+                    if !core.on_ended(outcome.slot, value, outcome.nanos, &mut effects) {
                         continue;
                     }
                     blocks.push(layer, block);
@@ -267,7 +358,11 @@ fn report(shared: &Shared, outcomes: Vec<Outcome>) {
         if core.has_ready() {
             shared.work.notify_one();
         }
+        if core.has_fetches() {
+            shared.fetch_wanted.notify_one();
+        }
     }
+    drop(effects);
     if !blocks.is_empty() {
         finished.blocks = Some(blocks);
         finished.inline = Some(inline.finish());

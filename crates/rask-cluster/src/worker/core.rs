@@ -1,77 +1,116 @@
-//! What a worker knows: tasks, values, and what has to be fetched from where.
+//! What a worker knows: layers, peers, and the books of its tasks and values, which
+//! [`rask_exec::Worker`] keeps.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use foldhash::HashMap;
+use rask_exec::{Assignment, Command, Event, Fetch, Job as Step, Limits, Pull, Source, Worker};
 use rask_proto::{Assign, Blocks, Missing, Packed, Pages, Peers, WorkerLayer};
-use rask_value::ValueRef;
+use rask_store::{Extent, Slots, Spilled};
+use rask_value::{CodecError, Encoded, Value, ValueRef};
 use smallvec::SmallVec;
 
 use super::layer::RunLayer;
+use crate::convert::unpack;
 
 /// A block by the scheduler's number of its layer.
 pub(super) type Key = (u32, u32);
 
-/// A value, as it came.
-#[derive(Clone)]
-pub(super) enum Slot {
-    Value(ValueRef),
-    /// Fetched; decoded by the first task that needs it.
-    Encoded(Packed),
+/// A slot of the books.
+pub(super) type Slot = rask_exec::TaskId;
+
+/// A value as it came from a peer; decoded by the first task that needs it.
+#[derive(Debug)]
+pub(super) struct Fetched(pub Packed);
+
+impl Value for Fetched {
+    fn nbytes(&self) -> u64 {
+        self.0.nbytes()
+    }
+
+    fn type_name(&self) -> String {
+        self.0.kind.clone()
+    }
+
+    fn encode(&self) -> Result<Encoded, CodecError> {
+        Ok(unpack(self.0.clone()))
+    }
 }
 
-/// A task that was handed to this worker and has not ended.
-struct Assigned {
-    priority: u64,
-    /// Its value goes with the report if it is small.
-    wanted: bool,
-    inputs: SmallVec<[Key; 2]>,
-    /// Entries of `inputs` that are not here.
-    missing: u32,
-    running: bool,
-    /// The scheduler wants it no more: its value is dropped when it ends.
-    called_back: bool,
+/// Something for a compute thread, with what it needs.
+pub(super) enum Job {
+    Run(RunJob),
+    Spill { slot: Slot, value: ValueRef },
+    Unspill { slot: Slot, extent: Extent },
 }
 
 /// A task to run, with its inputs.
-pub(super) struct Job {
+pub(super) struct RunJob {
+    pub slot: Slot,
     pub key: Key,
     pub layer: Arc<RunLayer>,
-    pub inputs: SmallVec<[(Key, Slot); 4]>,
+    pub inputs: SmallVec<[(Slot, ValueRef); 4]>,
     pub wanted: bool,
 }
 
-/// The books of a worker.
+/// Where a value is.
+pub(super) enum Found {
+    Memory(ValueRef),
+    Disk(Extent),
+}
+
+/// What follows from an event, for the caller to do after it has let go of the lock.
 #[derive(Default)]
+pub(super) struct Effects {
+    /// Values that are here now, with their sizes.
+    pub arrived: Vec<(Key, u64)>,
+    /// Tasks that cannot be run here.
+    pub given_back: Vec<Key>,
+    /// Values to let go of, which may need the interpreter for it.
+    pub garbage: Vec<Spilled>,
+}
+
+/// The books of a worker.
 pub(super) struct Core {
     pub stopping: bool,
     /// Threads to end, since ones that had seceded have come back.
     pub surplus_threads: u32,
-    layers: HashMap<u32, Arc<RunLayer>>,
-    values: HashMap<Key, (Slot, u64)>,
-    pub held_bytes: u64,
-    tasks: HashMap<Key, Assigned>,
-    /// For each value that is not here, the tasks that wait for it, once an entry of `inputs`.
-    waiting: HashMap<Key, Vec<Key>>,
-    ready: BinaryHeap<Reverse<(u64, Key)>>,
+    /// The scheduler's number of this worker.
+    pub own_number: u32,
     pub peers: HashMap<u32, String>,
-    /// Values to fetch, by holder.
-    pub to_fetch: HashMap<u32, Vec<Key>>,
-    pub running_count: u32,
+    layers: HashMap<u32, Arc<RunLayer>>,
+    tasks: Worker,
+    slots: Slots,
+    /// By slot: whether the value goes with the report if it is small.
+    wanted: Vec<bool>,
+    spilled_bytes: u64,
+    commands: Vec<Command>,
 }
 
-/// What an assignment amounts to.
-#[derive(Default)]
-pub(super) struct Assignment {
-    pub ready: usize,
-    pub to_fetch: bool,
-    /// Tasks whose values are here already.
-    pub held: Vec<(Key, u64)>,
-}
+/// Smaller values are not worth a place on disk.
+const SPILL_BYTES_MIN: u64 = 1024;
 
 impl Core {
+    /// Books without tasks; values beyond `memory_bytes_max` go to disk.
+    pub fn new(memory_bytes_max: Option<u64>) -> Self {
+        let limits = Limits {
+            memory_bytes_max,
+            spill_bytes_min: SPILL_BYTES_MIN,
+        };
+        Core {
+            stopping: false,
+            surplus_threads: 0,
+            own_number: 0,
+            peers: HashMap::default(),
+            layers: HashMap::default(),
+            tasks: Worker::new(limits),
+            slots: Slots::default(),
+            wanted: Vec::new(),
+            spilled_bytes: 0,
+            commands: Vec::new(),
+        }
+    }
+
     pub fn on_layer(&mut self, layer: WorkerLayer) {
         self.layers.insert(layer.id, Arc::new(RunLayer::new(layer)));
     }
@@ -93,82 +132,83 @@ impl Core {
             .collect()
     }
 
-    pub fn on_assign(&mut self, assign: Assign) -> Assignment {
-        let mut outcome = Assignment::default();
+    /// Takes on tasks. Those given back at once lack an input that should be here.
+    pub fn on_assign(&mut self, assign: Assign, effects: &mut Effects) -> Option<Missing> {
         let tasks = assign.tasks.unwrap_or_default();
         let inputs: Vec<Key> = assign.inputs.iter().flat_map(Blocks::iter).collect();
         let mut next_input = 0;
+        let mut lacking = Vec::new();
         for (at, key) in tasks.iter().enumerate() {
-            let count = assign.input_counts[at] as usize;
-            let range = next_input..next_input + count;
-            next_input += count;
-            if let Some((_, nbytes)) = self.values.get(&key) {
-                outcome.held.push((key, *nbytes));
-                continue;
-            }
-            if let Some(known) = self.tasks.get_mut(&key) {
-                known.called_back = false;
-                if known.running {
-                    continue;
-                }
-                self.forget_task(key);
-            }
-            let mut missing = 0;
-            for entry in range.clone() {
-                if self.await_input(inputs[entry], key, assign.holders[entry], &mut outcome) {
-                    missing += 1;
-                }
-            }
-            let task = Assigned {
+            let range = next_input..next_input + assign.input_counts[at] as usize;
+            next_input = range.end;
+            let sources = range.map(|entry| Source {
+                key: number_of(inputs[entry]),
+                nbytes: assign.input_nbytes[entry],
+                holder: Some(assign.holders[entry]).filter(|&holder| holder != self.own_number),
+            });
+            let assignment = Assignment {
+                key: number_of(key),
                 priority: assign.priorities[at],
-                wanted: assign.wanted[at],
-                inputs: inputs[range].iter().copied().collect(),
-                missing,
-                running: false,
-                called_back: false,
+                group: key.0,
+                lane: 0,
+                predicted_bytes: None,
+                inputs: sources.collect(),
             };
-            if missing == 0 {
-                self.ready.push(Reverse((task.priority, key)));
-                outcome.ready += 1;
+            self.tasks.assign(assignment, &mut self.commands);
+            self.note_wanted(key, assign.wanted[at]);
+            self.obey(effects, &mut lacking);
+        }
+        (!lacking.is_empty()).then(|| {
+            let given_back = std::mem::take(&mut effects.given_back);
+            self.missing(given_back, lacking, self.own_number)
+        })
+    }
+
+    fn note_wanted(&mut self, key: Key, wanted: bool) {
+        if let Some(slot) = self.tasks.find(number_of(key)) {
+            let index = slot as usize;
+            if self.wanted.len() <= index {
+                self.wanted.resize(index + 1, false);
             }
-            self.tasks.insert(key, task);
+            self.wanted[index] = wanted;
         }
-        outcome
     }
 
-    /// Whether `input` is not here; then `task` waits for it, and it is fetched from `holder`.
-    fn await_input(
-        &mut self,
-        input: Key,
-        task: Key,
-        holder: u32,
-        outcome: &mut Assignment,
-    ) -> bool {
-        if self.values.contains_key(&input) {
-            return false;
+    fn missing(&self, tasks: Vec<Key>, inputs: Vec<Key>, holder: u32) -> Missing {
+        Missing {
+            tasks: Some(tasks.into_iter().collect()),
+            holders: vec![holder; inputs.len()],
+            inputs: Some(inputs.into_iter().collect()),
         }
-        let waiting = self.waiting.entry(input).or_default();
-        if waiting.is_empty() {
-            self.to_fetch.entry(holder).or_default().push(input);
-            outcome.to_fetch = true;
-        }
-        waiting.push(task);
-        true
     }
 
-    pub fn on_unassign(&mut self, blocks: &Blocks) {
+    pub fn on_unassign(&mut self, blocks: &Blocks, effects: &mut Effects) {
         for key in blocks.iter() {
-            match self.tasks.get_mut(&key) {
-                Some(task) if task.running => task.called_back = true,
-                Some(_) => self.forget_task(key),
-                None => {}
-            }
+            self.tasks.cancel(number_of(key), &mut self.commands);
+            self.obey(effects, &mut Vec::new());
         }
     }
 
-    /// Drops values; they are returned, so that the caller can let go of them outside the lock.
-    pub fn on_free(&mut self, blocks: &Blocks) -> Vec<Slot> {
-        blocks.iter().filter_map(|key| self.remove(key)).collect()
+    /// Drops values.
+    pub fn on_free(&mut self, blocks: &Blocks, effects: &mut Effects) {
+        for key in blocks.iter() {
+            self.tasks.free(number_of(key), &mut self.commands);
+            self.obey(effects, &mut Vec::new());
+        }
+    }
+
+    /// Also holds values that peers have.
+    pub fn on_replicate(&mut self, wish: &Missing, effects: &mut Effects) {
+        let keys = wish.inputs.iter().flat_map(Blocks::iter);
+        for (key, &holder) in keys.zip(&wish.holders) {
+            let source = Source {
+                key: number_of(key),
+                nbytes: 0,
+                holder: Some(holder),
+            };
+            self.tasks.replicate(source, &mut self.commands);
+            self.obey(effects, &mut Vec::new());
+        }
     }
 
     pub fn on_forget_layers(&mut self, blocks: &Blocks) -> Vec<Arc<RunLayer>> {
@@ -178,124 +218,215 @@ impl Core {
             .collect()
     }
 
-    /// Values came from a peer; returns which were still waited for, and how many tasks became
-    /// ready.
-    pub fn on_fetched(&mut self, values: Vec<(Key, Packed)>) -> (Blocks, usize) {
-        let mut kept = Blocks::default();
-        let mut ready = 0;
-        for (key, packed) in values {
-            if !self.waiting.contains_key(&key) {
-                continue;
-            }
-            let nbytes = packed.nbytes();
-            kept.push(key.0, key.1);
-            ready += self.insert(key, Slot::Encoded(packed), nbytes);
+    /// The values to fetch now, by holder, as far as there is room for them.
+    pub fn take_fetches(&mut self, effects: &mut Effects) -> HashMap<u32, Vec<Fetch>> {
+        let mut fetches: HashMap<u32, Vec<Fetch>> = HashMap::default();
+        while let Some(fetch) = self.tasks.pull_fetch(&mut self.commands) {
+            fetches.entry(fetch.holder).or_default().push(fetch);
         }
-        (kept, ready)
+        self.obey(effects, &mut Vec::new());
+        fetches
+    }
+
+    /// Whether values wait to be fetched.
+    pub fn has_fetches(&self) -> bool {
+        self.tasks.has_fetches()
+    }
+
+    /// A value came from a peer.
+    pub fn on_fetched(&mut self, fetch: &Fetch, packed: Packed, effects: &mut Effects) {
+        let nbytes = packed.nbytes();
+        let value: ValueRef = Arc::new(Fetched(packed));
+        if self.tasks.fetched(fetch.task, nbytes, &mut self.commands) {
+            self.slots.put(fetch.task, value);
+        }
+        self.obey(effects, &mut Vec::new());
     }
 
     /// These values could not be had from `holder`: the tasks that wait for them are given back.
-    pub fn on_fetch_failed(&mut self, holder: u32, keys: &[Key]) -> Missing {
-        let mut missing = Missing::default();
-        let mut tasks = Blocks::default();
-        let mut inputs = Blocks::default();
-        for &key in keys {
-            let Some(waiting) = self.waiting.remove(&key) else {
-                continue;
-            };
-            inputs.push(key.0, key.1);
-            missing.holders.push(holder);
-            for task in waiting {
-                if self.tasks.contains_key(&task) {
-                    self.forget_task(task);
-                    tasks.push(task.0, task.1);
-                }
-            }
+    pub fn on_fetch_failed(
+        &mut self,
+        holder: u32,
+        fetches: &[Fetch],
+        effects: &mut Effects,
+    ) -> Missing {
+        for fetch in fetches {
+            self.tasks.fetch_failed(fetch.task, &mut self.commands);
+            self.obey(effects, &mut Vec::new());
         }
-        missing.tasks = Some(tasks);
-        missing.inputs = Some(inputs);
-        missing
+        let inputs = fetches.iter().map(|fetch| key_of(fetch.key)).collect();
+        self.missing(std::mem::take(&mut effects.given_back), inputs, holder)
     }
 
-    /// The next tasks to run: several if they are short.
-    pub fn take_jobs(&mut self, jobs: &mut Vec<Job>, thread_count: u32) {
-        let share = (self.ready.len() / thread_count as usize).clamp(1, BATCH_COUNT_MAX);
+    /// The next jobs: several tasks if they are short.
+    pub fn take_jobs(&mut self, jobs: &mut Vec<Job>, thread_count: u32, effects: &mut Effects) {
+        let ready = self.tasks.machine().ready_count();
+        let share = (ready / thread_count as usize).clamp(1, BATCH_COUNT_MAX);
         let mut predicted = 0u64;
         while jobs.len() < share {
-            let Some(Reverse((_, key))) = self.ready.pop() else {
-                return;
-            };
-            let Some(task) = self.tasks.get_mut(&key) else {
+            let step = self.tasks.pull(Pull::Any, &mut self.commands);
+            self.obey(effects, &mut Vec::new());
+            let Some(step) = step else { return };
+            let Some(job) = self.prepare(step) else {
                 continue;
             };
-            if task.running || task.missing > 0 {
-                continue;
-            }
-            let Some(layer) = self.layers.get(&key.0).cloned() else {
-                continue;
+            let nanos = match &job {
+                Job::Run(job) => u64::from(job.layer.predict_nanos()),
+                Job::Spill { .. } | Job::Unspill { .. } => 0,
             };
-            let inputs = task.inputs.iter();
-            let inputs: Option<SmallVec<[(Key, Slot); 4]>> = inputs
-                .map(|input| Some((*input, self.values.get(input)?.0.clone())))
-                .collect();
-            let Some(inputs) = inputs else {
-                continue;
-            };
-            task.running = true;
-            self.running_count += 1;
-            let nanos = layer.predict_nanos();
-            jobs.push(Job {
-                key,
-                layer,
-                inputs,
-                wanted: task.wanted,
-            });
-            predicted += u64::from(nanos);
+            jobs.push(job);
+            predicted += nanos;
             if nanos == 0 || predicted > BATCH_NANOS_MAX {
                 return;
             }
         }
     }
 
-    /// Jobs that a thread took and has not begun.
-    pub fn give_back(&mut self, jobs: impl Iterator<Item = Job>) {
-        for job in jobs {
-            self.running_count -= 1;
-            let Some(task) = self.tasks.get_mut(&job.key) else {
-                continue;
-            };
-            if task.called_back {
-                self.tasks.remove(&job.key);
-            } else {
-                task.running = false;
-                self.ready.push(Reverse((task.priority, job.key)));
+    /// A job with what it needs.
+    fn prepare(&self, step: Step) -> Option<Job> {
+        match step {
+            Step::Spill { task } => {
+                let value = self.slots.find(task)?.clone();
+                Some(Job::Spill { slot: task, value })
+            }
+            Step::Unspill { task } => {
+                let extent = self.slots.find_extent(task)?.clone();
+                Some(Job::Unspill { slot: task, extent })
+            }
+            Step::Run { task } => {
+                let key = key_of(self.tasks.key_of(task));
+                let inputs = self.tasks.inputs(task).iter();
+                let inputs = inputs.map(|&input| Some((input, self.slots.find(input)?.clone())));
+                Some(Job::Run(RunJob {
+                    slot: task,
+                    key,
+                    layer: self.find_layer(key.0),
+                    inputs: inputs.collect::<Option<_>>()?,
+                    wanted: self.wanted.get(task as usize).copied().unwrap_or(false),
+                }))
             }
         }
     }
 
-    /// A task ended. `true` if its outcome is to be reported; a value is kept then.
-    pub fn on_ended(&mut self, key: Key, value: Option<(ValueRef, u64)>) -> bool {
-        self.running_count -= 1;
-        let called_back = self.tasks.remove(&key).is_none_or(|task| task.called_back);
-        if let (Some((value, nbytes)), false) = (value, called_back) {
-            self.insert(key, Slot::Value(value), nbytes);
+    /// The layer, or one without an op, whose tasks fail.
+    fn find_layer(&self, number: u32) -> Arc<RunLayer> {
+        let forgotten = || {
+            Arc::new(RunLayer::new(WorkerLayer {
+                id: number,
+                name: "a layer that was forgotten".to_owned(),
+                ..WorkerLayer::default()
+            }))
+        };
+        self.layers.get(&number).cloned().unwrap_or_else(forgotten)
+    }
+
+    /// Jobs that a thread took and has not begun.
+    pub fn give_back(&mut self, jobs: impl Iterator<Item = Job>, effects: &mut Effects) {
+        for job in jobs {
+            let step = match job {
+                Job::Run(job) => Step::Run { task: job.slot },
+                Job::Spill { slot, .. } => Step::Spill { task: slot },
+                Job::Unspill { slot, .. } => Step::Unspill { task: slot },
+            };
+            self.tasks.return_job(step, &mut self.commands);
+            self.obey(effects, &mut Vec::new());
         }
+    }
+
+    /// A task ended, with a value or without. `true` if its outcome is to be reported.
+    pub fn on_ended(
+        &mut self,
+        slot: Slot,
+        value: Option<(ValueRef, u64)>,
+        nanos: u64,
+        effects: &mut Effects,
+    ) -> bool {
+        let called_back = self.tasks.is_cancelled(slot);
+        let event = match value {
+            None => Event::Failed { task: slot },
+            Some((value, nbytes)) => {
+                self.slots.put(slot, value);
+                Event::Finished {
+                    task: slot,
+                    nbytes,
+                    nanos,
+                }
+            }
+        };
+        self.tasks.handle(event, &mut self.commands);
+        self.commands
+            .retain(|command| !matches!(command, Command::Report { task } if *task == slot));
+        self.obey(effects, &mut Vec::new());
         !called_back
     }
 
+    /// A value was written to disk, or could not be.
+    pub fn on_spilled(&mut self, slot: Slot, extent: Option<Extent>, effects: &mut Effects) {
+        let event = match extent {
+            None => Event::SpillFailed { task: slot },
+            Some(extent) => {
+                self.spilled_bytes += extent.stored_bytes();
+                self.slots.put_extent(slot, extent);
+                Event::Spilled { task: slot }
+            }
+        };
+        self.tasks.handle(event, &mut self.commands);
+        self.obey(effects, &mut Vec::new());
+    }
+
+    /// A value was read back from disk.
+    pub fn on_unspilled(&mut self, slot: Slot, value: ValueRef, effects: &mut Effects) {
+        self.slots.put(slot, value);
+        let event = Event::Unspilled { task: slot };
+        self.tasks.handle(event, &mut self.commands);
+        self.obey(effects, &mut Vec::new());
+    }
+
     /// The decoded form of a fetched value, for the tasks that come.
-    pub fn on_decoded(&mut self, key: Key, value: ValueRef) {
-        if let Some((slot, nbytes)) = self.values.get_mut(&key) {
-            self.held_bytes -= *nbytes;
-            *nbytes = value.nbytes();
-            self.held_bytes += *nbytes;
-            *slot = Slot::Value(value);
+    pub fn on_decoded(&mut self, slot: Slot, value: ValueRef, effects: &mut Effects) {
+        let fetched = self.slots.find(slot).cloned();
+        if fetched.is_some_and(|value| value.downcast_ref::<Fetched>().is_some()) {
+            effects.garbage.push(Spilled {
+                value: self.slots.take(slot),
+                extent: None,
+            });
+            self.slots.put(slot, value);
+        }
+    }
+
+    /// Does what the books say. Inputs that could not be had are added to `lacking`.
+    fn obey(&mut self, effects: &mut Effects, lacking: &mut Vec<Key>) {
+        for command in self.commands.drain(..) {
+            match command {
+                Command::Drop { task } => {
+                    let removed = self.slots.remove(task);
+                    let stored = removed.extent.as_ref().map_or(0, Extent::stored_bytes);
+                    self.spilled_bytes -= stored;
+                    effects.garbage.push(removed);
+                }
+                Command::Evict { task } => effects.garbage.push(Spilled {
+                    value: self.slots.take(task),
+                    extent: None,
+                }),
+                Command::Report { task } => {
+                    let key = key_of(self.tasks.key_of(task));
+                    effects.arrived.push((key, self.tasks.nbytes_of(task)));
+                }
+                Command::GiveBack { task, input } => {
+                    effects.given_back.push(key_of(self.tasks.key_of(task)));
+                    lacking.push(key_of(input));
+                }
+            }
         }
     }
 
     /// The value of a block, if it is here.
-    pub fn find_value(&self, key: Key) -> Option<Slot> {
-        self.values.get(&key).map(|(slot, _)| slot.clone())
+    pub fn find_value(&self, key: Key) -> Option<Found> {
+        let slot = self.tasks.find(number_of(key))?;
+        match self.slots.find(slot) {
+            Some(value) => Some(Found::Memory(value.clone())),
+            None => self.slots.find_extent(slot).cloned().map(Found::Disk),
+        }
     }
 
     /// The numbers of layers by name, as far as they are known here.
@@ -311,59 +442,38 @@ impl Core {
 
     /// Tasks running now.
     pub fn running(&self) -> Blocks {
-        let tasks = self.tasks.iter();
-        tasks
-            .filter(|(_, task)| task.running)
-            .map(|(key, _)| *key)
-            .collect()
+        self.tasks.running_keys().map(key_of).collect()
     }
 
-    /// Whether tasks wait for a thread.
+    /// The number of tasks running now.
+    pub fn running_count(&self) -> u32 {
+        self.tasks.executing()
+    }
+
+    /// Bytes of values in memory.
+    pub fn held_bytes(&self) -> u64 {
+        self.tasks.machine().held_bytes()
+    }
+
+    /// Bytes of values on disk.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.spilled_bytes
+    }
+
+    /// Whether there may be jobs for a thread.
     pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
-    /// Keeps a value; returns how many tasks became ready.
-    fn insert(&mut self, key: Key, slot: Slot, nbytes: u64) -> usize {
-        self.held_bytes += nbytes;
-        if let Some((_, before)) = self.values.insert(key, (slot, nbytes)) {
-            self.held_bytes -= before;
-        }
-        let mut ready = 0;
-        for task in self.waiting.remove(&key).unwrap_or_default() {
-            let Some(waiting) = self.tasks.get_mut(&task) else {
-                continue;
-            };
-            waiting.missing = waiting.missing.saturating_sub(1);
-            if waiting.missing == 0 {
-                self.ready.push(Reverse((waiting.priority, task)));
-                ready += 1;
-            }
-        }
-        ready
-    }
-
-    fn remove(&mut self, key: Key) -> Option<Slot> {
-        let (slot, nbytes) = self.values.remove(&key)?;
-        self.held_bytes -= nbytes;
-        Some(slot)
-    }
-
-    fn forget_task(&mut self, key: Key) {
-        let Some(task) = self.tasks.remove(&key) else {
-            return;
-        };
-        for input in task.inputs {
-            if let Some(waiting) = self.waiting.get_mut(&input) {
-                waiting.retain(|task| *task != key);
-                if waiting.is_empty() {
-                    self.waiting.remove(&input);
-                }
-            }
-        }
+        self.tasks.machine().ready_count() > 0
     }
 }
 
 /// Most tasks in one batch, and how long a batch may take as predicted: a report leaves after each.
 const BATCH_COUNT_MAX: usize = 512;
 const BATCH_NANOS_MAX: u64 = 1_000_000;
+
+fn number_of((layer, block): Key) -> u64 {
+    u64::from(layer) << 32 | u64::from(block)
+}
+
+fn key_of(number: u64) -> Key {
+    ((number >> 32) as u32, number as u32)
+}

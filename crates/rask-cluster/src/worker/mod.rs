@@ -18,10 +18,11 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use rask_proto::{Frame, FromWorker, Register, Wire};
+use rask_store::Disk;
 use rask_wire::{Address, FrameSender, Security};
 
 pub use self::compute::{rejoin, secede};
-use self::core::Core;
+use self::core::{Core, Effects};
 use crate::ClusterError;
 use crate::peer::PeerPool;
 
@@ -68,6 +69,7 @@ pub(crate) struct Shared {
     work: Condvar,
     sender: FrameSender,
     peers: PeerPool,
+    disk: Disk,
     fetch_wanted: tokio::sync::Notify,
     stop: tokio::sync::Notify,
     end: Mutex<Option<WorkerEnd>>,
@@ -101,6 +103,12 @@ impl WorkerHandle {
         &self.shared.register.address
     }
 
+    /// Bytes of its values in memory, and on disk.
+    pub fn value_bytes(&self) -> (u64, u64) {
+        let core = self.shared.core.lock();
+        (core.held_bytes(), core.spilled_bytes())
+    }
+
     /// Waits until it has ended, at most this long.
     pub fn wait(&self, timeout: Duration) -> Option<WorkerEnd> {
         let mut end = self.shared.end.lock();
@@ -117,6 +125,24 @@ impl WorkerHandle {
 }
 
 impl Shared {
+    /// Lets go of values, without holding up the caller's thread, and wakes those for whom there may
+    /// be something to do.
+    fn follow(&self, effects: Effects) {
+        if !effects.garbage.is_empty() {
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn_blocking(move || drop(effects))),
+                Err(_) => drop(effects),
+            }
+        }
+        let core = self.core.lock();
+        if core.has_ready() {
+            self.work.notify_one();
+        }
+        if core.has_fetches() {
+            self.fetch_wanted.notify_one();
+        }
+    }
+
     /// Sends a message to the scheduler. A connection that has ended is noticed where it is read.
     fn tell(&self, message: FromWorker) {
         let frame: Frame = message.into_frame();

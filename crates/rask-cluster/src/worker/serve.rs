@@ -9,10 +9,11 @@ use rask_proto::{
     FromPeer, FromWorker, GetData, Heartbeat, Packed, PeerData, Register, Resource, RunReply,
     RunRequest, ToPeer, ToWorker, Wire,
 };
+use rask_store::Disk;
 use rask_value::{Inputs, TaskContext, TaskError, codec};
 use rask_wire::{Connection, Incoming, Listener, Role, WireError};
 
-use super::core::{Core, Slot};
+use super::core::{Core, Effects, Found};
 use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
 use crate::ClusterError;
 use crate::convert::{failure_from_task, pack, unpack};
@@ -72,14 +73,17 @@ async fn start(
     let first = FromWorker::Register(register.clone()).into_frame();
     connection.sender.send(first);
     let welcome = ToWorker::try_from_frame(connection.reader.read().await?);
-    if !matches!(welcome, Ok(ToWorker::Welcome(_))) {
+    let Ok(ToWorker::Welcome(welcome)) = welcome else {
         return Err(ClusterError::Unexpected("something else than a welcome"));
-    }
+    };
+    let mut core = Core::new(decide_values_bytes_max(options.memory_bytes_max));
+    core.own_number = welcome.worker;
     let shared = Arc::new(Shared {
-        core: Mutex::new(Core::default()),
+        core: Mutex::new(core),
         work: Condvar::new(),
         sender: connection.sender.clone(),
         peers: PeerPool::new(security),
+        disk: Disk::new(options.local_directory.clone()),
         fetch_wanted: tokio::sync::Notify::new(),
         stop: tokio::sync::Notify::new(),
         end: Mutex::new(None),
@@ -93,6 +97,14 @@ async fn start(
         })?;
     }
     Ok((shared, listener, connection))
+}
+
+/// The share of a worker's memory that values may take: tasks need room to work in.
+const VALUES_PERCENT: u64 = 60;
+
+/// The budget of the values of a worker with this much memory; 0 is without limit.
+fn decide_values_bytes_max(memory_bytes_max: u64) -> Option<u64> {
+    (memory_bytes_max > 0).then(|| memory_bytes_max / 100 * VALUES_PERCENT)
 }
 
 /// Connects to the scheduler, which may not be there yet.
@@ -168,31 +180,40 @@ async fn serve(shared: Arc<Shared>, listener: Listener, mut connection: Connecti
 }
 
 fn on_message(shared: &Shared, message: ToWorker) {
+    let mut effects = Effects::default();
     let mut core = shared.core.lock();
     match message {
-        ToWorker::Layer(layer) => core.on_layer(layer),
-        ToWorker::Pages(pages) => core.on_pages(pages),
+        ToWorker::Layer(layer) => return core.on_layer(layer),
+        ToWorker::Pages(pages) => return core.on_pages(pages),
         ToWorker::Assign(assign) => {
-            let outcome = core.on_assign(assign);
+            let missing = core.on_assign(assign, &mut effects);
             drop(core);
-            if outcome.to_fetch {
-                shared.fetch_wanted.notify_one();
+            report_held(shared, std::mem::take(&mut effects.arrived));
+            if let Some(missing) = missing {
+                shared.tell(FromWorker::Missing(missing));
             }
-            if outcome.ready > 0 {
-                shared.work.notify_one();
-            }
-            report_held(shared, outcome.held);
         }
-        ToWorker::Unassign(blocks) => core.on_unassign(&blocks),
-        ToWorker::Free(blocks) => {
-            let freed = core.on_free(&blocks);
+        ToWorker::Unassign(blocks) => {
+            core.on_unassign(&blocks, &mut effects);
             drop(core);
-            drop_elsewhere(freed);
+        }
+        ToWorker::Free(blocks) => {
+            core.on_free(&blocks, &mut effects);
+            drop(core);
+        }
+        ToWorker::Replicate(wish) => {
+            core.on_replicate(&wish, &mut effects);
+            drop(core);
+            let arrived = std::mem::take(&mut effects.arrived);
+            if !arrived.is_empty() {
+                let blocks = arrived.into_iter().map(|(key, _)| key).collect();
+                shared.tell(FromWorker::Fetched(blocks));
+            }
         }
         ToWorker::ForgetLayers(blocks) => {
             let forgotten = core.on_forget_layers(&blocks);
             drop(core);
-            drop_elsewhere(forgotten);
+            return drop_elsewhere(forgotten);
         }
         ToWorker::Peers(peers) => {
             let left = core.on_peers(peers);
@@ -200,9 +221,11 @@ fn on_message(shared: &Shared, message: ToWorker) {
             for address in left {
                 shared.peers.forget(&address);
             }
+            return;
         }
-        ToWorker::Welcome(_) | ToWorker::Shutdown(_) | ToWorker::Replicate(_) => {}
+        ToWorker::Welcome(_) | ToWorker::Shutdown(_) => return,
     }
+    shared.follow(effects);
 }
 
 /// Tasks whose values are here already have finished, so to say.
@@ -233,9 +256,9 @@ async fn beat(shared: Arc<Shared>) {
             let core = shared.core.lock();
             Heartbeat {
                 process_bytes: process_bytes(),
-                managed_bytes: core.held_bytes,
-                spilled_bytes: 0,
-                executing: core.running_count,
+                managed_bytes: core.held_bytes(),
+                spilled_bytes: core.spilled_bytes(),
+                executing: core.running_count(),
                 cpu_percent: 0.0,
                 running: Some(core.running()),
             }
@@ -304,9 +327,12 @@ fn get_data(shared: &Shared, get: &GetData) -> PeerData {
             Some(numbers) => numbers.get(layer as usize).copied().flatten(),
         };
         let slot = number.and_then(|number| shared.core.lock().find_value((number, block)));
-        let packed: Option<Result<Packed, String>> = slot.map(|slot| match slot {
-            Slot::Encoded(packed) => Ok(packed),
-            Slot::Value(value) => value.encode().map(pack).map_err(|e| e.to_string()),
+        let packed: Option<Result<Packed, String>> = slot.map(|found| match found {
+            Found::Memory(value) => value.encode().map(pack).map_err(|e| e.to_string()),
+            Found::Disk(extent) => {
+                let read = shared.disk.read(&extent);
+                read.map(pack).map_err(|e| e.to_string())
+            }
         });
         match packed {
             Some(Ok(packed)) => {

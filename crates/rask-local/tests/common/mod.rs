@@ -103,16 +103,19 @@ impl Op for NumberOp {
     fn encode(&self) -> Result<Encoded, CodecError> {
         Ok(Encoded {
             kind: "test-mix".to_string(),
-            frames: Frames::default(),
+            frames: Frames {
+                header: Bytes::copy_from_slice(&self.nbytes.to_le_bytes()),
+                buffers: Vec::new(),
+            },
         })
     }
 }
 
 /// Any op of these tests is read back as one that mixes.
-fn decode_mix(_: &Frames) -> Result<OpRef, CodecError> {
+fn decode_mix(frames: &Frames) -> Result<OpRef, CodecError> {
     Ok(Arc::new(NumberOp {
         name: "test",
-        nbytes: 8,
+        nbytes: u64::from_le_bytes(frames.header[..].try_into().expect("8 bytes")),
         scope: None,
         body: Box::new(mix),
     }))
