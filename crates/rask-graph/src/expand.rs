@@ -20,7 +20,7 @@ impl TaskTable {
             }
             let rule = Rule::new(graph, LayerId(index as u32))?;
             close_over_itself(graph, index, &rule, &mut needed);
-            let set = std::mem::replace(&mut needed[index], Needed::new(0));
+            let set = std::mem::replace(&mut needed[index], Needed::complete());
             let all = set.is_all();
             members[index] = set.freeze();
             edge_count += mark_inputs(&rule, all, &members[index], &mut needed);

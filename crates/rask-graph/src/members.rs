@@ -29,6 +29,13 @@ impl Needed {
         }
     }
 
+    /// A set that has everything and takes in nothing: of a layer that is dealt with.
+    pub(crate) fn complete() -> Self {
+        let mut all = Needed::new(0);
+        all.insert_all();
+        all
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         !self.all && self.list.is_empty() && self.bits.iter().all(|&word| word == 0)
     }

@@ -371,6 +371,34 @@ fn a_chain_of_reductions_holds_a_path() {
 }
 
 #[test]
+fn a_layer_may_refer_to_itself() {
+    let count = 100_000u32;
+    for wanted in [vec![count - 1], vec![70], (0..count).collect()] {
+        let mut graph = Graph::default();
+        let map = InputMap::Explicit {
+            offsets: (0..=count).map(|block| block.saturating_sub(1)).collect(),
+            blocks: (0..count - 1).collect(),
+        };
+        let layer = LayerId(0);
+        let chain = add(&mut graph, "chain", &[count], vec![Input { layer, map }]);
+        let last = *wanted.iter().max().unwrap();
+        let blocks = wanted.into_iter().map(|block| Block {
+            layer: chain,
+            block,
+        });
+        graph.wanted = blocks.collect();
+        let table = TaskTable::expand(&graph).unwrap();
+        assert_eq!(table.len() as u32, last + 1);
+        assert_eq!(table.deps(last), [last - 1]);
+        check_order(&table);
+        assert_eq!(
+            most_alive(&table).min(3),
+            table.wanted().len().min(3).max(2)
+        );
+    }
+}
+
+#[test]
 fn mistakes_are_named() {
     let mut graph = Graph::default();
     let x = add(&mut graph, "x", &[3], vec![]);
