@@ -91,6 +91,8 @@ fn finish_sum(state: &Column, target: &DType) -> Result<Column> {
             let ticks = state.values::<Int64Type>().to_vec();
             Column::from_ticks(target.clone(), Int64Array::from(ticks))
         }
+        // A join made floats of what the schema calls integers.
+        _ if target.is_integer() && state.dtype().is_float() => Ok(state.clone()),
         _ => state.cast(target),
     }
 }
