@@ -246,7 +246,11 @@ def _register_pandas() -> None:
 
     @normalize_token.register(pd.MultiIndex)
     def _normalize_multi_index(index: Any) -> Any:
-        return ("MultiIndex", list(index.names), *map(normalize_token, [*index.levels, *index.codes]))
+        return (
+            "MultiIndex",
+            list(index.names),
+            *map(normalize_token, [*index.levels, *index.codes]),
+        )
 
     @normalize_token.register(pd.Series)
     def _normalize_series(series: Any) -> Any:
