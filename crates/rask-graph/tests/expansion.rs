@@ -427,3 +427,28 @@ fn mistakes_are_named() {
     let error = TaskTable::expand(&graph).unwrap_err();
     assert!(matches!(error, GraphError::UnknownBlock { .. }), "{error}");
 }
+
+/// A chain within one explicit layer, longer than any set of blocks is kept as a list.
+#[test]
+fn long_chain_within_a_layer() {
+    let count = 200_u32;
+    let mut graph = Graph::default();
+    let own = LayerId(0);
+    let offsets: Vec<u32> = (0..=count).map(|task| task.saturating_sub(1)).collect();
+    let blocks: Vec<u32> = (0..count - 1).collect();
+    let map = InputMap::Explicit {
+        offsets: offsets.into(),
+        blocks: blocks.into(),
+    };
+    graph.add(Layer {
+        name: "chain".into(),
+        grid: Grid::new([count]),
+        inputs: [Input { layer: own, map }].into_iter().collect(),
+    });
+    graph.wanted.push(Block {
+        layer: own,
+        block: count - 1,
+    });
+    let table = TaskTable::expand(&graph).expect("expands");
+    assert_eq!((table.len(), table.edge_count()), (200, 199));
+}

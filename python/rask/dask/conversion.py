@@ -170,7 +170,7 @@ def from_dask(collection: Any) -> Any:
 
         return Bag(plan) if hasattr(collection, "npartitions") else Item(plan)
     if module.startswith("dask.delayed"):
-        from rask.delayed import Delayed
+        from rask.delayed import delayed_from_plan
 
-        return Delayed(plan)
+        return delayed_from_plan(plan)[0]
     raise TypeError(f"Rask has no counterpart of {type(collection).__name__}")
