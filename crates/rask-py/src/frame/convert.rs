@@ -1,0 +1,55 @@
+//! Tables to pandas and back, over Arrow record batches.
+
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use pyo3_arrow::PyRecordBatch;
+use rask_frame::engine::{EngineError, Table};
+use rask_value::{TaskError, ValueRef};
+
+use super::scalar::label_to_python;
+
+/// An engine's error as the exception that pandas would raise.
+pub fn to_py_err(error: EngineError) -> PyErr {
+    Python::attach(|py| crate::error::to_py_err(py, &TaskError::from(error)))
+}
+
+/// A table as a pandas data frame.
+pub fn table_to_pandas<'py>(py: Python<'py>, table: &Table) -> PyResult<Bound<'py, PyAny>> {
+    let batch = table.to_record_batch().map_err(to_py_err)?;
+    let batch = PyRecordBatch::new(batch).into_pyarrow(py)?;
+    let labels = table.labels();
+    let labels = labels.iter().map(|label| label_to_python(py, label));
+    let labels = PyList::new(py, labels.collect::<PyResult<Vec<_>>>()?)?;
+    let names = table.index().names();
+    let names = names.iter().map(|label| label_to_python(py, label));
+    let names = PyList::new(py, names.collect::<PyResult<Vec<_>>>()?)?;
+    py.import(pyo3::intern!(py, "rask.dataframe._convert"))?
+        .call_method1(pyo3::intern!(py, "to_pandas"), (batch, labels, names))
+}
+
+/// A table of a pandas object, or of an Arrow record batch.
+pub fn table_of_python(object: &Bound<'_, PyAny>) -> PyResult<Table> {
+    let py = object.py();
+    let batch = py
+        .import(pyo3::intern!(py, "rask.dataframe._convert"))?
+        .call_method1(pyo3::intern!(py, "to_batch"), (object,))?;
+    let (batch, labels): (PyRecordBatch, Bound<'_, PyAny>) = batch.extract()?;
+    let table = Table::from_record_batch(&batch.into_inner()).map_err(to_py_err)?;
+    if labels.is_none() {
+        return Ok(table);
+    }
+    let labels = labels
+        .try_iter()?
+        .map(|label| super::scalar::label_of(&label?))
+        .collect::<PyResult<Vec<_>>>()?;
+    table.with_labels(labels).map_err(to_py_err)
+}
+
+/// How the engine reads values that Python made.
+pub fn read_table(value: &ValueRef) -> Result<Table, TaskError> {
+    Python::attach(|py| {
+        crate::convert::to_python(py, value)
+            .and_then(|object| table_of_python(&object))
+            .map_err(|error| crate::error::task_error(py, error))
+    })
+}
