@@ -1,0 +1,67 @@
+"""Between pandas objects and Arrow record batches, for the native engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+__all__ = ["assemble", "to_batch", "to_pandas"]
+
+
+def to_pandas(batch: pa.RecordBatch, labels: list, names: list) -> pd.DataFrame:
+    """The pandas frame of a record batch that carries pandas' metadata."""
+    frame = pa.Table.from_batches([batch]).to_pandas()
+    if any(isinstance(label, tuple) for label in labels):
+        frame.columns = pd.MultiIndex.from_tuples(labels)
+    elif list(frame.columns) != labels:
+        frame.columns = labels
+    if list(frame.index.names) != names:
+        frame.index.names = names
+    return frame
+
+
+def to_batch(value: Any) -> tuple[pa.RecordBatch, list | None]:
+    """A record batch of a pandas object, and its labels where they are not strings."""
+    if isinstance(value, pd.Index):
+        value = value.to_frame()
+    if isinstance(value, pd.Series):
+        value = value.to_frame(name=value.name)
+    if isinstance(value, pa.Table):
+        value = value.to_pandas()
+    if not isinstance(value, pd.DataFrame):
+        raise TypeError(f"expected a pandas object, got {type(value).__name__}")
+    labels = list(value.columns)
+    if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
+        value = value.set_axis([f"column {i}" for i in range(len(labels))], axis=1)
+    else:
+        labels = None
+    try:
+        table = pa.Table.from_pandas(plain_text(value)).combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise TypeError(f"columns of mixed Python objects have no native form: {error}") from error
+    batches = table.to_batches()
+    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+    return batch, labels
+
+
+def plain_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Empty columns of objects as text: what they are for the engine's schema."""
+    if len(frame):
+        return frame
+    objects = [i for i, dtype in enumerate(frame.dtypes) if dtype == object]
+    if not objects:
+        return frame
+    frame = frame.copy(deep=False)
+    for i in objects:
+        frame.isetitem(i, frame.iloc[:, i].astype("str"))
+    return frame
+
+
+def assemble(parts: list) -> Any:
+    """One pandas object of those of the partitions."""
+    if len(parts) == 1:
+        return parts[0]
+    filled = [part for part in parts if len(part)] or parts[:1]
+    return filled[0] if len(filled) == 1 else pd.concat(filled)

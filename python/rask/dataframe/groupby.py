@@ -1,0 +1,182 @@
+"""Groupby: aggregations of groups of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rask import _core
+from rask.dataframe.core import DataFrame, Series
+
+__all__ = ["DataFrameGroupBy", "SeriesGroupBy"]
+
+FUNCTIONS = (
+    "sum", "prod", "count", "mean", "min", "max", "std", "var", "sem", "first", "last", "any",
+    "all", "median", "nunique", "skew", "kurt", "idxmin", "idxmax",
+)  # fmt: skip
+
+
+def name_of(function: Any) -> str:
+    """An aggregation's name: of a string, a NumPy or a builtin function."""
+    if isinstance(function, str):
+        return {"product": "prod", "kurtosis": "kurt"}.get(function, function)
+    name = getattr(function, "__name__", "")
+    name = {"amin": "min", "amax": "max", "len": "size"}.get(name, name)
+    if name in FUNCTIONS or name in ("size", "list"):
+        return name
+    raise NotImplementedError(f"aggregation by {function!r}; pass its name as a string")
+
+
+class GroupBy:
+    """Rows grouped by keys, and the columns that are aggregated."""
+
+    def __init__(
+        self, expr: _core.Frame, by: Any, selected: _core.Frame, sort: bool, dropna: bool
+    ) -> None:
+        self._expr = expr
+        self._selected = selected
+        self._sort = sort
+        self._dropna = dropna
+        by = by if isinstance(by, list) else [by]
+        self._keys = [key._expr if isinstance(key, Series) else expr.column(key) for key in by]
+
+    def _aggregate(self, parts: list[tuple]) -> _core.Frame:
+        return self._expr.aggregate(self._keys, parts, self._dropna, self._sort)
+
+    def _key_labels(self) -> list:
+        return [key.labels[0] for key in self._keys]
+
+    def _columns(self) -> list:
+        keys = self._key_labels()
+        return [label for label in self._selected.labels if label not in keys]
+
+    def size(self) -> Series:
+        """The number of rows of each group."""
+        return Series(self._aggregate([(None, "size", None, None, True, 0)]))
+
+    def _one(
+        self, function: str, parameter: Any = None, min_count: int = 0, numeric_only=False
+    ) -> Any:
+        raise NotImplementedError
+
+
+def aggregation_methods(cls: type) -> type:
+    """Adds the aggregations by name."""
+
+    def make(name: str) -> Callable:
+        def method(
+            self: Any, numeric_only: bool = False, min_count: int = 0, ddof: int = 1,
+            split_every: Any = None, split_out: Any = None, shuffle_method: Any = None,
+        ) -> Any:  # fmt: skip
+            parameter = ddof if name in ("std", "var", "sem") else None
+            return self._one(name, parameter, max(min_count, 0), numeric_only)
+
+        method.__name__ = name
+        method.__doc__ = f"``{name}`` of the values of each group."
+        return method
+
+    for name in FUNCTIONS:
+        setattr(cls, name, make(name))
+    return cls
+
+
+@aggregation_methods
+class SeriesGroupBy(GroupBy):
+    """One column, grouped."""
+
+    def _part(self, function: str, parameter: Any, label: Any, min_count: int = 0) -> tuple:
+        return (self._selected, function, parameter, label, True, min_count)
+
+    def _one(
+        self, function: str, parameter: Any = None, min_count: int = 0, numeric_only=False
+    ) -> Series:
+        label = self._selected.labels[0]
+        return Series(self._aggregate([self._part(function, parameter, label, min_count)]))
+
+    def quantile(self, q: float = 0.5) -> Series:
+        """The quantile of each group."""
+        return self._one("quantile", q)
+
+    def agg(self, arg: Any = None, **kwargs: Any) -> Any:
+        """One or several aggregations of the column."""
+        label = self._selected.labels[0]
+        if isinstance(arg, (list, tuple)):
+            names = [name_of(function) for function in arg]
+            return DataFrame(self._aggregate([self._part(name, None, name) for name in names]))
+        if arg is None:
+            parts = [self._part(name_of(f), None, out) for out, f in kwargs.items()]
+            return DataFrame(self._aggregate(parts))
+        return Series(self._aggregate([self._part(name_of(arg), None, label)]))
+
+    aggregate = agg
+
+
+@aggregation_methods
+class DataFrameGroupBy(GroupBy):
+    """Rows grouped by keys.
+
+    Examples
+    --------
+    >>> import pandas as pd, rask.dataframe as dd
+    >>> frame = dd.from_pandas(pd.DataFrame({"k": [1, 1, 2], "x": [3.0, 5.0, 7.0]}), npartitions=2)
+    >>> frame.groupby("k").agg({"x": ["mean", "count"]}).compute().to_numpy().tolist()
+    [[4.0, 2.0], [7.0, 1.0]]
+    """
+
+    def __getitem__(self, key: Any) -> Any:
+        group = (DataFrameGroupBy if isinstance(key, list) else SeriesGroupBy).__new__(
+            DataFrameGroupBy if isinstance(key, list) else SeriesGroupBy
+        )
+        group.__dict__.update(self.__dict__)
+        group._selected = self._expr.select(key if isinstance(key, list) else [key])
+        return group
+
+    def __getattr__(self, name: str) -> SeriesGroupBy:
+        if name.startswith("_") or name not in self._expr.labels:
+            raise AttributeError(f"'DataFrameGroupBy' object has no attribute {name!r}")
+        return self[name]
+
+    def _one(
+        self, function: str, parameter: Any = None, min_count: int = 0, numeric_only=False
+    ) -> DataFrame:
+        labels = self._columns()
+        if numeric_only:
+            numbers = self._expr.meta().select_dtypes(include=["number", "bool"]).columns
+            labels = [label for label in labels if label in numbers]
+        parts = [
+            (self._expr.column(label), function, parameter, label, True, min_count)
+            for label in labels
+        ]
+        return DataFrame(self._aggregate(parts))
+
+    def agg(self, arg: Any = None, split_every: Any = None, split_out: Any = None, shuffle_method: Any = None,
+            **kwargs: Any) -> DataFrame:  # fmt: skip
+        """Aggregations of columns.
+
+        Parameters
+        ----------
+        arg : str, list or dict
+            A function's name for all columns, several of them, or one or several by column.
+        **kwargs
+            Results by name: ``late=("delay", "mean")``.
+        """
+        if arg is None:
+            chosen = [(label, name_of(f), out) for out, (label, f) in kwargs.items()]
+        elif isinstance(arg, dict):
+            is_nested = any(isinstance(f, (list, tuple)) for f in arg.values())
+            chosen = []
+            for label, functions in arg.items():
+                for function in functions if isinstance(functions, (list, tuple)) else [functions]:
+                    name = name_of(function)
+                    chosen.append((label, name, (label, name) if is_nested else label))
+        elif isinstance(arg, (list, tuple)):
+            names = [name_of(function) for function in arg]
+            chosen = [(label, name, (label, name)) for label in self._columns() for name in names]
+        else:
+            chosen = [(label, name_of(arg), label) for label in self._columns()]
+        parts = [
+            (self._expr.column(label), name, None, out, True, 0) for label, name, out in chosen
+        ]
+        return DataFrame(self._aggregate(parts))
+
+    aggregate = agg
