@@ -178,7 +178,7 @@ def test_functions_of_one_array(compare):
             compare(getattr(da, name)(x), getattr(np, name)(a))
     compare(da.isnull(x), np.isnan(a))
     compare(da.notnull(x), ~np.isnan(a))
-    mantissa, exponent = da.frexp(x)
+    mantissa, _exponent = da.frexp(x)
     compare(mantissa, np.frexp(a)[0])
     z = np.array([1 + 2j, 3 - 1j])
     compare(da.from_array(z).real, z.real)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -65,10 +66,19 @@ class Array:
     def _rask_finish(self, values: list) -> Any:
         return lazy.assemble.assemble(values, self.chunks, self.dtype)
 
+    def _rask_finisher(self) -> Callable[[list], Any]:
+        return functools.partial(lazy.assemble.assemble, chunks=self.chunks, dtype=self.dtype)
+
     def _rask_rebuild(self, plan: Any) -> Array:
         return Array(
             _core.ArrayExpr.from_plan(plan, self.chunks, self.dtype, self.name, self._expr.meta)
         )
+
+    @classmethod
+    def _from_plan(cls, plan: Any, chunks: Chunks, dtype: Any, meta: Any = None) -> Array:
+        """An array whose blocks, in C order, are the wanted blocks of a plan."""
+        foreign = None if meta is None or type(meta) is np.ndarray else meta
+        return cls(_core.ArrayExpr.from_plan(plan, chunks, np.dtype(dtype), None, foreign))
 
     def __rask_tokenize__(self) -> str:
         return self.name
@@ -753,7 +763,7 @@ class Array:
 
     def to_dask(self) -> Any:
         """An object with Dask's collection protocol, for engines that run Dask's graphs."""
-        from rask.interop import to_dask
+        from rask.dask import to_dask
 
         return to_dask(self)
 

@@ -498,3 +498,13 @@ def array(
     while lazy.ndim < ndmin:
         lazy = lazy[None, ...]
     return lazy
+
+
+class FillBlock:
+    """Makes blocks of one value where there is no native generator: objects, text, records."""
+
+    def __init__(self, value: Any, dtype: np.dtype) -> None:
+        self.value, self.dtype = value, dtype
+
+    def __call__(self, block_id: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+        return np.full(shape, self.value, dtype=self.dtype)

@@ -153,4 +153,17 @@ def astype(x: Array, dtype: DTypeLike, casting: str = "unsafe", **kwargs: Any) -
         raise TypeError(
             f"Cannot cast array data from {x.dtype!r} to {to!r} according to the rule {casting!r}"
         )
-    return Array(x._expr.astype(to))
+    native = x._expr.astype(to)
+    return Array(native) if native is not None else _cast_blocks(x, to)
+
+
+def _cast_blocks(x: Array, to: np.dtype) -> Array:
+    from rask.array.blocks import map_blocks
+
+    meta = x._meta
+    foreign = None if type(meta) is np.ndarray else meta.astype(to)
+    return map_blocks(_cast_block, x, to, dtype=to, meta=foreign, token="astype")
+
+
+def _cast_block(block: Any, to: np.dtype) -> Any:
+    return block.astype(to)

@@ -391,7 +391,22 @@ class VIndex:
             ) from None
         base = x if all(_is_all(entry) for entry in sliced) else x[sliced]
         points = [None if e is None else np.broadcast_to(e, joint) for e in checked]
-        return Array(base._expr.vindex(points))
+        return _points(base, points, joint)
+
+
+def _points(x: Array, points: list, joint: tuple[int, ...]) -> Array:
+    """Elements at points of some axes, which become one axis first and are then taken from it."""
+    from rask.array.manipulation import moveaxis
+
+    indexed = [axis for axis, places in enumerate(points) if places is not None]
+    lengths = tuple(x.shape[axis] for axis in indexed)
+    kept = tuple(length for axis, length in enumerate(x.shape) if axis not in indexed)
+    front = moveaxis(x, indexed, list(range(len(indexed))))
+    flat_places = np.ravel_multi_index([points[axis].ravel() for axis in indexed], lengths)
+    if len(indexed) > 1:
+        front = front.reshape((int(np.prod(lengths, dtype=np.int64)), *kept))
+    taken = Array(front._expr.take(flat_places.astype(np.int64), 0))
+    return taken if len(joint) == 1 else taken.reshape((*joint, *kept))
 
 
 class BlockView:

@@ -401,8 +401,8 @@ def sliding_window_view(
         depths[at] += max(window - 1, 0)
     if any(depth > n - 1 for depth, n in zip(depths, lazy.shape, strict=True) if depth):
         raise ValueError("window shape cannot be larger than input array shape")
-    extended = overlap(lazy, {at: (0, depth) for at, depth in enumerate(depths)}, "none")
-    base = _roomy(lazy, [(0, depth) for depth in depths], True)
+    base = _roomy(lazy, [(0, depth + 1 if depth else 0) for depth in depths], True)
+    extended = overlap(base, {at: (0, depth) for at, depth in enumerate(depths)}, "none")
     chunks = tuple(
         (*lengths[:-1], lengths[-1] - depth)
         for lengths, depth in zip(base.chunks, depths, strict=True)

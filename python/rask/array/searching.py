@@ -245,10 +245,7 @@ def _top(k: int, a: Any, axis: int, split_every: Any, positions: bool) -> Array:
 
 def _top_block(block: Any, k: int, axis: int, positions: bool) -> Any:
     length = block.shape[axis]
-    if positions:
-        order = np.argsort(block, axis=axis, kind="stable")
-    else:
-        order = np.sort(block, axis=axis)
+    order = np.argsort(block, axis=axis, kind="stable") if positions else np.sort(block, axis=axis)
     index: list = [slice(None)] * block.ndim
     if k >= 0:
         index[axis] = slice(length - 1, length - 1 - min(k, length) or None, -1)

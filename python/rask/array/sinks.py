@@ -210,7 +210,7 @@ def done_when_computed(arrays: Sequence[Array]) -> Any:
     from rask.delayed import delayed
 
     flags = [array.any() if array.ndim else array for array in arrays]
-    return delayed(_nothing, pure=False)([flag.to_delayed().item() for flag in flags])
+    return delayed(_nothing, pure=False)(flags)
 
 
 def _nothing(values: Any) -> None:
