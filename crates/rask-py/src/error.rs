@@ -9,6 +9,10 @@ use crate::object::PyValue;
 /// A Python exception as a task's error: one line, the traceback's text, the exception itself.
 pub fn task_error(py: Python<'_>, error: PyErr) -> TaskError {
     let value = error.value(py);
+    if let Some(traceback) = error.traceback(py) {
+        // The traceback of a fetched error is kept apart from the exception by PyO3.
+        let _ = value.setattr("__traceback__", traceback);
+    }
     let message = format!("{error}");
     let traceback = format_traceback(value).ok();
     TaskError {

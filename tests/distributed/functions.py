@@ -1,0 +1,48 @@
+"""Functions that workers import."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def inc(x):
+    return x + 1
+
+
+def add(x, y, z=0):
+    return x + y + z
+
+
+def fail(x):
+    raise ValueError(f"cannot do {x}")
+
+
+def process(_=None):
+    return os.getpid()
+
+
+def wait_for_file(path, value=None):
+    while not Path(path).exists():
+        time.sleep(0.005)
+    return value
+
+
+def fail_until(path, times):
+    """Raise `times` times; a file counts."""
+    with open(path, "a") as file:
+        file.write("x")
+    if Path(path).stat().st_size <= times:
+        raise OSError("not yet")
+    return "done"
+
+
+def kill_own_process(_=None):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def slow_square(x, seconds=0.02):
+    time.sleep(seconds)
+    return x * x
