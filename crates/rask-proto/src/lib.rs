@@ -30,8 +30,8 @@ pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};
 pub use packed::{Failure, Inline, InlineBuilder, Packed};
 pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
 pub use worker::{
-    Assign, Death, FromWorker, Heartbeat, Missing, Pages, Peers, Register, Resource, Shutdown,
-    TaskErred, TasksFinished, ToWorker, Welcome, WorkerLayer, WorkerPage, WorkerSummary,
+    Assign, Death, FromWorker, GiveBack, Heartbeat, Missing, Pages, Peers, Register, Resource,
+    Shutdown, TaskErred, TasksFinished, ToWorker, Welcome, WorkerLayer, WorkerPage, WorkerSummary,
 };
 
 /// Version of the protocol. A peer with another major number is refused in the handshake.

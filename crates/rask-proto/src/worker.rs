@@ -165,6 +165,17 @@ pub enum ToWorker {
     Replicate(Missing),
     #[prost(message, tag = "10")]
     Shutdown(Shutdown),
+    /// Another worker has nothing to do: give back tasks that have not begun. Always answered,
+    /// with a [`Missing`] without inputs.
+    #[prost(message, tag = "11")]
+    GiveBack(GiveBack),
+}
+
+/// How many tasks to give back at most.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct GiveBack {
+    #[prost(uint32, tag = "1")]
+    pub count: u32,
 }
 
 /// The scheduler's answer to [`Register`].
@@ -281,7 +292,7 @@ struct FromWorkerEnvelope {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct ToWorkerEnvelope {
-    #[prost(oneof = "ToWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "ToWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     body: Option<ToWorker>,
 }
 

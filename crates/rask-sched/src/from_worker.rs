@@ -39,6 +39,10 @@ impl Scheduler {
         let Some(blocks) = finished.blocks else {
             return;
         };
+        let now = self.now;
+        if let Some(worker) = self.workers.find_mut(worker) {
+            worker.progress = now;
+        }
         let inline = finished.inline.and_then(|inline| inline.split().ok());
         for (at, (layer, block)) in blocks.iter().enumerate() {
             let Some(id) = self.find_task(layer, block) else {
@@ -106,9 +110,14 @@ impl Scheduler {
         self.transition_pending_erred(id, &Arc::new(failure));
     }
 
-    /// The worker could not fetch inputs: their holders are not believed any more, and the tasks
+    /// The worker gives tasks back, since it was asked to, or since it could not fetch inputs: their holders are not believed any more, and the tasks
     /// wait until the inputs are there again.
     fn on_missing(&mut self, worker: WorkerId, missing: &Missing) {
+        if missing.holders.is_empty()
+            && let Some(worker) = self.workers.find_mut(worker)
+        {
+            worker.asked_back = false;
+        }
         let inputs = missing.inputs.iter().flat_map(Blocks::iter);
         let mut lost = Vec::new();
         for ((layer, block), &holder) in inputs.zip(&missing.holders) {

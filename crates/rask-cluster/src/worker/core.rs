@@ -320,6 +320,32 @@ impl Core {
         self.layers.get(&number).cloned().unwrap_or_else(forgotten)
     }
 
+    /// Lets go of up to `count` tasks that could run and have not begun: another worker has
+    /// nothing to do.
+    pub fn on_give_back(&mut self, count: u32, effects: &mut Effects) -> Missing {
+        let mut steps = Vec::new();
+        let mut keys = Vec::new();
+        while keys.len() < count as usize {
+            let step = self.tasks.pull(Pull::Any, &mut self.commands);
+            self.obey(effects, &mut Vec::new());
+            match step {
+                Some(Step::Run { task }) => keys.push(key_of(self.tasks.key_of(task))),
+                Some(_) => {}
+                None => break,
+            }
+            steps.extend(step);
+        }
+        for step in steps {
+            self.tasks.return_job(step, &mut self.commands);
+            self.obey(effects, &mut Vec::new());
+        }
+        for &key in &keys {
+            self.tasks.cancel(number_of(key), &mut self.commands);
+            self.obey(effects, &mut Vec::new());
+        }
+        self.missing(keys, Vec::new(), self.own_number)
+    }
+
     /// Jobs that a thread took and has not begun.
     pub fn give_back(&mut self, jobs: impl Iterator<Item = Job>, effects: &mut Effects) {
         for job in jobs {

@@ -197,6 +197,11 @@ fn on_message(shared: &Shared, message: ToWorker) {
             core.on_unassign(&blocks, &mut effects);
             drop(core);
         }
+        ToWorker::GiveBack(wish) => {
+            let given_back = core.on_give_back(wish.count, &mut effects);
+            drop(core);
+            shared.tell(FromWorker::Missing(given_back));
+        }
         ToWorker::Free(blocks) => {
             core.on_free(&blocks, &mut effects);
             drop(core);

@@ -19,21 +19,21 @@ impl Scheduler {
         if self.workers.by_id.is_empty() {
             return;
         }
-        let open: Vec<WorkerId> = self
-            .workers
-            .by_id
-            .iter()
+        let workers = self.workers.by_id.iter();
+        let mut open: Vec<(u64, WorkerId)> = workers
             .filter(|(_, worker)| self.has_room(worker))
-            .map(|(id, _)| *id)
+            .map(|(id, worker)| (worker.assigned_micros, *id))
             .collect();
+        open.sort_unstable();
         let quota = self.queued_count / (2 * open.len()).max(1);
-        for id in open {
+        for (_, id) in open {
             let thread_count = self
                 .workers
                 .find(id)
                 .map_or(1, |worker| worker.thread_count());
-            self.fill(id, quota.max(thread_count as usize + 1));
+            self.fill(id, quota.max(thread_count as usize));
         }
+        self.recall_stalled();
     }
 
     /// Hands tasks to one worker while it has room, at most `source_quota` of the common queue.
@@ -75,7 +75,7 @@ impl Scheduler {
         if worker.retiring {
             return false;
         }
-        if worker.assigned_count <= threads {
+        if worker.assigned_count < threads {
             return true;
         }
         let ahead = worker.assigned_micros / u64::from(threads);

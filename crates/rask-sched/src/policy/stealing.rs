@@ -1,11 +1,15 @@
 //! Work for a worker that has none: tasks placed elsewhere that have not been handed out.
 //!
-//! Since tasks are handed out late, what a busy worker already has is little; only the queues in
-//! the scheduler are taken from, which costs no message.
+//! Tasks are handed out late, so what a busy worker already has is little, and the queues in the
+//! scheduler are taken from first, which costs no message. Only where a worker has reported nothing
+//! for a while, because a task takes longer than was thought, is it asked to give back tasks that
+//! it has not begun.
 
 use std::cmp::Reverse;
 
-use crate::event::WorkerId;
+use rask_proto::{GiveBack, ToWorker};
+
+use crate::event::{Command, WorkerId};
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
 
@@ -41,6 +45,32 @@ impl Scheduler {
             worker.queue.extend(set_aside);
         }
         moved
+    }
+
+    /// While a worker has nothing to do, asks others that have made no progress to give back some
+    /// of what they have not begun.
+    pub(crate) fn recall_stalled(&mut self) {
+        let workers = self.workers.by_id.values();
+        let idle = workers.filter(|worker| worker.assigned_count < worker.thread_count());
+        let idle_threads: u32 = idle
+            .map(|worker| worker.thread_count() - worker.assigned_count)
+            .sum();
+        if idle_threads == 0 {
+            return;
+        }
+        let now = self.now.micros;
+        for (&id, worker) in &mut self.workers.by_id {
+            let waiting = worker.assigned_count.saturating_sub(worker.thread_count());
+            let silent = now.saturating_sub(worker.progress.micros) > STALLED_MICROS;
+            if waiting > 0 && silent && !worker.asked_back {
+                worker.asked_back = true;
+                let count = waiting.div_ceil(2).max(idle_threads.min(waiting));
+                self.out.push(Command::ToWorker {
+                    worker: id,
+                    message: ToWorker::GiveBack(GiveBack { count }),
+                });
+            }
+        }
     }
 
     fn decide_victim(&self, thief: WorkerId) -> Option<WorkerId> {
@@ -102,6 +132,9 @@ impl Scheduler {
         }
     }
 }
+
+/// A worker that has more tasks than threads and has reported none for this long is stalled.
+const STALLED_MICROS: u64 = 30_000;
 
 /// Tasks of one queue that are looked at for one that is worth moving.
 const LOOKED_AT_MAX: usize = 16;

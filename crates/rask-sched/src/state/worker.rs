@@ -8,7 +8,7 @@ use foldhash::HashMap;
 use rask_proto::{Blocks, Heartbeat, Register};
 
 use super::TaskId;
-use crate::event::WorkerId;
+use crate::event::{Time, WorkerId};
 
 /// An entry of a queue: priority, task, serial. Entries of tasks that have moved on stay until they
 /// come up.
@@ -33,6 +33,10 @@ pub(crate) struct Worker {
     pub taken: HashMap<String, f64>,
     /// Tasks it said it was running, most recently.
     pub running: Option<Blocks>,
+    /// When it last reported tasks that ended, or was given tasks when it had none.
+    pub progress: Time,
+    /// It was asked to give tasks back and has not answered.
+    pub asked_back: bool,
     /// How it ended, where its supervisor has said so.
     pub death: Option<String>,
     /// Given no more tasks; to leave when it has none.
@@ -54,6 +58,8 @@ impl Worker {
             held_bytes: 0,
             taken: HashMap::default(),
             running: None,
+            progress: Time::default(),
+            asked_back: false,
             death: None,
             retiring: false,
         }

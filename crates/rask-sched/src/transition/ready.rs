@@ -55,7 +55,11 @@ impl Scheduler {
         self.ship_layer(worker, layer_number, self.tasks.get(id).block);
         let charged = self.predict_micros(layer_number);
         let restriction = self.layers.get(layer_number).restriction.clone();
+        let now = self.now;
         if let Some(worker) = self.workers.find_mut(worker) {
+            if worker.assigned_count == 0 {
+                worker.progress = now;
+            }
             worker.assigned_count += 1;
             worker.assigned_micros += u64::from(charged);
             if let Some(restriction) = restriction {
