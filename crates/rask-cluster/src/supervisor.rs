@@ -37,6 +37,8 @@ pub struct Supervisor {
 
 struct Shared {
     command: WorkerCommand,
+    /// Whether a process that dies is replaced.
+    replaces: bool,
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -54,11 +56,13 @@ struct State {
 const ENDS_KEPT: usize = 32;
 
 impl Supervisor {
-    /// Starts the process, and a thread that watches it.
-    pub fn start(command: WorkerCommand) -> Result<Self, ClusterError> {
+    /// Starts the process, and a thread that watches it and, if `replaces`, starts another when it
+    /// dies.
+    pub fn start(command: WorkerCommand, replaces: bool) -> Result<Self, ClusterError> {
         let supervisor = Supervisor {
             shared: Arc::new(Shared {
                 command,
+                replaces,
                 state: Mutex::default(),
                 ended: Condvar::new(),
             }),
@@ -189,7 +193,7 @@ impl Supervisor {
             state.ends.remove(0);
         }
         let told = status.is_some_and(|status| status.code() == Some(0));
-        if state.stopping || told {
+        if state.stopping || told || !self.shared.replaces {
             return false;
         }
         let asked = status.is_some_and(|status| status.code() == Some(RESTART_EXIT_CODE));

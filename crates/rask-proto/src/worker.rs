@@ -31,6 +31,9 @@ pub enum FromWorker {
     /// A supervisor says how its worker ended.
     #[prost(message, tag = "9")]
     Death(Death),
+    /// These tasks wait for others and take no thread while they do.
+    #[prost(message, tag = "10")]
+    Seceded(Blocks),
 }
 
 /// Who a worker is.
@@ -286,7 +289,7 @@ pub struct WorkerSummary {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct FromWorkerEnvelope {
-    #[prost(oneof = "FromWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "FromWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     body: Option<FromWorker>,
 }
 
@@ -318,7 +321,9 @@ impl Parts for FromWorker {
         match self {
             FromWorker::Finished(finished) => finished.check(),
             FromWorker::Missing(missing) => missing.check(),
-            FromWorker::Fetched(blocks) | FromWorker::Dropped(blocks) => blocks.check(),
+            FromWorker::Fetched(blocks)
+            | FromWorker::Dropped(blocks)
+            | FromWorker::Seceded(blocks) => blocks.check(),
             FromWorker::Heartbeat(heartbeat) => {
                 heartbeat.running.as_ref().map_or(Ok(()), Blocks::check)
             }

@@ -19,6 +19,7 @@ impl Scheduler {
             FromWorker::Missing(missing) => self.on_missing(worker, &missing),
             FromWorker::Fetched(blocks) => self.on_fetched(worker, &blocks),
             FromWorker::Dropped(blocks) => self.on_dropped(worker, &blocks),
+            FromWorker::Seceded(blocks) => self.on_seceded(worker, &blocks),
             FromWorker::Heartbeat(heartbeat) => {
                 if let Some(worker) = self.workers.find_mut(worker) {
                     worker.running = heartbeat.running.clone();
@@ -103,6 +104,8 @@ impl Scheduler {
             task.retries -= 1;
             return self.count_missing(id);
         }
+        self.leave_queues(id);
+        self.tasks.get_mut(id).state = TaskState::Waiting;
         let failure = erred.failure.unwrap_or_else(|| Failure {
             message: "the worker gave no reason".to_owned(),
             ..Failure::default()
@@ -152,6 +155,22 @@ impl Scheduler {
                     self.add_holder(id, worker);
                 }
                 _ => self.out.free(worker, layer, block),
+            }
+        }
+    }
+
+    fn on_seceded(&mut self, worker: WorkerId, blocks: &Blocks) {
+        for (layer, block) in blocks.iter() {
+            let Some(id) = self.find_task(layer, block) else {
+                continue;
+            };
+            let task = self.tasks.get_mut(id);
+            let runs_here = task.state == TaskState::Assigned && task.worker == worker;
+            if runs_here && !task.seceded {
+                task.seceded = true;
+                if let Some(worker) = self.workers.find_mut(worker) {
+                    worker.seceded_count += 1;
+                }
             }
         }
     }

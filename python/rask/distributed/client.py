@@ -194,20 +194,9 @@ class Client:
 
     def as_current(self) -> Any:
         """A context in which this client is the default one."""
-        import contextlib
+        from rask import base
 
-        @contextlib.contextmanager
-        def current() -> Iterator[Client]:
-            before = _default
-            self._become_default()
-            try:
-                yield self
-            finally:
-                self._resign()
-                if before is not None and before.status == "running":
-                    before._become_default()
-
-        return current()
+        return base.client_as_current(self)
 
     def __await__(self) -> Any:
         async def start() -> Client:

@@ -161,8 +161,7 @@ fn new_shared(
 async fn release(client: ClusterClient) {
     loop {
         client.shared.release_wanted.notified().await;
-        let keys = std::mem::take(&mut *client.shared.releases.lock());
-        client.release(&keys);
+        client.flush_releases();
     }
 }
 

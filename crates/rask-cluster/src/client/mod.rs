@@ -138,6 +138,12 @@ impl ClusterClient {
         }
     }
 
+    /// Releases what `release_later` was called for.
+    fn flush_releases(&self) {
+        let keys = std::mem::take(&mut *self.shared.releases.lock());
+        self.release(&keys);
+    }
+
     /// How a block is.
     pub fn status(&self, key: BlockKey) -> BlockStatus {
         self.shared.state.lock().status(key)
@@ -195,6 +201,7 @@ impl ClusterClient {
 
     /// Asks the scheduler something.
     pub fn ask(&self, body: QueryBody, limit: Duration) -> Result<AnswerBody, ClusterError> {
+        self.flush_releases();
         let id = self.shared.state.lock().next_query();
         let query = Query {
             id,

@@ -35,6 +35,8 @@ struct Current {
     shared: Arc<Shared>,
     /// Jobs of the batch that have not begun.
     batch: VecDeque<Job>,
+    /// The task that runs, or ran last.
+    task: Option<Key>,
 }
 
 thread_local! {
@@ -50,6 +52,7 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<()> {
             let current = Current {
                 shared: shared.clone(),
                 batch,
+                task: None,
             };
             CURRENT.set(Some(current));
             run(&shared);
@@ -68,6 +71,9 @@ pub fn secede() -> bool {
         let jobs = current.batch.drain(..);
         shared.core.lock().give_back(jobs, &mut effects);
         shared.follow(effects);
+        if let Some(task) = current.task {
+            shared.tell(FromWorker::Seceded(Blocks::from_iter([task])));
+        }
         start(shared).is_ok()
     })
 }
@@ -124,15 +130,18 @@ fn put_batch(jobs: impl Iterator<Item = Job>) {
 /// The next task of the batch, if its scope is this one.
 fn next_task(scope: Option<&'static dyn Scope>) -> Option<RunJob> {
     CURRENT.with_borrow_mut(|current| {
-        let batch = &mut current.as_mut()?.batch;
-        let Job::Run(front) = batch.front()? else {
+        let current = current.as_mut()?;
+        let Job::Run(front) = current.batch.front()? else {
             return None;
         };
         if !is_same(scope_of(front), scope) {
             return None;
         }
-        match batch.pop_front()? {
-            Job::Run(job) => Some(job),
+        match current.batch.pop_front()? {
+            Job::Run(job) => {
+                current.task = Some(job.key);
+                Some(job)
+            }
             Job::Spill { .. } | Job::Unspill { .. } => None,
         }
     })

@@ -25,6 +25,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<process::PySupervisor>()?;
     module.add_class::<payload::PyPayload>()?;
     module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
+    module.add_function(wrap_pyfunction!(process::run_cli, module)?)?;
     module.add_function(wrap_pyfunction!(process::secede, module)?)?;
     module.add_function(wrap_pyfunction!(process::rejoin, module)?)?;
     Ok(())

@@ -233,7 +233,7 @@ impl PySupervisor {
             arguments,
             environment,
         };
-        let supervisor = py.detach(|| Supervisor::start(command));
+        let supervisor = py.detach(|| Supervisor::start(command, true));
         Ok(PySupervisor {
             supervisor: supervisor.map_err(errors::to_py_err)?,
         })
@@ -274,4 +274,10 @@ pub fn secede(py: Python<'_>) -> bool {
 #[pyfunction]
 pub fn rejoin(py: Python<'_>) {
     py.detach(rask_cluster::worker::rejoin);
+}
+
+/// Runs the `rask` program with these arguments, the first being its name; its exit code.
+#[pyfunction]
+pub fn run_cli(py: Python<'_>, arguments: Vec<String>, python: &str) -> i32 {
+    py.detach(|| rask_cli::run(arguments, python))
 }

@@ -75,7 +75,7 @@ impl Scheduler {
         if worker.retiring {
             return false;
         }
-        if worker.assigned_count < threads {
+        if worker.busy_count() < threads {
             return true;
         }
         let ahead = worker.assigned_micros / u64::from(threads);

@@ -20,7 +20,7 @@ impl Scheduler {
         let idle = self
             .workers
             .find(thief)
-            .is_some_and(|worker| worker.assigned_count < worker.thread_count());
+            .is_some_and(|worker| worker.busy_count() < worker.thread_count());
         if !idle {
             return false;
         }
@@ -51,9 +51,9 @@ impl Scheduler {
     /// of what they have not begun.
     pub(crate) fn recall_stalled(&mut self) {
         let workers = self.workers.by_id.values();
-        let idle = workers.filter(|worker| worker.assigned_count < worker.thread_count());
+        let idle = workers.filter(|worker| worker.busy_count() < worker.thread_count());
         let idle_threads: u32 = idle
-            .map(|worker| worker.thread_count() - worker.assigned_count)
+            .map(|worker| worker.thread_count() - worker.busy_count())
             .sum();
         if idle_threads == 0 {
             return;

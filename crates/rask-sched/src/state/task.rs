@@ -60,6 +60,8 @@ pub(crate) struct Task {
     pub retries: u8,
     /// Workers that died while they ran it.
     pub deaths: u8,
+    /// While Assigned: it waits for others and takes no thread.
+    pub seceded: bool,
     /// Where it is Placed or Assigned.
     pub worker: WorkerId,
     /// While Waiting: how many entries of `deps` are not in memory.
@@ -114,6 +116,7 @@ impl Tasks {
             state: TaskState::Released,
             retries,
             deaths: 0,
+            seceded: false,
             worker: WorkerId(u32::MAX),
             missing: 0,
             needed_by: 0,

@@ -26,6 +26,8 @@ pub(crate) struct Worker {
     /// Tasks Assigned here.
     pub assigned_count: u32,
     pub assigned_micros: u64,
+    /// Of those, the ones that take no thread.
+    pub seceded_count: u32,
     /// Values held here.
     pub held_count: u64,
     pub held_bytes: u64,
@@ -54,6 +56,7 @@ impl Worker {
             placed_micros: 0,
             assigned_count: 0,
             assigned_micros: 0,
+            seceded_count: 0,
             held_count: 0,
             held_bytes: 0,
             taken: HashMap::default(),
@@ -68,6 +71,11 @@ impl Worker {
     /// Threads, at least one.
     pub fn thread_count(&self) -> u32 {
         self.register.thread_count.max(1)
+    }
+
+    /// Tasks Assigned here that run or will run on its threads.
+    pub fn busy_count(&self) -> u32 {
+        self.assigned_count - self.seceded_count
     }
 
     /// Predicted time until all that is here has run.

@@ -69,8 +69,10 @@ impl Scheduler {
             }
             TaskState::Assigned => {
                 let restriction = self.layers.get(task.layer).restriction.clone();
+                let seceded = std::mem::take(&mut task.seceded);
                 if let Some(worker) = self.workers.find_mut(task.worker) {
                     worker.assigned_count -= 1;
+                    worker.seceded_count -= u32::from(seceded);
                     worker.assigned_micros -= charged;
                     if let Some(restriction) = restriction {
                         worker.take(&restriction.resources, -1.0);
