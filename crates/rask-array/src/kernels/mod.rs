@@ -2,6 +2,7 @@
 
 pub mod elementwise;
 mod error;
+pub mod linalg;
 pub mod random;
 pub mod reduce;
 

@@ -3,9 +3,7 @@
 use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use rask_frame::engine::expr::{
-    DtFunction, Function, Inclusive, MathFunction, Side, StrFunction,
-};
+use rask_frame::engine::expr::{DtFunction, Function, Inclusive, MathFunction, Side, StrFunction};
 use rask_frame::engine::{DType, Scalar, TimeUnit};
 
 use super::convert::to_py_err;

@@ -63,7 +63,11 @@ impl PyFrame {
         found.map(|(_, expr)| expr).ok_or_else(|| {
             to_py_err(engine::EngineError::UnknownColumn {
                 label: label.clone(),
-                known: self.columns.iter().map(|(label, _)| label.clone()).collect(),
+                known: self
+                    .columns
+                    .iter()
+                    .map(|(label, _)| label.clone())
+                    .collect(),
             })
         })
     }
@@ -290,17 +294,12 @@ impl PyFrame {
 
     /// One plan of several frames; their partitions are wanted, one frame after the other.
     #[staticmethod]
-    fn to_plan(
-        py: Python<'_>,
-        frames: Vec<Bound<'_, PyFrame>>,
-    ) -> PyResult<(PyPlan, Vec<u32>)> {
+    fn to_plan(py: Python<'_>, frames: Vec<Bound<'_, PyFrame>>) -> PyResult<(PyPlan, Vec<u32>)> {
         let nodes = frames
             .iter()
             .map(|frame| frame.get().materialised(py))
             .collect::<PyResult<Vec<_>>>()?;
-        let plan = py
-            .detach(|| rask_frame::lower(&nodes))
-            .map_err(to_py_err)?;
+        let plan = py.detach(|| rask_frame::lower(&nodes)).map_err(to_py_err)?;
         let counts = nodes.iter().map(|node| node.partitions).collect();
         Ok((PyPlan::new(plan), counts))
     }
@@ -351,7 +350,9 @@ impl PyFrame {
     /// An index level as a series.
     fn index_level(&self, level: usize) -> PyResult<PyFrame> {
         let levels = self.node.schema.index.levels();
-        let name = levels.get(level).map_or(Label::None, |(name, _)| name.clone());
+        let name = levels
+            .get(level)
+            .map_or(Label::None, |(name, _)| name.clone());
         self.with_columns(vec![(name, Expr::Index(level))])
     }
 
@@ -624,7 +625,11 @@ impl PyFrame {
     fn repartition(&self, py: Python<'_>, partitions: u32) -> PyResult<PyFrame> {
         let node = self.materialised(py)?;
         let origin = origin::capture(py);
-        Ok(PyFrame::of(Node::repartition(&node, partitions.max(1), origin)))
+        Ok(PyFrame::of(Node::repartition(
+            &node,
+            partitions.max(1),
+            origin,
+        )))
     }
 
     /// Some of the partitions.
@@ -661,7 +666,11 @@ impl PyFrame {
             let counts = inputs.iter().map(|node| node.partitions);
             counts.max().unwrap_or(1)
         });
-        if inputs.iter().any(|n| n.partitions != count && n.partitions != 1) && count != 1 {
+        if inputs
+            .iter()
+            .any(|n| n.partitions != count && n.partitions != 1)
+            && count != 1
+        {
             return Err(PyValueError::new_err(
                 "map_partitions needs frames with equal numbers of partitions",
             ));
