@@ -43,7 +43,7 @@ def test_dask_frames_on_rask(frame):
     for make in (
         lambda d: d.groupby("a").b.mean(),
         lambda d: d[d.b > 10].merge(d, on="a").b_x.sum(),
-        lambda d: d.sort_values("b", ascending=False).head(5),
+        lambda d: d.sort_values("b", ascending=False).head(5, compute=False),
     ):
         found = make(lazy).compute(scheduler=rask.dask.get)
         expected = make(lazy).compute(scheduler="sync")

@@ -160,7 +160,9 @@ def from_dask(collection: Any) -> Any:
     if module.startswith("dask.array"):
         from rask.array import Array
 
-        return Array._from_plan(plan, collection.chunks, collection.dtype, collection._meta)
+        name = f"from-dask-{collection.name}"
+        expression = _core.ArrayExpr.from_plan(plan, collection.chunks, collection.dtype, name)
+        return Array(expression)
     if module.startswith("dask.dataframe"):
         from rask.dataframe import from_plan
 

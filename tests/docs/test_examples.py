@@ -1,0 +1,47 @@
+"""The examples of the guides and of the docstrings run and give what they say."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+GUIDES = sorted((ROOT / "docs").glob("*.md"))
+MODULES = [
+    "rask",
+    "rask.bag.core",
+    "rask.bag.creation",
+    "rask.base",
+    "rask.callbacks",
+    "rask.dask.conversion",
+    "rask.dask.scheduler",
+    "rask.delayed",
+    "rask.diagnostics.profile",
+    "rask.dot",
+    "rask.local",
+    "rask.threaded",
+    "rask.utils",
+]
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)
+def test_guide(path):
+    result = doctest.testfile(str(path), module_relative=False, optionflags=OPTIONS)
+    assert result.failed == 0
+
+
+def test_some_guides_have_examples():
+    attempted = [
+        doctest.DocTestParser().get_examples(path.read_text(encoding="utf-8")) for path in GUIDES
+    ]
+    assert sum(map(len, attempted)) > 20
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name):
+    result = doctest.testmod(importlib.import_module(name), optionflags=OPTIONS)
+    assert result.failed == 0
