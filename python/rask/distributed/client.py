@@ -556,7 +556,9 @@ class Client:
         blocks = self._core.submit_plan(self, plan, options)
         if item._rask_family == "delayed" and len(blocks) == 1:
             return blocks[0]
-        return self.submit(_finish, item, blocks, pure=False)
+        finisher = getattr(item, "_rask_finisher", None)
+        finish = item._rask_finish if finisher is None else finisher()
+        return self.submit(finish, list(blocks), pure=False)
 
     def persist(
         self,
@@ -818,10 +820,6 @@ class Client:
         """Forget a published dataset."""
         if self._datasets.pop(name, None) is None:
             raise KeyError(f"there is no dataset named {name!r}")
-
-
-def _finish(collection: Any, values: list[Any]) -> Any:
-    return collection._rask_finish(values)
 
 
 def _columns(iterables: Iterable[Any]) -> list[list[Any]]:
