@@ -52,6 +52,9 @@ pub struct Worker {
     /// Values to be fetched, those first that the best task needs. Entries may be stale.
     fetches: BinaryHeap<Reverse<(u64, TaskId)>>,
     fetches_open: u32,
+    /// Values being fetched that the scheduler, meanwhile, wants to be made here: should the fetch
+    /// fail, the task is given back.
+    assigned_while_fetched: Vec<TaskId>,
     /// Slots to be used again after the commands of the last call have been carried out.
     retired: Vec<TaskId>,
 }
@@ -63,6 +66,7 @@ impl Worker {
             machine: Machine::new(Assigned::default(), limits),
             fetches: BinaryHeap::new(),
             fetches_open: 0,
+            assigned_while_fetched: Vec::new(),
             retired: Vec::new(),
         }
     }
@@ -178,6 +182,8 @@ impl Worker {
         entry.set(Task::DOOMED, false);
         if entry.has_value() {
             commands.push(Command::Report { task });
+        } else if entry.state == State::Fetching && !self.assigned_while_fetched.contains(&task) {
+            self.assigned_while_fetched.push(task);
         }
     }
 
@@ -291,6 +297,7 @@ impl Worker {
         let Some(wanted) = self.end_fetch(task) else {
             return false;
         };
+        self.forget_assigned(task);
         if !wanted {
             self.machine.tasks[task as usize].state = State::Gone;
             self.retire_one(task);
@@ -314,12 +321,22 @@ impl Worker {
         }
         self.machine.tasks[task as usize].state = State::Gone;
         let key = self.key_of(task);
+        if self.forget_assigned(task) {
+            commands.push(Command::GiveBack { task, input: key });
+        }
         let waiters = std::mem::take(&mut self.machine.topology.entries[task as usize].waiters);
         for waiter in waiters {
             self.give_back(waiter, key, commands);
         }
         self.retire_one(task);
         self.retire(commands);
+    }
+
+    /// Whether the task was also assigned while its value was on its way; not any longer then.
+    fn forget_assigned(&mut self, task: TaskId) -> bool {
+        let before = self.assigned_while_fetched.len();
+        self.assigned_while_fetched.retain(|&other| other != task);
+        self.assigned_while_fetched.len() < before
     }
 
     /// Whether the value is still wanted; `None` if the slot does not wait for one.
@@ -343,6 +360,7 @@ impl Worker {
     /// The scheduler does not want the task to be run here any longer.
     pub fn cancel(&mut self, key: u64, commands: &mut Vec<Command>) {
         if let Some(task) = self.find(key) {
+            self.forget_assigned(task);
             self.leave_lines(task);
             self.handle(Event::Cancelled { task }, commands);
         }

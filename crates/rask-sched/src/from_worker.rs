@@ -151,10 +151,8 @@ impl Scheduler {
     fn on_fetched(&mut self, worker: WorkerId, blocks: &Blocks) {
         for (layer, block) in blocks.iter() {
             match self.find_task(layer, block) {
-                Some(id) if self.tasks.get(id).state == TaskState::Memory => {
-                    self.add_holder(id, worker);
-                }
-                _ => self.out.free(worker, layer, block),
+                Some(id) => self.on_value(worker, id, self.tasks.get(id).nbytes, None),
+                None => self.out.free(worker, layer, block),
             }
         }
     }

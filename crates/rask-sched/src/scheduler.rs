@@ -7,7 +7,7 @@ use foldhash::HashMap;
 use crate::event::{ClientId, Command, Event, Time};
 use crate::outgoing::Outgoing;
 use crate::settings::Settings;
-use crate::state::{Clients, Layers, QueueEntry, TaskId, Tasks, Workers};
+use crate::state::{Clients, Layers, QueueEntry, Task, TaskId, Tasks, Workers};
 
 /// The client that nobody is: it wants the tasks of `fire_and_forget` until they end.
 pub(crate) const NOBODY: ClientId = ClientId(u32::MAX);
@@ -75,6 +75,33 @@ impl Scheduler {
     /// How many tasks there are.
     pub fn task_count(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// The pending tasks as text, a line a task: for people who wonder why nothing happens.
+    pub fn describe_pending(&self) -> String {
+        let pending = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.state.is_pending());
+        let lines = pending.map(|(id, task)| {
+            let name = &self.layers.get(task.layer).name;
+            let Task {
+                block,
+                state,
+                worker,
+                missing,
+                ..
+            } = task;
+            let needs = task.deps.iter().map(|&dep| {
+                let dep = self.tasks.get(dep);
+                format!("{}:{} {:?}", dep.layer, dep.block, dep.state)
+            });
+            let needs: Vec<String> = needs.collect();
+            format!(
+                "{id} {name} {block}: {state:?} at {worker:?}, misses {missing}, needs {needs:?}"
+            )
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// How many workers there are.
