@@ -91,10 +91,7 @@ impl PyArrayExpr {
 
     #[getter]
     fn meta<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.expr
-            .meta()
-            .map(|meta| to_python(py, meta))
-            .transpose()
+        self.expr.meta().map(|meta| to_python(py, meta)).transpose()
     }
 
     #[staticmethod]
@@ -152,9 +149,9 @@ impl PyArrayExpr {
     ) -> PyResult<Self> {
         let py = dtype.py();
         let element = parse::element_of(dtype)?;
-        let native = element.native().ok_or_else(|| {
-            pyo3::exceptions::PyTypeError::new_err("eye makes arrays of numbers")
-        })?;
+        let native = element
+            .native()
+            .ok_or_else(|| pyo3::exceptions::PyTypeError::new_err("eye makes arrays of numbers"))?;
         Self::wrap(
             py,
             ArrayExpr::eye(rows, columns, k, parse::chunks(chunks)?, native),
@@ -243,7 +240,10 @@ impl PyArrayExpr {
 
     #[staticmethod]
     #[pyo3(signature = (func, out_ind, args, kwargs, dtype, name, token=None, meta=None, new_axes=None, adjust_chunks=None, concatenate=None, block_id=false))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of Dask's blockwise")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of Dask's blockwise"
+    )]
     fn blockwise(
         func: &Bound<'_, PyAny>,
         out_ind: Vec<u32>,
@@ -286,7 +286,10 @@ impl PyArrayExpr {
     }
 
     #[pyo3(signature = (name, axes, keepdims, dtype=None, ddof=0.0, split_every=None))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of NumPy's reductions")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of NumPy's reductions"
+    )]
     fn reduce(
         &self,
         py: Python<'_>,
@@ -308,7 +311,10 @@ impl PyArrayExpr {
     }
 
     #[pyo3(signature = (chunk, combine, aggregate, axes, keepdims, dtype, name, meta=None, split_every=None, concatenate=true, output_size=1))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of Dask's reduction")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of Dask's reduction"
+    )]
     fn reduce_opaque(
         &self,
         chunk: &Bound<'_, PyAny>,

@@ -38,13 +38,8 @@ fn normalize_chunks<'py>(
     };
     let previous = previous_chunks.filter(|p| !p.is_none());
     let previous = previous.map(parse::chunks).transpose()?;
-    let made = rask_array::chunks::normalize(
-        &specs,
-        &shape,
-        limit_bytes,
-        itemsize,
-        previous.as_deref(),
-    );
+    let made =
+        rask_array::chunks::normalize(&specs, &shape, limit_bytes, itemsize, previous.as_deref());
     let made = made.map_err(|error| parse::to_exception(py, error.into()))?;
     parse::chunks_to_python(py, &made)
 }

@@ -116,7 +116,10 @@ impl PyFunction {
                 Some(keywords) => keywords.copy()?,
                 None => PyDict::new(py),
             };
-            with_id.set_item(pyo3::intern!(py, "block_id"), PyTuple::new(py, call.coords)?)?;
+            with_id.set_item(
+                pyo3::intern!(py, "block_id"),
+                PyTuple::new(py, call.coords)?,
+            )?;
             keywords = Some(with_id);
         }
         let result = self.function.bind(py).call(given, keywords.as_ref())?;

@@ -90,10 +90,13 @@ impl Opaque for ZarrReader {
     }
 
     fn encode(&self) -> Result<Encoded, CodecError> {
-        let path = self.path.to_str().ok_or_else(|| CodecError::NotSerialisable {
-            what: "a Zarr array".to_owned(),
-            reason: "its path is not Unicode".to_owned(),
-        })?;
+        let path = self
+            .path
+            .to_str()
+            .ok_or_else(|| CodecError::NotSerialisable {
+                what: "a Zarr array".to_owned(),
+                reason: "its path is not Unicode".to_owned(),
+            })?;
         Ok(Encoded {
             kind: KIND.to_owned(),
             frames: Frames {
@@ -258,7 +261,9 @@ fn region_of(index: &Bound<'_, PyAny>, shape: &[u64]) -> PyResult<Vec<Region>> {
             let slice = entry.cast::<PySlice>()?;
             let found = slice.indices(shape[axis] as isize)?;
             if found.step != 1 {
-                return Err(PyValueError::new_err("regions with steps cannot be written"));
+                return Err(PyValueError::new_err(
+                    "regions with steps cannot be written",
+                ));
             }
             Region::new(found.start as u64, found.stop.max(found.start) as u64)
         };
