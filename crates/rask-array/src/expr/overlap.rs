@@ -49,7 +49,8 @@ impl ArrayExpr {
         Ok(self.select("overlap", axes, fill.unwrap_or(Scalar::Int(0))))
     }
 
-    /// Every block without the margins that [`overlap`](Self::overlap) gave it.
+    /// Every block without the margins that [`overlap`](Self::overlap) gave it. With an open
+    /// boundary, blocks must be no shorter than the depth.
     ///
     /// # Errors
     /// Blocks shorter than their margins, unknown lengths.

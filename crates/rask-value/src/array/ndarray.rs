@@ -219,7 +219,8 @@ impl NdArray {
     pub fn bytes(&self) -> Option<&[u8]> {
         let length = self.size() * self.dtype.itemsize();
         if length == 0 {
-            return Some(&[]);
+            // Of the buffer, so that it is aligned like every other.
+            return Some(&self.buffer.as_slice()[..0]);
         }
         self.is_contiguous()
             .then(|| &self.buffer.as_slice()[self.offset..self.offset + length])
