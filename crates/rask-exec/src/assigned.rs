@@ -18,6 +18,8 @@ pub(crate) struct Entry {
     pub(crate) waiters: Vec<TaskId>,
     /// Who has the value.
     pub(crate) holder: Option<u32>,
+    /// Serial number of the fetch under way.
+    pub(crate) fetch: u32,
 }
 
 /// Slots by key. A slot is used again once its task and value are forgotten.

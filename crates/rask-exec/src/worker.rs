@@ -43,6 +43,8 @@ pub struct Fetch {
     pub key: u64,
     pub holder: u32,
     pub nbytes: u64,
+    /// Tells this fetch from others into the same slot.
+    pub serial: u32,
 }
 
 /// A worker's tasks and values. The shell carries out the commands that a call appends before it
@@ -52,9 +54,7 @@ pub struct Worker {
     /// Values to be fetched, those first that the best task needs. Entries may be stale.
     fetches: BinaryHeap<Reverse<(u64, TaskId)>>,
     fetches_open: u32,
-    /// Values being fetched that the scheduler, meanwhile, wants to be made here: should the fetch
-    /// fail, the task is given back.
-    assigned_while_fetched: Vec<TaskId>,
+    fetches_begun: u32,
     /// Slots to be used again after the commands of the last call have been carried out.
     retired: Vec<TaskId>,
 }
@@ -66,7 +66,7 @@ impl Worker {
             machine: Machine::new(Assigned::default(), limits),
             fetches: BinaryHeap::new(),
             fetches_open: 0,
-            assigned_while_fetched: Vec::new(),
+            fetches_begun: 0,
             retired: Vec::new(),
         }
     }
@@ -126,7 +126,7 @@ impl Worker {
 
     /// The number of keys known: tasks, and values held or awaited.
     pub fn key_count(&self) -> usize {
-        self.machine.topology.key_count()
+        self.machine.topology.key_count() - self.retired.len()
     }
 
     /// Takes on a task. One that is known already goes on as it is; its value is reported again if
@@ -137,6 +137,11 @@ impl Worker {
             None => self.machine.add_slot(assignment.key),
             Some(task) => match self.machine.tasks[task as usize].state {
                 State::Remote | State::Failed | State::Gone => task,
+                State::Fetching => {
+                    // The scheduler wants it made anew: its holder may be gone.
+                    self.abandon_fetch(task);
+                    task
+                }
                 _ => return self.assign_again(task, commands),
             },
         };
@@ -182,8 +187,6 @@ impl Worker {
         entry.set(Task::DOOMED, false);
         if entry.has_value() {
             commands.push(Command::Report { task });
-        } else if entry.state == State::Fetching && !self.assigned_while_fetched.contains(&task) {
-            self.assigned_while_fetched.push(task);
         }
     }
 
@@ -279,12 +282,16 @@ impl Worker {
             entry.state = State::Fetching;
             self.machine.memory.held += nbytes;
             self.fetches_open += 1;
+            self.fetches_begun = self.fetches_begun.wrapping_add(1).max(1);
+            let serial = self.fetches_begun;
+            self.machine.topology.entries[task as usize].fetch = serial;
             let key = self.key_of(task);
             return Some(Fetch {
                 task,
                 key,
                 holder,
                 nbytes,
+                serial,
             });
         }
         None
@@ -292,12 +299,12 @@ impl Worker {
 
     /// A value has come from a peer. Returns whether it is still wanted; if so, the shell keeps it
     /// in the task's slot.
-    pub fn fetched(&mut self, task: TaskId, nbytes: u64, commands: &mut Vec<Command>) -> bool {
+    pub fn fetched(&mut self, fetch: &Fetch, nbytes: u64, commands: &mut Vec<Command>) -> bool {
         self.recycle();
-        let Some(wanted) = self.end_fetch(task) else {
+        let Some(wanted) = self.end_fetch(fetch) else {
             return false;
         };
-        self.forget_assigned(task);
+        let task = fetch.task;
         if !wanted {
             self.machine.tasks[task as usize].state = State::Gone;
             self.retire_one(task);
@@ -314,16 +321,14 @@ impl Worker {
     }
 
     /// A peer did not hand a value over. The tasks that wait for it are given back.
-    pub fn fetch_failed(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+    pub fn fetch_failed(&mut self, fetch: &Fetch, commands: &mut Vec<Command>) {
         self.recycle();
-        if self.end_fetch(task).is_none() {
+        if self.end_fetch(fetch).is_none() {
             return;
         }
+        let task = fetch.task;
         self.machine.tasks[task as usize].state = State::Gone;
         let key = self.key_of(task);
-        if self.forget_assigned(task) {
-            commands.push(Command::GiveBack { task, input: key });
-        }
         let waiters = std::mem::take(&mut self.machine.topology.entries[task as usize].waiters);
         for waiter in waiters {
             self.give_back(waiter, key, commands);
@@ -332,26 +337,27 @@ impl Worker {
         self.retire(commands);
     }
 
-    /// Whether the task was also assigned while its value was on its way; not any longer then.
-    fn forget_assigned(&mut self, task: TaskId) -> bool {
-        let before = self.assigned_while_fetched.len();
-        self.assigned_while_fetched.retain(|&other| other != task);
-        self.assigned_while_fetched.len() < before
-    }
-
-    /// Whether the value is still wanted; `None` if the slot does not wait for one.
-    fn end_fetch(&mut self, task: TaskId) -> Option<bool> {
-        let entry = &self.machine.tasks[task as usize];
+    /// Whether the value is still wanted; `None` if the fetch was abandoned.
+    fn end_fetch(&mut self, fetch: &Fetch) -> Option<bool> {
         self.fetches_open -= 1;
-        if entry.state != State::Fetching {
+        let entry = &self.machine.tasks[fetch.task as usize];
+        let current = self.machine.topology.entries[fetch.task as usize].fetch == fetch.serial;
+        if !current || entry.state != State::Fetching {
             return None;
         }
         self.machine.memory.held -= entry.nbytes;
         Some(!entry.has(Task::DOOMED))
     }
 
+    /// What comes of the fetch under way is not taken in.
+    fn abandon_fetch(&mut self, task: TaskId) {
+        self.machine.memory.held -= self.machine.tasks[task as usize].nbytes;
+        self.machine.topology.entries[task as usize].fetch = 0;
+    }
+
     /// The scheduler does not need the value to be here any longer.
     pub fn free(&mut self, key: u64, commands: &mut Vec<Command>) {
+        self.recycle();
         if let Some(task) = self.find(key) {
             self.handle(Event::Released { task }, commands);
         }
@@ -359,8 +365,8 @@ impl Worker {
 
     /// The scheduler does not want the task to be run here any longer.
     pub fn cancel(&mut self, key: u64, commands: &mut Vec<Command>) {
+        self.recycle();
         if let Some(task) = self.find(key) {
-            self.forget_assigned(task);
             self.leave_lines(task);
             self.handle(Event::Cancelled { task }, commands);
         }

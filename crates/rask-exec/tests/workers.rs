@@ -133,10 +133,10 @@ impl World {
     fn end_fetch(&mut self, at: usize, fails: bool) {
         let fetch = self.fetches.swap_remove(at);
         if fails {
-            self.worker.fetch_failed(fetch.task, &mut self.commands);
+            self.worker.fetch_failed(&fetch, &mut self.commands);
         } else if self
             .worker
-            .fetched(fetch.task, fetch.nbytes, &mut self.commands)
+            .fetched(&fetch, fetch.nbytes, &mut self.commands)
         {
             self.memory.insert(fetch.task, fetch.nbytes);
         }

@@ -1,110 +1,188 @@
-//! A client: random graphs, and what came of the blocks it wants.
+//! A client: submits a graph, waits, fetches, compares, releases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use bytes::Bytes;
-use rask_proto::{Blocks, FromClient, LayerSpec, Packed, RefColumns, Submit, ToClient};
+use rask_graph::Graph;
+use rask_proto::{Blocks, FetchFailed, FromClient, LayerSpec, Packed, Submit, ToClient};
 
-use crate::random::Random;
+use crate::graphs::Made;
+use crate::network::{Asked, LayerRef, Note};
 
-/// How a wanted block is.
+/// How far a wanted block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
+enum Status {
     Pending,
-    Finished,
-    Erred,
+    /// In memory, as the scheduler says, of this worker.
+    Finished(u32),
+    /// Asked of this worker.
+    Asked,
+    Failed,
+    Compared,
 }
 
-/// One client.
-#[derive(Default)]
+/// One client. Its numbers of layers are their positions in the graph, plus 1.
 pub(crate) struct SimClient {
-    submissions: u32,
-    pub wanted: BTreeMap<(u32, u32), Known>,
+    graph: Graph,
+    made: HashMap<(u32, u32), Made>,
+    wanted: BTreeMap<(u32, u32), Status>,
+    released: bool,
+}
+
+/// What a client wants to be done.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    pub(crate) tell: Vec<FromClient>,
+    /// By worker.
+    pub(crate) ask: BTreeMap<u32, Vec<Asked>>,
+    pub(crate) retry: bool,
 }
 
 impl SimClient {
-    /// A random graph of a few layers; every block of the last, and some of others, are wanted.
-    pub fn submit(&mut self, random: &mut Random) -> FromClient {
-        let first_number = self.submissions * 16 + 1;
-        self.submissions += 1;
-        let layer_count = 1 + random.below(5) as u32;
-        let mut layers: Vec<LayerSpec> = Vec::new();
-        for position in 0..layer_count {
-            let blocks = 1 + random.below(8) as u32;
-            let mut layer = LayerSpec {
-                name: format!("layer-{}-{position}", self.submissions),
-                grid: vec![blocks],
-                op: Some(Packed::new("sim", Bytes::new(), Vec::new())),
-                operation: format!("op-{}", random.below(3)),
-                id: first_number + position,
-                ..LayerSpec::default()
-            };
-            if position > 0 {
-                layer.refs = Some(references(&layers, blocks, random));
-            }
-            layers.push(layer);
+    pub(crate) fn new(graph: Graph, made: HashMap<(u32, u32), Made>) -> Self {
+        let wanted = graph.wanted.iter();
+        let wanted = wanted.map(|at| ((at.layer.0 + 1, at.block), Status::Pending));
+        SimClient {
+            wanted: wanted.collect(),
+            graph,
+            made,
+            released: false,
         }
-        let mut wanted = Blocks::default();
-        for (position, layer) in layers.iter().enumerate() {
-            let last = position + 1 == layers.len();
-            for block in 0..layer.grid[0] {
-                if last || random.chance(10) {
-                    wanted.push(position as u32, block);
-                    self.wanted.insert((layer.id, block), Known::Pending);
-                }
-            }
-        }
+    }
+
+    pub(crate) fn submit(&self) -> FromClient {
+        let layers = self.graph.layers.iter().enumerate();
+        let layers = layers.map(|(index, layer)| LayerSpec {
+            id: index as u32 + 1,
+            operation: "simulated".to_owned(),
+            op: Some(Packed::default()),
+            ..LayerSpec::from_layer(layer)
+        });
+        let wanted = self.graph.wanted.iter();
         FromClient::Submit(Submit {
-            layers,
-            wanted: Some(wanted),
-            retries: random.below(3) as u32,
+            layers: layers.collect(),
+            wanted: Some(wanted.map(|at| (at.layer.0, at.block)).collect()),
             ..Submit::default()
         })
     }
 
-    /// Lets go of one block, if there is one.
-    pub fn release(&mut self, random: &mut Random) -> Option<FromClient> {
-        let at = random.below(self.wanted.len().max(1) as u64) as usize;
-        let key = *self.wanted.keys().nth(at)?;
-        self.wanted.remove(&key);
-        Some(FromClient::Release(Blocks::from_iter([key])))
+    pub(crate) fn on_message(&mut self, message: ToClient, wishes: &mut Wishes) {
+        match message {
+            ToClient::Finished(finished) => {
+                let keys = finished.blocks.iter().flat_map(Blocks::iter);
+                for (key, &worker) in keys.zip(&finished.workers) {
+                    assert!(self.made_of(key).is_some(), "{key:?} should have failed");
+                    self.advance(key, Status::Finished(worker));
+                }
+            }
+            ToClient::Lost(blocks) => {
+                blocks
+                    .iter()
+                    .for_each(|key| self.advance(key, Status::Pending));
+            }
+            ToClient::Erred(erred) => {
+                for key in erred.blocks.iter().flat_map(Blocks::iter) {
+                    assert!(
+                        self.made_of(key).is_none(),
+                        "{key:?} should not have failed"
+                    );
+                    self.advance(key, Status::Failed);
+                }
+            }
+            ToClient::Rejected(rejected) => panic!("rejected: {}", rejected.reason),
+            ToClient::Cancelled(_) => panic!("nobody cancels"),
+            ToClient::Peers(_) | ToClient::Answer(_) => {}
+        }
+        self.ask(wishes);
     }
 
-    /// Takes note of news.
-    pub fn on_message(&mut self, message: ToClient) {
-        let (blocks, known) = match message {
-            ToClient::Finished(finished) => (finished.blocks, Known::Finished),
-            ToClient::Erred(erred) => (erred.blocks, Known::Erred),
-            ToClient::Lost(blocks) => (Some(blocks), Known::Pending),
-            _ => return,
-        };
-        for key in blocks.iter().flat_map(Blocks::iter) {
-            if let Some(entry) = self.wanted.get_mut(&key) {
-                *entry = known;
+    fn made_of(&self, (layer, block): (u32, u32)) -> Made {
+        self.made[&(layer - 1, block)]
+    }
+
+    fn advance(&mut self, key: (u32, u32), status: Status) {
+        if let Some(entry) = self.wanted.get_mut(&key)
+            && *entry != Status::Compared
+        {
+            *entry = status;
+        }
+    }
+
+    /// Asks workers for what is there.
+    pub(crate) fn ask(&mut self, wishes: &mut Wishes) {
+        for (&(layer, block), status) in &mut self.wanted {
+            if let Status::Finished(worker) = *status {
+                let name = &self.graph.layers[layer as usize - 1].name;
+                wishes.ask.entry(worker).or_default().push(Asked {
+                    layer: LayerRef::Name(name.to_string()),
+                    block,
+                    note: Note::Layer(layer),
+                });
+                *status = Status::Asked;
             }
         }
     }
 
-    /// Whether nothing is pending.
-    pub fn is_done(&self) -> bool {
-        self.wanted.values().all(|known| *known != Known::Pending)
-    }
-}
-
-/// Each block needs up to four blocks of earlier layers.
-fn references(earlier: &[LayerSpec], blocks: u32, random: &mut Random) -> RefColumns {
-    let mut refs = RefColumns {
-        offsets: vec![0],
-        ..RefColumns::default()
-    };
-    for _ in 0..blocks {
-        for _ in 0..random.below(5) {
-            let layer = random.below(earlier.len() as u64) as u32;
-            let count = earlier[layer as usize].grid[0];
-            refs.layers.push(layer);
-            refs.blocks.push(random.below(u64::from(count)) as u32);
+    /// A worker answered, or is gone.
+    pub(crate) fn on_given(
+        &mut self,
+        worker: u32,
+        keys: &[Asked],
+        values: &[Option<(u64, u64)>],
+        wishes: &mut Wishes,
+    ) {
+        let mut failed = Blocks::default();
+        for (asked, value) in keys.iter().zip(values) {
+            let Note::Layer(layer) = asked.note else {
+                unreachable!("a client's note");
+            };
+            let key = (layer, asked.block);
+            match value {
+                Some((value, _)) => {
+                    assert_eq!(Some(*value), self.made_of(key), "a wrong value of {key:?}");
+                    self.advance(key, Status::Compared);
+                }
+                None => {
+                    failed.push(key.0, key.1);
+                    if self.wanted.get(&key) == Some(&Status::Asked) {
+                        self.advance(key, Status::Pending);
+                    }
+                }
+            }
         }
-        refs.offsets.push(refs.blocks.len() as u32);
+        if !failed.is_empty() && !self.released {
+            wishes.tell.push(FromClient::FetchFailed(FetchFailed {
+                blocks: Some(failed),
+                worker,
+            }));
+            wishes.retry = true;
+        }
+        self.release_if_done(wishes);
     }
-    refs
+
+    /// Whether every wanted block was compared, or failed as it had to.
+    pub(crate) fn is_done(&self) -> bool {
+        let mut statuses = self.wanted.values();
+        statuses.all(|status| matches!(status, Status::Compared | Status::Failed))
+    }
+
+    pub(crate) fn release_if_done(&mut self, wishes: &mut Wishes) {
+        if self.released || !self.is_done() {
+            return;
+        }
+        self.released = true;
+        let keys = self.wanted.keys().copied().collect();
+        wishes.tell.push(FromClient::Release(keys));
+        let layers = (1..=self.graph.layers.len() as u32).map(|layer| (layer, 0));
+        wishes.tell.push(FromClient::ForgetLayers(layers.collect()));
+    }
+
+    /// What is not done yet, for messages.
+    pub(crate) fn describe(&self) -> String {
+        let open = self.wanted.iter();
+        let open: Vec<_> = open
+            .filter(|(_, status)| !matches!(status, Status::Compared | Status::Failed))
+            .take(5)
+            .collect();
+        format!("{open:?}")
+    }
 }

@@ -1,14 +1,22 @@
-//! Deterministic simulator of a cluster.
+//! A cluster in one thread: the scheduler's and the workers' real state machines, with a pretended
+//! clock, network and disk, and faults drawn from a seed. The same seed gives the same run.
 //!
-//! [`simulate`] runs the real machines of scheduler (`rask-sched`) and workers (`rask-exec`) in one
-//! thread, over a virtual network with delays, with crashes, failing tasks and impatient clients,
-//! all chosen by a seed: the same seed gives the same run. After every event the scheduler's
-//! invariants are checked, and at the end that every wanted block is in some memory or failed for
-//! its reason.
+//! [`simulate`] runs random graphs of several clients while workers die, stop for a while, are
+//! replaced, fail to hand values over, and while tasks raise and clients leave. After every event
+//! the machines' invariants are checked; at the end every value that a client still wanted has been
+//! compared with what it must be, and nothing is left anywhere.
+//!
+//! * `network`: what happens when; messages arrive in the order sent, after a random time.
+//! * `worker`, `client`: pretended shells around the machine of a worker, and in place of users.
+//! * `faults`: what goes wrong, and when.
 
 mod client;
+mod faults;
+mod graphs;
+mod network;
 mod random;
+mod simulation;
 mod worker;
-mod world;
 
-pub use world::{Faults, Outcome, simulate};
+pub use faults::Faults;
+pub use simulation::{Report, Settings, simulate};

@@ -1,94 +1,104 @@
-//! A worker: the real machine, with values that are only their sizes.
+//! A worker without threads, sockets and values: what it would do takes a random time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
-use rask_exec::{Assignment, Command, Event, Fetch, Job, Limits, Pull, Source, TaskId, Worker};
-use rask_proto::{
-    Assign, Blocks, FromWorker, InlineBuilder, Missing, TaskErred, TasksFinished, ToWorker,
-};
+use rask_exec::{Assignment, Command, Event, Job, Limits, Pull, Source, TaskId};
+use rask_proto::{Assign, Blocks, FromWorker, Missing, TaskErred, TasksFinished, ToWorker};
 
-/// A block by the scheduler's number of its layer.
-pub(crate) type Key = (u32, u32);
+use crate::Faults;
+use crate::graphs::{identity, make, nbytes, raises};
+use crate::network::{Asked, LayerRef, Note};
+use crate::random::Random;
 
-/// Bytes of every value.
-const VALUE_BYTES: u64 = 1000;
-
-/// One worker.
+/// One worker process.
 pub(crate) struct SimWorker {
-    pub number: u32,
-    pub thread_count: u32,
-    machine: Worker,
+    number: u32,
+    threads: u32,
+    busy: u32,
+    tasks: rask_exec::Worker,
+    layers: HashMap<u32, String>,
+    /// Values by slot.
+    memory: BTreeMap<TaskId, u64>,
+    disk: BTreeMap<TaskId, u64>,
     commands: Vec<Command>,
-    /// Tasks running, by slot.
-    running: BTreeMap<TaskId, Key>,
-    held: BTreeSet<Key>,
+    /// Most bytes held at a time.
+    pub(crate) held_most: u64,
 }
 
-/// What a worker wants of the world.
+/// What a worker wants to be done.
 #[derive(Default)]
-pub(crate) struct Wishes {
-    pub messages: Vec<FromWorker>,
-    /// Tasks that begin now.
-    pub starts: Vec<(TaskId, Key)>,
-    pub fetches: Vec<Fetch>,
+pub(crate) struct Effects {
+    pub(crate) tell: Vec<FromWorker>,
+    pub(crate) jobs: Vec<Job>,
+    /// By holder.
+    pub(crate) ask: BTreeMap<u32, Vec<Asked>>,
 }
 
 impl SimWorker {
-    /// A worker without tasks.
-    pub fn new(number: u32, thread_count: u32) -> Self {
+    pub(crate) fn new(number: u32, threads: u32, budget: Option<u64>) -> Self {
         SimWorker {
             number,
-            thread_count,
-            machine: Worker::new(Limits {
-                memory_bytes_max: None,
+            threads,
+            busy: 0,
+            tasks: rask_exec::Worker::new(Limits {
+                memory_bytes_max: budget,
                 spill_bytes_min: 0,
             }),
+            layers: HashMap::new(),
+            memory: BTreeMap::new(),
+            disk: BTreeMap::new(),
             commands: Vec::new(),
-            running: BTreeMap::new(),
-            held: BTreeSet::new(),
+            held_most: 0,
         }
     }
 
-    /// Whether the value is here.
-    pub fn holds(&self, key: Key) -> bool {
-        self.held.contains(&key)
-    }
-
-    /// A message of the scheduler.
-    pub fn on_message(&mut self, message: ToWorker) -> Wishes {
-        let mut wishes = Wishes::default();
+    pub(crate) fn on_message(&mut self, message: ToWorker, effects: &mut Effects) {
         match message {
-            ToWorker::Assign(assign) => self.on_assign(&assign, &mut wishes),
+            ToWorker::Layer(layer) => {
+                self.layers.insert(layer.id, layer.name);
+            }
+            ToWorker::Assign(assign) => self.on_assign(assign, effects),
             ToWorker::Unassign(blocks) => {
                 for key in blocks.iter() {
-                    self.machine.cancel(number_of(key), &mut self.commands);
-                    self.obey(&mut wishes);
+                    self.tasks.cancel(number_of(key), &mut self.commands);
+                    self.obey(effects, None);
                 }
             }
             ToWorker::Free(blocks) => {
                 for key in blocks.iter() {
-                    self.machine.free(number_of(key), &mut self.commands);
-                    self.obey(&mut wishes);
+                    self.tasks.free(number_of(key), &mut self.commands);
+                    self.obey(effects, None);
                 }
             }
-            ToWorker::GiveBack(wish) => self.on_give_back(wish.count, &mut wishes),
-            _ => {}
+            ToWorker::ForgetLayers(blocks) => {
+                for (layer, _) in blocks.iter() {
+                    self.layers.remove(&layer);
+                }
+            }
+            ToWorker::Welcome(_)
+            | ToWorker::Peers(_)
+            | ToWorker::Pages(_)
+            | ToWorker::Replicate(_)
+            | ToWorker::Shutdown(_) => {}
         }
-        self.pull(&mut wishes);
-        wishes
+        self.pull(effects);
     }
 
-    fn on_assign(&mut self, assign: &Assign, wishes: &mut Wishes) {
-        let inputs: Vec<Key> = assign.inputs.iter().flat_map(Blocks::iter).collect();
+    fn on_assign(&mut self, assign: Assign, effects: &mut Effects) {
+        let tasks = assign.tasks.unwrap_or_default();
+        let inputs: Vec<(u32, u32)> = assign.inputs.iter().flat_map(Blocks::iter).collect();
         let mut next = 0;
-        let tasks = assign.tasks.iter().flat_map(Blocks::iter);
-        for (at, key) in tasks.enumerate() {
+        for (at, key) in tasks.iter().enumerate() {
+            assert!(
+                self.layers.contains_key(&key.0),
+                "a task of an unknown layer"
+            );
             let range = next..next + assign.input_counts[at] as usize;
             next = range.end;
             let sources = range.map(|entry| Source {
                 key: number_of(inputs[entry]),
                 nbytes: assign.input_nbytes[entry],
-                holder: Some(assign.holders[entry]).filter(|holder| *holder != self.number),
+                holder: Some(assign.holders[entry]).filter(|&holder| holder != self.number),
             });
             let assignment = Assignment {
                 key: number_of(key),
@@ -98,171 +108,254 @@ impl SimWorker {
                 predicted_bytes: None,
                 inputs: sources.collect(),
             };
-            self.machine.assign(assignment, &mut self.commands);
-            self.obey(wishes);
+            self.tasks.assign(assignment, &mut self.commands);
+            self.obey(effects, Some(self.number));
         }
     }
 
-    fn on_give_back(&mut self, count: u32, wishes: &mut Wishes) {
-        let mut jobs = Vec::new();
-        while jobs.len() < count as usize {
-            let job = self.machine.pull(Pull::Any, &mut self.commands);
-            self.obey(wishes);
-            match job {
-                Some(Job::Run { task }) => jobs.push(task),
-                _ => break,
+    /// A job came to its end.
+    pub(crate) fn on_job_end(
+        &mut self,
+        job: Job,
+        random: &mut Random,
+        faults: &Faults,
+        effects: &mut Effects,
+    ) {
+        self.busy -= 1;
+        match job {
+            Job::Run { task } => self.on_task_end(task, faults, effects),
+            Job::Spill { task } if random.chance(faults.spill_failing_percent) => {
+                let event = Event::SpillFailed { task };
+                self.tasks.handle(event, &mut self.commands);
+            }
+            Job::Spill { task } => {
+                self.disk.insert(task, self.memory[&task]);
+                let event = Event::Spilled { task };
+                self.tasks.handle(event, &mut self.commands);
+            }
+            Job::Unspill { task } => {
+                self.memory.insert(task, self.disk[&task]);
+                let event = Event::Unspilled { task };
+                self.tasks.handle(event, &mut self.commands);
             }
         }
-        let keys: Vec<u64> = jobs.iter().map(|&task| self.machine.key_of(task)).collect();
-        for task in jobs {
-            self.machine
-                .return_job(Job::Run { task }, &mut self.commands);
-            self.obey(wishes);
-        }
-        for &key in &keys {
-            self.machine.cancel(key, &mut self.commands);
-            self.obey(wishes);
-        }
-        wishes.messages.push(FromWorker::Missing(Missing {
-            tasks: Some(keys.into_iter().map(key_of).collect()),
-            ..Missing::default()
-        }));
+        self.obey(effects, None);
+        self.pull(effects);
     }
 
-    /// A task ended after so many microseconds.
-    pub fn on_ended(&mut self, slot: TaskId, fails: bool, micros: u32) -> Wishes {
-        let mut wishes = Wishes::default();
-        let Some(key) = self.running.remove(&slot) else {
-            return wishes;
-        };
-        let cancelled = self.machine.is_cancelled(slot);
-        let event = if fails {
-            Event::Failed { task: slot }
-        } else {
-            self.held.insert(key);
-            Event::Finished {
-                task: slot,
-                nbytes: VALUE_BYTES,
-                nanos: u64::from(micros) * 1000,
+    fn on_task_end(&mut self, task: TaskId, faults: &Faults, effects: &mut Effects) {
+        let (layer, block) = key_of(self.tasks.key_of(task));
+        let cancelled = self.tasks.is_cancelled(task);
+        let name = self.layers.get(&layer).cloned().unwrap_or_default();
+        let identity = identity(&name, block);
+        if raises(identity, faults.raising_percent) {
+            self.tasks
+                .handle(Event::Failed { task }, &mut self.commands);
+            if !cancelled {
+                effects.tell.push(FromWorker::Erred(TaskErred {
+                    layer,
+                    block,
+                    failure: Some(rask_proto::Failure::default()),
+                    reschedule: false,
+                }));
             }
+            return;
+        }
+        let inputs = self.tasks.inputs(task).iter();
+        let value = make(identity, inputs.map(|input| self.memory[input]));
+        self.memory.insert(task, value);
+        let event = Event::Finished {
+            task,
+            nbytes: nbytes(identity),
+            nanos: 1000,
         };
-        self.machine.handle(event, &mut self.commands);
+        self.tasks.handle(event, &mut self.commands);
         self.commands
-            .retain(|command| !matches!(command, Command::Report { task } if *task == slot));
-        self.obey(&mut wishes);
+            .retain(|command| !matches!(command, Command::Report { task: t } if *t == task));
         if !cancelled {
-            wishes.messages.push(match fails {
-                true => erred(key),
-                false => finished(key, micros),
+            effects
+                .tell
+                .push(finished([((layer, block), nbytes(identity))]));
+        }
+    }
+
+    /// Values came from a peer, or did not.
+    pub(crate) fn on_given(
+        &mut self,
+        holder: u32,
+        keys: &[Asked],
+        values: &[Option<(u64, u64)>],
+        effects: &mut Effects,
+    ) {
+        let mut fetched = Blocks::default();
+        let mut failed = Vec::new();
+        for (asked, value) in keys.iter().zip(values) {
+            let Note::Fetch(fetch) = asked.note else {
+                unreachable!("a worker's note");
+            };
+            match *value {
+                None => failed.push(fetch),
+                Some((value, nbytes)) => {
+                    if self.tasks.fetched(&fetch, nbytes, &mut self.commands) {
+                        self.memory.insert(fetch.task, value);
+                        let key = key_of(fetch.key);
+                        fetched.push(key.0, key.1);
+                    }
+                    self.commands
+                        .retain(|c| !matches!(c, Command::Report { task } if *task == fetch.task));
+                    self.obey(effects, None);
+                }
+            }
+        }
+        if !fetched.is_empty() {
+            effects.tell.push(FromWorker::Fetched(fetched));
+        }
+        let mut missing = Missing::default();
+        for fetch in failed {
+            self.tasks.fetch_failed(&fetch, &mut self.commands);
+            let key = key_of(fetch.key);
+            missing.inputs.get_or_insert_default().push(key.0, key.1);
+            missing.holders.push(holder);
+            self.collect_given_back(&mut missing, effects);
+        }
+        if missing.inputs.is_some() {
+            effects.tell.push(FromWorker::Missing(missing));
+        }
+        self.pull(effects);
+    }
+
+    fn collect_given_back(&mut self, missing: &mut Missing, effects: &mut Effects) {
+        for command in &self.commands {
+            if let Command::GiveBack { task, .. } = command {
+                let (layer, block) = key_of(self.tasks.key_of(*task));
+                missing.tasks.get_or_insert_default().push(layer, block);
+            }
+        }
+        self.commands
+            .retain(|command| !matches!(command, Command::GiveBack { .. }));
+        self.obey(effects, None);
+    }
+
+    /// A peer or a client asks for values. Some are refused.
+    pub(crate) fn give(
+        &self,
+        keys: &[Asked],
+        random: &mut Random,
+        refused_percent: u64,
+    ) -> Vec<Option<(u64, u64)>> {
+        let found = keys.iter().map(|asked| {
+            let layer = match &asked.layer {
+                LayerRef::Number(number) => *number,
+                LayerRef::Name(name) => *self.layers.iter().find(|(_, known)| *known == name)?.0,
+            };
+            let slot = self.tasks.find(number_of((layer, asked.block)))?;
+            if random.chance(refused_percent) {
+                return None;
+            }
+            let value = self.memory.get(&slot).or_else(|| self.disk.get(&slot));
+            Some((*value?, self.tasks.nbytes_of(slot)))
+        });
+        found.collect()
+    }
+
+    /// Takes jobs and fetches as long as there are threads.
+    fn pull(&mut self, effects: &mut Effects) {
+        while self.busy < self.threads {
+            let job = self.tasks.pull(Pull::Any, &mut self.commands);
+            self.obey(effects, None);
+            let Some(job) = job else { break };
+            self.check_job(&job);
+            self.busy += 1;
+            effects.jobs.push(job);
+        }
+        while let Some(fetch) = self.tasks.pull_fetch(&mut self.commands) {
+            self.obey(effects, None);
+            let (layer, block) = key_of(fetch.key);
+            effects.ask.entry(fetch.holder).or_default().push(Asked {
+                layer: LayerRef::Number(layer),
+                block,
+                note: Note::Fetch(fetch),
             });
         }
-        self.pull(&mut wishes);
-        wishes
+        self.obey(effects, None);
+        self.tasks.check_invariants();
+        let held = self.tasks.machine().held_bytes();
+        self.held_most = self.held_most.max(held);
     }
 
-    /// An answer of a peer, or none.
-    pub fn on_fetch_ended(&mut self, fetch: Fetch, came: bool) -> Wishes {
-        let mut wishes = Wishes::default();
-        if came {
-            let kept = self
-                .machine
-                .fetched(fetch.task, VALUE_BYTES, &mut self.commands);
-            if kept {
-                self.held.insert(key_of(fetch.key));
+    fn check_job(&self, job: &Job) {
+        match job {
+            Job::Run { task } => {
+                for input in self.tasks.inputs(*task) {
+                    assert!(self.memory.contains_key(input), "an input is not in memory");
+                }
             }
-            self.obey(&mut wishes);
-        } else {
-            self.machine.fetch_failed(fetch.task, &mut self.commands);
-            let tasks = self.obey(&mut wishes);
-            wishes.messages.push(FromWorker::Missing(Missing {
-                tasks: Some(tasks.into_iter().collect()),
-                inputs: Some(Blocks::from_iter([key_of(fetch.key)])),
-                holders: vec![fetch.holder],
-            }));
+            Job::Spill { task } => assert!(self.memory.contains_key(task)),
+            Job::Unspill { task } => assert!(self.disk.contains_key(task)),
         }
-        self.pull(&mut wishes);
-        wishes
     }
 
-    /// Starts tasks and fetches as far as there are threads.
-    fn pull(&mut self, wishes: &mut Wishes) {
-        while self.running.len() < self.thread_count as usize {
-            let job = self.machine.pull(Pull::Any, &mut self.commands);
-            self.obey(wishes);
-            let Some(Job::Run { task }) = job else { break };
-            let key = key_of(self.machine.key_of(task));
-            self.running.insert(task, key);
-            wishes.starts.push((task, key));
-        }
-        while let Some(fetch) = self.machine.pull_fetch(&mut self.commands) {
-            self.obey(wishes);
-            wishes.fetches.push(fetch);
-        }
-        self.obey(wishes);
-        self.machine.check_invariants();
-    }
-
-    /// Carries out what the machine says; returns the tasks given back.
-    fn obey(&mut self, wishes: &mut Wishes) -> Vec<Key> {
-        let mut given_back = Vec::new();
-        let mut lacking = Missing::default();
+    /// Does what the machine says. `lacking` is who should have had what cannot be had.
+    fn obey(&mut self, effects: &mut Effects, lacking: Option<u32>) {
         for command in std::mem::take(&mut self.commands) {
             match command {
                 Command::Drop { task } => {
-                    self.held.remove(&key_of(self.machine.key_of(task)));
+                    self.memory.remove(&task);
+                    self.disk.remove(&task);
                 }
-                Command::Evict { .. } => {}
+                Command::Evict { task } => {
+                    assert!(self.disk.contains_key(&task), "a value would be lost");
+                    self.memory.remove(&task);
+                }
                 Command::Report { task } => {
-                    let key = key_of(self.machine.key_of(task));
-                    wishes
-                        .messages
-                        .push(FromWorker::Fetched(Blocks::from_iter([key])));
+                    let key = key_of(self.tasks.key_of(task));
+                    effects
+                        .tell
+                        .push(finished([(key, self.tasks.nbytes_of(task))]));
                 }
                 Command::GiveBack { task, input } => {
-                    let task = key_of(self.machine.key_of(task));
-                    let input = key_of(input);
-                    given_back.push(task);
-                    let inputs = lacking.inputs.get_or_insert_default();
-                    inputs.push(input.0, input.1);
-                    lacking.holders.push(self.number);
+                    let task = key_of(self.tasks.key_of(task));
+                    effects.tell.push(FromWorker::Missing(Missing {
+                        tasks: Some([task].into_iter().collect()),
+                        inputs: Some([key_of(input)].into_iter().collect()),
+                        holders: lacking.into_iter().collect(),
+                    }));
                 }
             }
         }
-        if !given_back.is_empty() {
-            lacking.tasks = Some(given_back.iter().copied().collect());
-            wishes.messages.push(FromWorker::Missing(lacking));
-        }
-        given_back
+    }
+
+    /// Panics if anything is left.
+    pub(crate) fn check_empty(&self) {
+        assert_eq!(
+            self.tasks.key_count(),
+            0,
+            "worker {} knows keys",
+            self.number
+        );
+        assert!(
+            self.memory.is_empty() && self.disk.is_empty(),
+            "values are left"
+        );
+        assert_eq!(self.tasks.machine().held_bytes(), 0);
+        assert_eq!(self.busy, 0);
     }
 }
 
-fn finished((layer, block): Key, micros: u32) -> FromWorker {
-    let mut inline = InlineBuilder::default();
-    inline.push_none();
+fn finished(tasks: impl IntoIterator<Item = ((u32, u32), u64)>) -> FromWorker {
+    let (blocks, nbytes): (Vec<(u32, u32)>, Vec<u64>) = tasks.into_iter().unzip();
     FromWorker::Finished(TasksFinished {
-        blocks: Some(Blocks::from_iter([(layer, block)])),
-        nbytes: vec![VALUE_BYTES],
-        duration_micros: vec![micros],
-        inline: Some(inline.finish()),
+        duration_micros: vec![1; nbytes.len()],
+        blocks: Some(blocks.into_iter().collect()),
+        nbytes,
+        inline: None,
     })
 }
 
-fn erred((layer, block): Key) -> FromWorker {
-    FromWorker::Erred(TaskErred {
-        layer,
-        block,
-        failure: Some(rask_proto::Failure {
-            message: "it fails".to_owned(),
-            ..rask_proto::Failure::default()
-        }),
-        reschedule: false,
-    })
-}
-
-fn number_of((layer, block): Key) -> u64 {
+pub(crate) fn number_of((layer, block): (u32, u32)) -> u64 {
     u64::from(layer) << 32 | u64::from(block)
 }
 
-fn key_of(number: u64) -> Key {
+pub(crate) fn key_of(number: u64) -> (u32, u32) {
     ((number >> 32) as u32, number as u32)
 }

@@ -1,63 +1,116 @@
-//! Many seeds; `RASK_SIM_SEEDS` runs more of them, `RASK_SIM_SEED` one alone.
+//! Many seeds, alone and with each fault and with all of them.
 
-use rask_sim::{Faults, simulate};
+use rask_sim::{Faults, Report, Settings, simulate};
 
-fn seeds() -> std::ops::Range<u64> {
-    let read = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    match read("RASK_SIM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..read("RASK_SIM_SEEDS").unwrap_or(2000),
+const SETTINGS: Settings = Settings {
+    workers: 3,
+    threads: 2,
+    memory_bytes_max: None,
+    clients: 2,
+    layers: 6,
+    blocks: 12,
+    faults: Faults {
+        deaths: 0,
+        pauses: 0,
+        refused_percent: 0,
+        raising_percent: 0,
+        spill_failing_percent: 0,
+        leaving_percent: 0,
+    },
+    happenings_max: 200_000,
+};
+
+/// Runs the seeds and returns the sum of their reports. A failing seed is named.
+fn run_seeds(seeds: std::ops::Range<u64>, settings: &Settings) -> Report {
+    let mut sum = Report::default();
+    for seed in seeds {
+        let report = std::panic::catch_unwind(|| simulate(seed, settings))
+            .unwrap_or_else(|_| panic!("seed {seed} fails with {settings:?}"));
+        sum.tasks_run += report.tasks_run;
+        sum.values_spilled += report.values_spilled;
+        sum.values_fetched += report.values_fetched;
+        sum.workers_died += report.workers_died;
+        sum.held_most = sum.held_most.max(report.held_most);
     }
-}
-
-fn run(faults: Faults) -> (usize, usize) {
-    let outcomes = seeds().map(|seed| match simulate(seed, faults) {
-        Ok(outcome) => (outcome.finished, outcome.erred),
-        Err(broken) => panic!("{broken}"),
-    });
-    outcomes.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    sum
 }
 
 #[test]
-fn without_faults_everything_finishes() {
-    let (finished, erred) = run(Faults {
-        crash: 0,
-        task_fails: 0,
-        release: 0,
-    });
-    assert!(finished > 0);
-    assert_eq!(erred, 0);
+fn without_faults() {
+    let report = run_seeds(0..300, &SETTINGS);
+    assert!(report.values_fetched > 0 && report.tasks_run > 0);
 }
 
 #[test]
-fn crashes_lose_nothing() {
-    let (finished, erred) = run(Faults {
-        crash: 100,
-        task_fails: 0,
-        release: 50,
-    });
-    assert!(finished > 0);
-    assert_eq!(erred, 0);
+fn the_same_seed_gives_the_same_run() {
+    let settings = everything();
+    let (first, second) = (simulate(5, &settings), simulate(5, &settings));
+    assert_eq!(first.happenings, second.happenings);
+    assert_eq!(first.micros, second.micros);
 }
 
 #[test]
-fn failures_and_crashes_end() {
-    let (finished, erred) = run(Faults {
-        crash: 80,
-        task_fails: 3,
-        release: 100,
-    });
-    assert!(finished > 0 && erred > 0);
-}
-
-#[test]
-fn a_seed_gives_the_same_run() {
-    let faults = Faults {
-        crash: 100,
-        task_fails: 3,
-        release: 100,
+fn with_little_memory() {
+    let settings = Settings {
+        memory_bytes_max: Some(3000),
+        ..SETTINGS
     };
-    for seed in 0..50 {
-        assert_eq!(simulate(seed, faults), simulate(seed, faults));
+    let report = run_seeds(0..300, &settings);
+    assert!(report.values_spilled > 0);
+}
+
+#[test]
+fn with_dying_workers() {
+    let faults = Faults {
+        deaths: 5,
+        ..SETTINGS.faults
+    };
+    let report = run_seeds(0..300, &Settings { faults, ..SETTINGS });
+    assert!(report.workers_died > 0);
+}
+
+#[test]
+fn with_pauses_and_refusals() {
+    let faults = Faults {
+        pauses: 5,
+        refused_percent: 20,
+        ..SETTINGS.faults
+    };
+    run_seeds(0..300, &Settings { faults, ..SETTINGS });
+}
+
+#[test]
+fn with_raising_tasks_and_leaving_clients() {
+    let faults = Faults {
+        raising_percent: 5,
+        leaving_percent: 40,
+        ..SETTINGS.faults
+    };
+    let settings = Settings {
+        clients: 4,
+        faults,
+        ..SETTINGS
+    };
+    run_seeds(0..300, &settings);
+}
+
+fn everything() -> Settings {
+    Settings {
+        memory_bytes_max: Some(5000),
+        clients: 3,
+        faults: Faults {
+            deaths: 4,
+            pauses: 3,
+            refused_percent: 5,
+            raising_percent: 2,
+            spill_failing_percent: 10,
+            leaving_percent: 20,
+        },
+        ..SETTINGS
     }
+}
+
+#[test]
+fn with_everything() {
+    run_seeds(0..600, &everything());
 }

@@ -237,7 +237,7 @@ impl Core {
     pub fn on_fetched(&mut self, fetch: &Fetch, packed: Packed, effects: &mut Effects) {
         let nbytes = packed.nbytes();
         let value: ValueRef = Arc::new(Fetched(packed));
-        if self.tasks.fetched(fetch.task, nbytes, &mut self.commands) {
+        if self.tasks.fetched(fetch, nbytes, &mut self.commands) {
             self.slots.put(fetch.task, value);
         }
         self.obey(effects, &mut Vec::new());
@@ -251,7 +251,7 @@ impl Core {
         effects: &mut Effects,
     ) -> Missing {
         for fetch in fetches {
-            self.tasks.fetch_failed(fetch.task, &mut self.commands);
+            self.tasks.fetch_failed(fetch, &mut self.commands);
             self.obey(effects, &mut Vec::new());
         }
         let inputs = fetches.iter().map(|fetch| key_of(fetch.key)).collect();

@@ -1,0 +1,18 @@
+//! What goes wrong.
+
+/// How much goes wrong in a simulation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// Workers that die; each is replaced by another after a while.
+    pub deaths: u32,
+    /// Workers that stand still for up to a second and go on.
+    pub pauses: u32,
+    /// Of 100 values asked of a peer, how many it does not hand over although it has them.
+    pub refused_percent: u64,
+    /// Of 100 tasks, how many raise.
+    pub raising_percent: u64,
+    /// Of 100 spills, how many fail.
+    pub spill_failing_percent: u64,
+    /// Of 100 clients, how many leave before they have what they want.
+    pub leaving_percent: u64,
+}

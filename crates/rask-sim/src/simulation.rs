@@ -1,0 +1,389 @@
+//! One simulation: the parties, and the loop that lets things happen.
+
+use std::collections::BTreeMap;
+
+use rask_exec::Job;
+use rask_proto::Register;
+use rask_sched::{ClientId, Command, Event, Scheduler, Time, WorkerId};
+
+use crate::Faults;
+use crate::client::{SimClient, Wishes};
+use crate::graphs::{evaluate, random_graph};
+use crate::network::{Asked, Happening, Message, Network, Party};
+use crate::random::Random;
+use crate::worker::{Effects, SimWorker};
+
+/// How large a simulation is.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub workers: u32,
+    /// Of each worker.
+    pub threads: u32,
+    /// Of each worker.
+    pub memory_bytes_max: Option<u64>,
+    pub clients: u32,
+    /// Most layers of a graph, and most blocks of a layer.
+    pub layers: u64,
+    pub blocks: u64,
+    pub faults: Faults,
+    /// More happenings than this are taken for a standstill.
+    pub happenings_max: u64,
+}
+
+/// What came of a simulation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    pub happenings: u64,
+    /// Simulated time.
+    pub micros: u64,
+    pub tasks_run: u64,
+    pub values_spilled: u64,
+    pub values_fetched: u64,
+    pub workers_died: u64,
+    /// Most bytes held by any worker at a time.
+    pub held_most: u64,
+}
+
+/// Runs random graphs on a pretended cluster.
+///
+/// # Panics
+///
+/// If an invariant does not hold, a client gets a wrong value, work stands still, or anything is
+/// left over at the end.
+pub fn simulate(seed: u64, settings: &Settings) -> Report {
+    let mut simulation = Simulation::new(seed, *settings);
+    simulation.run();
+    simulation.check_end();
+    simulation.report
+}
+
+struct Simulation {
+    settings: Settings,
+    random: Random,
+    network: Network,
+    scheduler: Scheduler,
+    workers: BTreeMap<u32, SimWorker>,
+    clients: BTreeMap<u32, SimClient>,
+    next_worker: u32,
+    report: Report,
+}
+
+/// Faults come within this time, and a worker that died is replaced within it.
+const FAULT_MICROS: u64 = 50_000;
+
+impl Simulation {
+    fn new(seed: u64, settings: Settings) -> Self {
+        let mut random = Random::new(seed);
+        let latency = 1 + random.below(3000);
+        // With many deaths any task may be running on many workers that die.
+        let scheduler = Scheduler::new(rask_sched::Settings {
+            allowed_failures: u8::MAX,
+            ..rask_sched::Settings::default()
+        });
+        let mut simulation = Simulation {
+            settings,
+            random,
+            network: Network::new(latency),
+            scheduler,
+            workers: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            next_worker: 1,
+            report: Report::default(),
+        };
+        simulation.add_clients();
+        for _ in 0..settings.workers {
+            let micros = simulation.random.below(2000);
+            simulation.network.after(micros, Happening::WorkerJoins);
+        }
+        for _ in 0..settings.faults.deaths {
+            let micros = simulation.random.below(FAULT_MICROS);
+            simulation.network.after(micros, Happening::WorkerDies);
+        }
+        for _ in 0..settings.faults.pauses {
+            let micros = simulation.random.below(FAULT_MICROS);
+            simulation.network.after(micros, Happening::WorkerPauses);
+        }
+        simulation
+    }
+
+    /// All clients have the same layers and want different blocks of them.
+    fn add_clients(&mut self) {
+        let settings = self.settings;
+        let graph = random_graph(&mut self.random, settings.layers, settings.blocks);
+        for number in 1..=settings.clients {
+            let mut graph = graph.clone();
+            for layer in 0..graph.layers.len() as u32 {
+                let count = graph.layers[layer as usize].block_count() as u32;
+                for block in 0..count {
+                    if self.random.chance(30) {
+                        let layer = rask_graph::LayerId(layer);
+                        graph.wanted.push(rask_graph::Block { layer, block });
+                    }
+                }
+            }
+            let made = evaluate(&graph, settings.faults.raising_percent);
+            let client = SimClient::new(graph, made);
+            let party = Party::Client(number);
+            self.on_scheduler_event(Event::ClientJoined {
+                client: ClientId(number),
+            });
+            let submit = Message::FromClient(client.submit());
+            self.send(party, Party::Scheduler, submit);
+            self.clients.insert(number, client);
+            if self.random.chance(settings.faults.leaving_percent) {
+                let micros = self.random.below(FAULT_MICROS);
+                let leaves = Happening::ClientLeaves { client: number };
+                self.network.after(micros, leaves);
+            }
+        }
+    }
+
+    fn send(&mut self, from: Party, to: Party, message: Message) {
+        self.network.send(&mut self.random, from, to, message);
+    }
+
+    fn run(&mut self) {
+        while let Some(happening) = self.network.next() {
+            self.report.happenings += 1;
+            let limit = self.settings.happenings_max;
+            assert!(self.report.happenings < limit, "{}", self.describe());
+            match happening {
+                Happening::Arrives { from, to, message } => self.on_arrival(from, to, message),
+                Happening::JobEnds { worker, job } => self.on_job_end(worker, job),
+                Happening::ClientRetries { client } => {
+                    self.with_client(client, |client, wishes| client.ask(wishes));
+                }
+                Happening::ClientLeaves { client } => self.on_client_leaves(client),
+                Happening::WorkerDies => self.on_worker_dies(),
+                Happening::WorkerPauses => self.on_worker_pauses(),
+                Happening::WorkerJoins => self.on_worker_joins(),
+            }
+        }
+        self.report.micros = self.network.now;
+    }
+
+    fn on_arrival(&mut self, from: Party, to: Party, message: Message) {
+        match (from, to, message) {
+            (Party::Worker(number), Party::Scheduler, message) => {
+                let worker = WorkerId(number);
+                match message {
+                    Message::FromWorker(message) => {
+                        self.on_scheduler_event(Event::FromWorker { worker, message });
+                    }
+                    _ => self.on_scheduler_event(Event::WorkerLeft {
+                        worker,
+                        reason: "simulated".to_owned(),
+                    }),
+                }
+            }
+            (Party::Client(number), Party::Scheduler, message) => {
+                let client = ClientId(number);
+                match message {
+                    Message::FromClient(message) => {
+                        self.on_scheduler_event(Event::FromClient { client, message });
+                    }
+                    _ => self.on_scheduler_event(Event::ClientLeft { client }),
+                }
+            }
+            (_, Party::Worker(number), Message::ToWorker(message)) => {
+                self.with_worker(number, |worker, effects| {
+                    worker.on_message(message, effects)
+                });
+            }
+            (_, Party::Client(number), Message::ToClient(message)) => {
+                self.with_client(number, |client, wishes| {
+                    client.on_message(message, wishes);
+                    client.release_if_done(wishes);
+                });
+            }
+            (asker, Party::Worker(number), Message::Ask { keys }) => {
+                self.on_ask(asker, number, keys);
+            }
+            (Party::Worker(holder), to, Message::Given { keys, values }) => {
+                self.on_given(holder, to, &keys, &values);
+            }
+            (from, to, message) => unreachable!("{from:?} to {to:?}: {message:?}"),
+        }
+    }
+
+    fn on_ask(&mut self, asker: Party, number: u32, keys: Vec<Asked>) {
+        let refused = self.settings.faults.refused_percent;
+        let values = match self.workers.get(&number) {
+            Some(worker) => worker.give(&keys, &mut self.random, refused),
+            None => vec![None; keys.len()],
+        };
+        let message = Message::Given { keys, values };
+        self.send(Party::Worker(number), asker, message);
+    }
+
+    fn on_given(&mut self, holder: u32, to: Party, keys: &[Asked], values: &[Option<(u64, u64)>]) {
+        match to {
+            Party::Worker(number) => {
+                self.report.values_fetched += values.iter().flatten().count() as u64;
+                self.with_worker(number, |worker, effects| {
+                    worker.on_given(holder, keys, values, effects);
+                });
+            }
+            Party::Client(number) => self.with_client(number, |client, wishes| {
+                client.on_given(holder, keys, values, wishes);
+            }),
+            Party::Scheduler => unreachable!("the scheduler asks for no values"),
+        }
+    }
+
+    fn on_job_end(&mut self, number: u32, job: Job) {
+        let faults = self.settings.faults;
+        let mut random = self.random.clone();
+        self.random.next();
+        self.with_worker(number, |worker, effects| {
+            worker.on_job_end(job, &mut random, &faults, effects);
+        });
+    }
+
+    fn with_worker(&mut self, number: u32, body: impl FnOnce(&mut SimWorker, &mut Effects)) {
+        let Some(worker) = self.workers.get_mut(&number) else {
+            return;
+        };
+        let mut effects = Effects::default();
+        body(worker, &mut effects);
+        self.report.held_most = self.report.held_most.max(worker.held_most);
+        let party = Party::Worker(number);
+        for message in effects.tell {
+            self.send(party, Party::Scheduler, Message::FromWorker(message));
+        }
+        for (holder, keys) in effects.ask {
+            self.send(party, Party::Worker(holder), Message::Ask { keys });
+        }
+        for job in effects.jobs {
+            match job {
+                Job::Run { .. } => self.report.tasks_run += 1,
+                Job::Spill { .. } => self.report.values_spilled += 1,
+                Job::Unspill { .. } => {}
+            }
+            let micros = 1 + self.random.below(2000);
+            let worker = number;
+            self.network
+                .after(micros, Happening::JobEnds { worker, job });
+        }
+    }
+
+    fn with_client(&mut self, number: u32, body: impl FnOnce(&mut SimClient, &mut Wishes)) {
+        let Some(client) = self.clients.get_mut(&number) else {
+            return;
+        };
+        let mut wishes = Wishes::default();
+        body(client, &mut wishes);
+        let party = Party::Client(number);
+        for message in wishes.tell {
+            self.send(party, Party::Scheduler, Message::FromClient(message));
+        }
+        for (worker, keys) in wishes.ask {
+            self.send(party, Party::Worker(worker), Message::Ask { keys });
+        }
+        if wishes.retry {
+            let retries = Happening::ClientRetries { client: number };
+            self.network.after(20_000, retries);
+        }
+    }
+
+    fn on_scheduler_event(&mut self, event: Event) {
+        let now = Time {
+            micros: self.network.now,
+        };
+        let mut commands = Vec::new();
+        self.scheduler.on_event(now, event, &mut commands);
+        if let Err(broken) = self.scheduler.check_invariants() {
+            panic!("the scheduler's books: {broken}");
+        }
+        for command in commands {
+            match command {
+                Command::ToClient { client, message } => {
+                    let to = Party::Client(client.0);
+                    self.send(Party::Scheduler, to, Message::ToClient(message));
+                }
+                Command::ToWorker { worker, message } => {
+                    let to = Party::Worker(worker.0);
+                    self.send(Party::Scheduler, to, Message::ToWorker(message));
+                }
+                Command::DropWorker { reason, .. } => panic!("a worker is dropped: {reason}"),
+                Command::Stop => panic!("nobody stops the scheduler"),
+            }
+        }
+    }
+
+    fn on_worker_joins(&mut self) {
+        let number = self.next_worker;
+        self.next_worker += 1;
+        let threads = self.settings.threads;
+        let budget = self.settings.memory_bytes_max;
+        let worker = SimWorker::new(number, threads, budget);
+        self.workers.insert(number, worker);
+        let register = Register {
+            name: format!("worker-{number}"),
+            address: format!("tcp://10.0.0.{number}:1"),
+            thread_count: threads,
+            memory_bytes_max: budget.unwrap_or(0),
+            ..Register::default()
+        };
+        self.on_scheduler_event(Event::WorkerJoined {
+            worker: WorkerId(number),
+            register,
+        });
+    }
+
+    fn pick_worker(&mut self) -> Option<u32> {
+        let count = self.workers.len() as u64;
+        let at = self.random.below(count.max(1)) as usize;
+        self.workers.keys().nth(at).copied()
+    }
+
+    /// A worker dies: some of what it had sent is lost; another takes its place after a while.
+    fn on_worker_dies(&mut self) {
+        let Some(number) = self.pick_worker() else {
+            return;
+        };
+        self.workers.remove(&number);
+        self.report.workers_died += 1;
+        let party = Party::Worker(number);
+        self.network.lose_from(&mut self.random, party);
+        self.send(party, Party::Scheduler, Message::Closed);
+        let micros = self.random.below(FAULT_MICROS);
+        self.network.after(micros, Happening::WorkerJoins);
+    }
+
+    fn on_worker_pauses(&mut self) {
+        if let Some(number) = self.pick_worker() {
+            let micros = self.random.below(1_000_000);
+            self.network.delay(Party::Worker(number), micros);
+        }
+    }
+
+    fn on_client_leaves(&mut self, number: u32) {
+        if self.clients.remove(&number).is_some() {
+            self.send(Party::Client(number), Party::Scheduler, Message::Closed);
+        }
+    }
+
+    fn describe(&self) -> String {
+        let clients = self.clients.iter();
+        let clients: Vec<String> = clients
+            .map(|(number, client)| format!("client {number} waits for {}", client.describe()))
+            .collect();
+        let (tasks, workers) = (self.scheduler.task_count(), self.workers.len());
+        format!(
+            "work stands still at {} µs after {} happenings: {tasks} tasks, {workers} workers, {}",
+            self.network.now,
+            self.report.happenings,
+            clients.join(", "),
+        )
+    }
+
+    fn check_end(&self) {
+        let done = self.clients.values().all(SimClient::is_done);
+        assert!(done, "{}", self.describe());
+        assert_eq!(self.scheduler.task_count(), 0, "the scheduler knows tasks");
+        for worker in self.workers.values() {
+            worker.check_empty();
+        }
+    }
+}
