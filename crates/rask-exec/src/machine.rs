@@ -257,13 +257,10 @@ impl<T: Topology> Machine<T> {
         entry.state = State::Memory;
         entry.nbytes = nbytes;
         self.memory.held += nbytes;
-        let (kept, needed, doomed) = (
-            entry.has(Task::KEPT),
-            entry.users > 0,
-            entry.has(Task::DOOMED),
-        );
+        let (kept, needed) = (entry.has(Task::KEPT), entry.users > 0);
+        entry.set(Task::DOOMED, false);
         self.leave_inputs(task, limited, commands);
-        if doomed || !(kept || needed) {
+        if !(kept || needed) {
             self.forget(task, commands);
             return;
         }

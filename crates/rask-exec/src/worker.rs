@@ -242,7 +242,7 @@ impl Worker {
         self.recycle();
         self.machine.handle(event, commands);
         if let Event::Failed { task } | Event::Cancelled { task } = event {
-            self.retire_one(task);
+            self.disappoint(task, commands);
         }
         self.retire(commands);
     }
@@ -258,7 +258,7 @@ impl Worker {
         self.recycle();
         self.machine.return_job(job, commands);
         if let Job::Run { task } = job {
-            self.retire_one(task);
+            self.disappoint(task, commands);
         }
         self.retire(commands);
     }
@@ -328,12 +328,7 @@ impl Worker {
         }
         let task = fetch.task;
         self.machine.tasks[task as usize].state = State::Gone;
-        let key = self.key_of(task);
-        let waiters = std::mem::take(&mut self.machine.topology.entries[task as usize].waiters);
-        for waiter in waiters {
-            self.give_back(waiter, key, commands);
-        }
-        self.retire_one(task);
+        self.disappoint(task, commands);
         self.retire(commands);
     }
 
@@ -370,6 +365,20 @@ impl Worker {
             self.leave_lines(task);
             self.handle(Event::Cancelled { task }, commands);
         }
+    }
+
+    /// If there will be no value: gives back the tasks that wait for it.
+    fn disappoint(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        let state = self.machine.tasks[task as usize].state;
+        if !matches!(state, State::Gone | State::Failed) {
+            return;
+        }
+        let key = self.key_of(task);
+        let waiters = std::mem::take(&mut self.machine.topology.entries[task as usize].waiters);
+        for waiter in waiters {
+            self.give_back(waiter, key, commands);
+        }
+        self.retire_one(task);
     }
 
     /// Gives a task that waits back to the scheduler, and those here that wait for it.

@@ -28,6 +28,8 @@ pub struct Settings {
     pub faults: Faults,
     /// More happenings than this are taken for a standstill.
     pub happenings_max: u64,
+    /// Print what happens.
+    pub trace: bool,
 }
 
 /// What came of a simulation.
@@ -67,6 +69,9 @@ struct Simulation {
     next_worker: u32,
     report: Report,
 }
+
+/// Characters of a happening that are printed.
+const TRACE_LENGTH: usize = 400;
 
 /// Faults come within this time, and a worker that died is replaced within it.
 const FAULT_MICROS: u64 = 50_000;
@@ -147,6 +152,14 @@ impl Simulation {
             self.report.happenings += 1;
             let limit = self.settings.happenings_max;
             assert!(self.report.happenings < limit, "{}", self.describe());
+            if self.settings.trace {
+                let text = format!("{happening:?}");
+                let end = text
+                    .char_indices()
+                    .nth(TRACE_LENGTH)
+                    .map_or(text.len(), |(at, _)| at);
+                eprintln!("{:>10} {}", self.network.now, &text[..end]);
+            }
             match happening {
                 Happening::Arrives { from, to, message } => self.on_arrival(from, to, message),
                 Happening::JobEnds { worker, job } => self.on_job_end(worker, job),

@@ -70,6 +70,7 @@ impl SimWorker {
                     self.obey(effects, None);
                 }
             }
+            ToWorker::GiveBack(wish) => self.on_give_back(wish.count, effects),
             ToWorker::ForgetLayers(blocks) => {
                 for (layer, _) in blocks.iter() {
                     self.layers.remove(&layer);
@@ -111,6 +112,33 @@ impl SimWorker {
             self.tasks.assign(assignment, &mut self.commands);
             self.obey(effects, Some(self.number));
         }
+    }
+
+    /// Lets go of tasks that have not begun.
+    fn on_give_back(&mut self, count: u32, effects: &mut Effects) {
+        let mut jobs = Vec::new();
+        let mut keys = Vec::new();
+        while keys.len() < count as usize {
+            let job = self.tasks.pull(Pull::Any, &mut self.commands);
+            self.obey(effects, None);
+            let Some(job) = job else { break };
+            if let Job::Run { task } = job {
+                keys.push(key_of(self.tasks.key_of(task)));
+            }
+            jobs.push(job);
+        }
+        for job in jobs {
+            self.tasks.return_job(job, &mut self.commands);
+            self.obey(effects, None);
+        }
+        for &key in &keys {
+            self.tasks.cancel(number_of(key), &mut self.commands);
+            self.obey(effects, None);
+        }
+        effects.tell.push(FromWorker::Missing(Missing {
+            tasks: Some(keys.into_iter().collect()),
+            ..Missing::default()
+        }));
     }
 
     /// A job came to its end.
@@ -317,7 +345,7 @@ impl SimWorker {
                     let task = key_of(self.tasks.key_of(task));
                     effects.tell.push(FromWorker::Missing(Missing {
                         tasks: Some([task].into_iter().collect()),
-                        inputs: Some([key_of(input)].into_iter().collect()),
+                        inputs: lacking.map(|_| [key_of(input)].into_iter().collect()),
                         holders: lacking.into_iter().collect(),
                     }));
                 }

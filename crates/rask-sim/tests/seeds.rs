@@ -18,6 +18,7 @@ const SETTINGS: Settings = Settings {
         leaving_percent: 0,
     },
     happenings_max: 200_000,
+    trace: false,
 };
 
 /// Runs the seeds and returns the sum of their reports. A failing seed is named.

@@ -371,7 +371,7 @@ fn report(shared: &Shared, outcomes: Vec<Outcome>) {
             shared.fetch_wanted.notify_one();
         }
     }
-    drop(effects);
+    shared.follow(effects);
     if !blocks.is_empty() {
         finished.blocks = Some(blocks);
         finished.inline = Some(inline.finish());

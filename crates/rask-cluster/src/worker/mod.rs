@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use rask_proto::{Frame, FromWorker, Register, Wire};
+use rask_proto::{Frame, FromWorker, Missing, Register, Wire};
 use rask_store::Disk;
 use rask_wire::{Address, FrameSender, Security};
 
@@ -125,9 +125,16 @@ impl WorkerHandle {
 }
 
 impl Shared {
-    /// Lets go of values, without holding up the caller's thread, and wakes those for whom there may
+    /// Tells of tasks given back, lets go of values, without holding up the caller's thread, and wakes those for whom there may
     /// be something to do.
-    fn follow(&self, effects: Effects) {
+    fn follow(&self, mut effects: Effects) {
+        if !effects.given_back.is_empty() {
+            let given_back = std::mem::take(&mut effects.given_back);
+            self.tell(FromWorker::Missing(Missing {
+                tasks: Some(given_back.into_iter().collect()),
+                ..Missing::default()
+            }));
+        }
         if !effects.garbage.is_empty() {
             match tokio::runtime::Handle::try_current() {
                 Ok(runtime) => drop(runtime.spawn_blocking(move || drop(effects))),
