@@ -1,4 +1,4 @@
-//! Many seeds, alone and with each fault and with all of them.
+//! Many seeds, without faults, with each fault and with all of them. `RASK_SIM_SEEDS` says how many.
 
 use rask_sim::{Faults, Report, Settings, simulate};
 
@@ -22,7 +22,11 @@ const SETTINGS: Settings = Settings {
 };
 
 /// Runs the seeds and returns the sum of their reports. A failing seed is named.
-fn run_seeds(seeds: std::ops::Range<u64>, settings: &Settings) -> Report {
+fn run_seeds(settings: &Settings) -> Report {
+    let count = std::env::var("RASK_SIM_SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let seeds = 0..count.unwrap_or(400);
     let mut sum = Report::default();
     for seed in seeds {
         let report = std::panic::catch_unwind(|| simulate(seed, settings))
@@ -38,7 +42,7 @@ fn run_seeds(seeds: std::ops::Range<u64>, settings: &Settings) -> Report {
 
 #[test]
 fn without_faults() {
-    let report = run_seeds(0..300, &SETTINGS);
+    let report = run_seeds(&SETTINGS);
     assert!(report.values_fetched > 0 && report.tasks_run > 0);
 }
 
@@ -56,7 +60,7 @@ fn with_little_memory() {
         memory_bytes_max: Some(3000),
         ..SETTINGS
     };
-    let report = run_seeds(0..300, &settings);
+    let report = run_seeds(&settings);
     assert!(report.values_spilled > 0);
 }
 
@@ -66,7 +70,7 @@ fn with_dying_workers() {
         deaths: 5,
         ..SETTINGS.faults
     };
-    let report = run_seeds(0..300, &Settings { faults, ..SETTINGS });
+    let report = run_seeds(&Settings { faults, ..SETTINGS });
     assert!(report.workers_died > 0);
 }
 
@@ -77,7 +81,7 @@ fn with_pauses_and_refusals() {
         refused_percent: 20,
         ..SETTINGS.faults
     };
-    run_seeds(0..300, &Settings { faults, ..SETTINGS });
+    run_seeds(&Settings { faults, ..SETTINGS });
 }
 
 #[test]
@@ -92,7 +96,7 @@ fn with_raising_tasks_and_leaving_clients() {
         faults,
         ..SETTINGS
     };
-    run_seeds(0..300, &settings);
+    run_seeds(&settings);
 }
 
 fn everything() -> Settings {
@@ -113,5 +117,5 @@ fn everything() -> Settings {
 
 #[test]
 fn with_everything() {
-    run_seeds(0..600, &everything());
+    run_seeds(&everything());
 }
