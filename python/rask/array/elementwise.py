@@ -19,6 +19,25 @@ __all__ = ["astype", "elemwise"]
 _SCALARS = (bool, int, float, complex, np.generic)
 
 
+#: Functions for which a Python integer need not fit the type of the array it meets.
+_COMPARISONS = frozenset(
+    ("equal", "greater", "greater_equal", "less", "less_equal", "not_equal", "logical_and",
+     "logical_or", "logical_xor")
+)  # fmt: skip
+
+
+def _check_integers(given: list[Any]) -> None:
+    """Refuses Python integers that the integer type of the arrays cannot hold, as NumPy does."""
+    integers = [value for value in given if type(value) is int]
+    if not integers:
+        return
+    dtypes = [value.dtype for value in given if hasattr(value, "dtype")]
+    joint = np.result_type(*dtypes) if dtypes and all(d.kind in "iu" for d in dtypes) else None
+    if joint is not None and joint.kind in "iu":
+        for value in integers:
+            joint.type(value)
+
+
 def operands(values: tuple) -> list[Any]:
     """Arrays as lazy arrays, scalars as they are; no arrays of length-one axes are made of scalars."""
     from rask.array.creation import asanyarray
@@ -64,6 +83,8 @@ def apply(
     """
     given = operands(values)
     check_broadcast([value for value in given if isinstance(value, Array)])
+    if name not in _COMPARISONS:
+        _check_integers(given)
     if not kwargs:
         inputs = [value._expr if isinstance(value, Array) else value for value in given]
         expr = _core.ArrayExpr.elementwise(name, inputs, None if dtype is None else np.dtype(dtype))
@@ -153,7 +174,8 @@ def astype(x: Array, dtype: DTypeLike, casting: str = "unsafe", **kwargs: Any) -
         raise TypeError(
             f"Cannot cast array data from {x.dtype!r} to {to!r} according to the rule {casting!r}"
         )
-    native = x._expr.astype(to)
+    drops_parts = x.dtype.kind == "c" and to.kind not in "cb"
+    native = None if drops_parts else x._expr.astype(to)
     return Array(native) if native is not None else _cast_blocks(x, to)
 
 

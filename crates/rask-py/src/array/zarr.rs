@@ -41,18 +41,18 @@ impl ZarrReader {
 fn forwards(wanted: &[Wanted]) -> (Vec<Region>, Vec<bool>) {
     let axis = |axis: &Wanted| {
         let step = axis.step.unsigned_abs().max(1);
-        if axis.step > 0 {
-            let (start, stop) = (axis.start as u64, axis.stop.max(axis.start) as u64);
-            return (Region::with_step(start, stop, step), false);
-        }
-        let count = (axis.start - axis.stop).max(0) as u64;
-        let count = count.div_ceil(step);
-        let first = axis.start as u64 + step - count.max(1) * step;
-        let stop = match count {
-            0 => first,
-            _ => axis.start as u64 + 1,
+        let reach = match axis.step > 0 {
+            true => axis.stop - axis.start,
+            false => axis.start - axis.stop,
         };
-        (Region::with_step(first, stop, step), true)
+        let count = (reach.max(0) as u64).div_ceil(step);
+        let span = count.saturating_sub(1) * step;
+        let first = match axis.step > 0 {
+            true => axis.start.max(0) as u64,
+            false => (axis.start.max(0) as u64).saturating_sub(span),
+        };
+        let stop = first + span + u64::from(count > 0);
+        (Region::with_step(first, stop, step), axis.step < 0)
     };
     wanted.iter().map(axis).unzip()
 }

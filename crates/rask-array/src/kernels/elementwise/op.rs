@@ -213,7 +213,13 @@ impl ElementOp {
                 _ => same,
             },
             Family::Unary => match (self, kind) {
-                (ElementOp::Negative | ElementOp::Positive | ElementOp::Square, Kind::Bool) => None,
+                (
+                    ElementOp::Negative
+                    | ElementOp::Positive
+                    | ElementOp::Square
+                    | ElementOp::Conjugate,
+                    Kind::Bool,
+                ) => None,
                 _ => same,
             },
             Family::Real => match (self, kind) {
