@@ -240,6 +240,12 @@ fn feed_of(source: Source, expected: DType, shape: &[usize]) -> Result<Feed, Ker
                     found: generator.dtype,
                 });
             }
+            if let super::source::GeneratorKind::Fill(value) = &generator.kind {
+                let element = value.to_array(expected);
+                return Ok(Feed::Constant(repeated(
+                    element.bytes().unwrap_or_default(),
+                )));
+            }
             Ok(Feed::Generated(generator, tile_buffer()))
         }
         Source::Array(array) => {
