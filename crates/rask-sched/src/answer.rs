@@ -1,6 +1,6 @@
 //! Questions of clients.
 
-use foldhash::HashMap;
+use crate::HashMap;
 use rask_proto::{
     Answer, AnswerBody, Blocks, Contents, Holders, Info, Query, QueryBody, Shutdown, ToClient,
     ToWorker, WorkerSummary,

@@ -27,6 +27,10 @@ mod state;
 mod submit;
 mod transition;
 
+/// Tables whose order follows from what was put in, so that the same events give the same commands.
+pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
+pub(crate) type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
+
 pub use event::{ClientId, Command, Event, Time, WorkerId};
 pub use scheduler::Scheduler;
 pub use settings::Settings;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use crate::HashMap;
 
 use crate::event::{ClientId, Command, Event, Time};
 use crate::outgoing::Outgoing;

@@ -143,7 +143,20 @@ impl Network {
         self.at(time, Happening::Arrives { from, to, message });
     }
 
-    /// Loses some of what a party that died has sent: on each way, all from some message on.
+    /// Loses a message. Who waits for an answer notices that the connection has ended.
+    fn lose(&mut self, number: u64) {
+        if let Some(Happening::Arrives {
+            message: Message::Given { values, .. },
+            ..
+        }) = self.happenings.get_mut(&number)
+        {
+            values.iter_mut().for_each(|value| *value = None);
+        } else {
+            self.happenings.remove(&number);
+        }
+    }
+
+    /// Loses some of what a party that died has sent: all from some message on.
     pub(crate) fn lose_from(&mut self, random: &mut Random, party: Party) {
         let mut sent: Vec<u64> = self
             .happenings
@@ -154,7 +167,7 @@ impl Network {
         sent.sort_unstable();
         let kept = random.below(sent.len() as u64 + 1) as usize;
         for number in &sent[kept..] {
-            self.happenings.remove(number);
+            self.lose(*number);
         }
     }
 

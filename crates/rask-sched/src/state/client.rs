@@ -1,6 +1,6 @@
 //! Clients, and their own numbers for layers.
 
-use foldhash::HashMap;
+use crate::HashMap;
 
 use crate::event::ClientId;
 

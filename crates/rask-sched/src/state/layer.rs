@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use foldhash::HashMap;
-use foldhash::HashSet;
+use crate::HashMap;
+use crate::HashSet;
 use rask_proto::{OriginSpec, Packed};
 use smallvec::SmallVec;
 

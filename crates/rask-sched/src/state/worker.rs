@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::BinaryHeap;
 
-use foldhash::HashMap;
+use crate::HashMap;
 use rask_proto::{Blocks, Heartbeat, Register};
 
 use super::TaskId;
