@@ -115,3 +115,43 @@ def test_a_closed_client_says_so(cluster):
     with pytest.raises(RuntimeError, match="closed"):
         client.submit(inc, 1)
     assert future.status in ("finished", "lost")
+
+
+def start_program(*arguments, **environment):
+    import subprocess
+    import sys
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "rask.cli", *arguments], env={**os.environ, **environment}
+    )
+
+
+def test_scheduler_and_worker_programs(tmp_path):
+    import json
+    import time
+
+    file, token = tmp_path / "scheduler.json", tmp_path / "token"
+    token.write_text("a secret of this test\n")
+    scheduler = start_program(
+        "scheduler", "--host", "127.0.0.1", "--port", "0",
+        f"--scheduler-file={file}", f"--token-file={token}",
+    )  # fmt: skip
+    worker = None
+    try:
+        while not file.exists() or not file.read_text():
+            assert scheduler.poll() is None
+            time.sleep(0.01)
+        address = json.loads(file.read_text())["address"]
+        worker = start_program("worker", address, "--nworkers=2", f"--token-file={token}")
+        security = Security(token_file=str(token))
+        with Client(scheduler_file=str(file), security=security, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=30)
+            assert client.gather(client.map(inc, range(100))) == list(range(1, 101))
+            victims = worker_pids(client)
+            os.kill(victims[0], signal.SIGKILL)
+            while len(pids := worker_pids(client)) < 2 or victims[0] in pids:
+                client.submit(slow_square, 1, pure=False).result()
+    finally:
+        for program in filter(None, (worker, scheduler)):
+            program.terminate()
+            assert program.wait(timeout=20) == 0

@@ -108,3 +108,37 @@ fn check(nbytes: u64, limit: u64) -> Result<(), WireError> {
         Err(WireError::TooLarge { nbytes, limit })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(bytes: Vec<u8>) -> FrameReader {
+        FrameReader::new(
+            Box::new(std::io::Cursor::new(bytes)),
+            Limits {
+                control_bytes_max: 1 << 20,
+                payload_count_max: 4,
+                payload_bytes_max: 1 << 40,
+            },
+        )
+    }
+
+    #[tokio::test]
+    async fn announcements_over_the_limits_are_refused() {
+        let control = [&(2u32 << 20).to_le_bytes()[..], &0u32.to_le_bytes()].concat();
+        let count = [&0u32.to_le_bytes()[..], &5u32.to_le_bytes()].concat();
+        for bytes in [control, count] {
+            let refused = reader(bytes).read().await;
+            assert!(matches!(refused, Err(WireError::TooLarge { .. })));
+        }
+    }
+
+    #[tokio::test]
+    async fn memory_is_not_taken_for_bytes_that_do_not_come() {
+        let mut bytes = [&0u32.to_le_bytes()[..], &1u32.to_le_bytes()].concat();
+        bytes.extend_from_slice(&(1u64 << 39).to_le_bytes());
+        bytes.extend_from_slice(b"a few bytes only");
+        assert!(matches!(reader(bytes).read().await, Err(WireError::Closed)));
+    }
+}
