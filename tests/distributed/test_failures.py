@@ -121,8 +121,10 @@ def start_program(*arguments, **environment):
     import subprocess
     import sys
 
+    path = os.pathsep.join(entry for entry in sys.path if entry)
     return subprocess.Popen(
-        [sys.executable, "-m", "rask.cli", *arguments], env={**os.environ, **environment}
+        [sys.executable, "-m", "rask.cli", *arguments],
+        env={**os.environ, "PYTHONPATH": path, **environment},
     )
 
 
