@@ -50,12 +50,13 @@ def plain_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Empty columns of objects as text: what they are for the engine's schema."""
     if len(frame):
         return frame
-    objects = [i for i, dtype in enumerate(frame.dtypes) if dtype == object]
-    if not objects:
-        return frame
     frame = frame.copy(deep=False)
-    for i in objects:
-        frame.isetitem(i, frame.iloc[:, i].astype("str"))
+    for i, dtype in enumerate(frame.dtypes):
+        if dtype == "object":
+            frame.isetitem(i, frame.iloc[:, i].astype("str"))
+        elif isinstance(dtype, pd.CategoricalDtype) and not len(dtype.categories):
+            texts = pd.Index([], dtype="str")
+            frame.isetitem(i, pd.Categorical([], categories=texts, ordered=dtype.ordered))
     return frame
 
 

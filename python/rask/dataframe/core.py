@@ -42,7 +42,7 @@ class Base:
         return _core.Frame.to_plan([collection._expr for collection in collections])
 
     def _rask_rebuild(self, plan: Any) -> Any:
-        return type(self)(_core.Frame.from_plan(plan, self._expr.meta()))
+        return type(self)(self._expr.over_plan(plan))
 
     def _rask_finish(self, values: list) -> Any:
         raise NotImplementedError

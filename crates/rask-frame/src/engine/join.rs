@@ -480,8 +480,6 @@ fn joined_index(left: &Table, right: &Table, spec: &JoinSpec, pairs: &Pairs) -> 
         .map(|(i, (a, b))| {
             let name = match (names.get(i), right_names.get(i)) {
                 (Some(x), Some(y)) if x == y => x.clone(),
-                (Some(x), Some(Label::None)) => x.clone(),
-                (Some(Label::None), Some(y)) => y.clone(),
                 _ => Label::None,
             };
             Ok((name, either(&a.of(left)?, &b.of(right)?, pairs)?))

@@ -207,6 +207,15 @@ impl PyFrame {
         Ok(PyFrame::of(node))
     }
 
+    /// The wanted blocks of a plan, which are partitions of tables like this one.
+    fn over_plan(&self, py: Python<'_>, plan: &Bound<'_, PyPlan>) -> PyResult<PyFrame> {
+        let schema = self.materialised(py)?.schema.clone();
+        let plan = plan.get().shared();
+        let count = plan.wanted().len() as u32;
+        let node = Node::new(Kind::Plan(plan), schema, count, origin::capture(py));
+        Ok(PyFrame::of(node))
+    }
+
     #[staticmethod]
     fn read_csv(
         py: Python<'_>,
@@ -399,11 +408,18 @@ impl PyFrame {
         {
             return self.binary_frames(op, frame.get(), reflected);
         }
-        let other = self.operand(other)?;
-        self.map_exprs(|own| match reflected {
-            false => Expr::binary(op, own.clone(), other.clone()),
-            true => Expr::binary(op, other.clone(), own.clone()),
-        })
+        let theirs = self.operand(other)?;
+        let mut out = self.map_exprs(|own| match reflected {
+            false => Expr::binary(op, own.clone(), theirs.clone()),
+            true => Expr::binary(op, theirs.clone(), own.clone()),
+        })?;
+        // A series of two that are named differently has no name.
+        if let (Ok(other), [(label, _)]) = (other.cast::<PyFrame>(), out.columns.as_mut_slice())
+            && other.get().columns[0].0 != *label
+        {
+            *label = Label::None;
+        }
+        Ok(out)
     }
 
     fn unary(&self, op: &str) -> PyResult<PyFrame> {

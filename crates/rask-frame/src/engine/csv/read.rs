@@ -53,9 +53,9 @@ pub fn read_range(
         let body = find_body(&file, size, &name, schema, options, path)?;
         body.min(size)
     } else {
-        record_start(&file, start, size, schema, options, path)?
+        record_start(&file, start, size, options, path)?
     };
-    let last = record_start(&file, end, size, schema, options, path)?;
+    let last = record_start(&file, end, size, options, path)?;
     let mut parser = Parser::new(schema, options, columns, last.saturating_sub(first))?;
     let mut source = FileSource {
         file: &file,
@@ -251,14 +251,7 @@ fn find_body(
 }
 
 /// The start of the first record at or after a place in the file.
-fn record_start(
-    file: &File,
-    at: u64,
-    size: u64,
-    schema: &CsvSchema,
-    options: &CsvOptions,
-    path: &Path,
-) -> Result<u64> {
+fn record_start(file: &File, at: u64, size: u64, options: &CsvOptions, path: &Path) -> Result<u64> {
     if at == 0 || at >= size {
         return Ok(at.min(size));
     }
@@ -268,8 +261,7 @@ fn record_start(
         let is_last = at - 1 + len >= size;
         let mut bytes = vec![0; len as usize];
         read_exact_at(file, &mut bytes, at - 1, path)?;
-        let found =
-            split::find_record_start(&bytes[1..], bytes[0], is_last, options, schema.field_count);
+        let found = split::find_record_start(&bytes[1..], bytes[0], is_last, options);
         if let Some(found) = found {
             return Ok(at + found as u64);
         }
