@@ -315,9 +315,12 @@ fn check_some(blocks: &Option<Blocks>) -> Result<(), ProtoError> {
     blocks.as_ref().map_or(Ok(()), Blocks::check)
 }
 
+/// A finished block with a holder and its inline value.
+pub type FinishedEntry = ((u32, u32), u32, Option<Bytes>);
+
 impl Finished {
     /// Each block with a holder and its inline value.
-    pub fn try_entries(&self) -> Result<Vec<((u32, u32), u32, Option<Bytes>)>, ProtoError> {
+    pub fn try_entries(&self) -> Result<Vec<FinishedEntry>, ProtoError> {
         let blocks = self.blocks.as_ref();
         let count = blocks.map_or(0, Blocks::len);
         crate::error::check_columns("finished", count, self.workers.len())?;

@@ -237,7 +237,7 @@ fn short_tasks_travel_by_the_hundred() {
     assert_eq!(first.len(), 1);
     let mut inline = rask_proto::InlineBuilder::default();
     inline.push_none();
-    double.from_worker(
+    double.hear_worker(
         1,
         FromWorker::Finished(rask_proto::TasksFinished {
             blocks: Some(first.into_iter().collect()),

@@ -18,6 +18,7 @@ pub(crate) enum Party {
 
 /// Something that happens at a time.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most happenings are messages")]
 pub(crate) enum Happening {
     Arrives {
         from: Party,

@@ -79,7 +79,7 @@ impl Double {
         });
     }
 
-    pub fn from_worker(&mut self, number: u32, message: FromWorker) {
+    pub fn hear_worker(&mut self, number: u32, message: FromWorker) {
         self.event(Event::FromWorker {
             worker: worker(number),
             message,
@@ -90,7 +90,7 @@ impl Double {
     pub fn finish(&mut self, number: u32, tasks: &[(u32, u32)]) {
         let mut inline = InlineBuilder::default();
         tasks.iter().for_each(|_| inline.push_none());
-        self.from_worker(
+        self.hear_worker(
             number,
             FromWorker::Finished(TasksFinished {
                 blocks: Some(tasks.iter().copied().collect()),
@@ -106,7 +106,7 @@ impl Double {
             message: "ValueError: no".to_owned(),
             ..Default::default()
         };
-        self.from_worker(
+        self.hear_worker(
             number,
             FromWorker::Erred(TaskErred {
                 layer: task.0,
@@ -118,7 +118,7 @@ impl Double {
     }
 
     pub fn missing(&mut self, number: u32, task: (u32, u32), input: (u32, u32), holder: u32) {
-        self.from_worker(
+        self.hear_worker(
             number,
             FromWorker::Missing(Missing {
                 tasks: Some(Blocks::from_iter([task])),
