@@ -57,7 +57,7 @@ def test_dtype_clash_between_files_names_column_and_remedy(tmp_path):
 def test_shapes_that_do_not_broadcast():
     x = da.ones((4, 3), chunks=2)
     y = da.ones((5,), chunks=2)
-    with pytest.raises(ValueError, match=r"\(4, 3\).*\(5,\)"):
+    with pytest.raises(ValueError, match=r"\(4,3\).*\(5,\)"):
         x + y
 
 

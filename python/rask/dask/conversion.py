@@ -10,8 +10,9 @@ from rask.base import is_rask_collection, tokenize
 
 
 def value_of(block: Any) -> Any:
-    """The NumPy array, pandas frame or object that a block of Rask holds."""
-    return block.value()
+    """The NumPy array or scalar, pandas frame or object that a block of Rask holds."""
+    value = block.value()
+    return value[()] if getattr(value, "shape", None) == () else value
 
 
 def dask_graph_of(collection: Any, optimize: bool) -> tuple[dict[Hashable, Any], list[Hashable]]:

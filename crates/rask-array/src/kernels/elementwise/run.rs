@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::cast::cast_tile;
 use super::loops::run_loop;
 use super::program::{Action, Program, Register};
-use super::source::{Runs, Source};
+use super::source::{GeneratorKind, Runs, Source};
 use crate::kernels::KernelError;
 use crate::kernels::reduce::{ReduceOp, Total};
 
@@ -49,7 +49,7 @@ pub fn run_reduce(
     let size: usize = shape.iter().product();
     let dtype = program.dtype();
     let mut machine = Machine::new(program, sources, shape, None)?;
-    let mut tile = tile_buffer();
+    let mut tile = tile_buffer(dtype);
     let mut total = Total::new(op, dtype)?;
     let mut flat = 0;
     while flat < size {
@@ -77,8 +77,8 @@ fn is_reusable(source: &mut Source, dtype: DType, shape: &[usize]) -> bool {
 /// Memory of one register; aligned for every dtype.
 type Tile = Vec<u128>;
 
-fn tile_buffer() -> Tile {
-    vec![0; TILE]
+fn tile_buffer(dtype: DType) -> Tile {
+    vec![0; TILE * dtype.itemsize() / size_of::<u128>()]
 }
 
 /// How an input's elements reach the loops.
@@ -121,7 +121,7 @@ impl<'a> Machine<'a> {
         for (number, source) in sources.into_iter().enumerate() {
             let expected = program.inputs[number];
             feeds.push(if reused == Some(number) {
-                Feed::Output(tile_buffer())
+                Feed::Output(tile_buffer(expected))
             } else {
                 feed_of(source, expected, shape)?
             });
@@ -132,7 +132,15 @@ impl<'a> Machine<'a> {
             .map(|(value, dtype)| repeated(value.to_array(*dtype).bytes().unwrap_or_default()))
             .collect();
         let (places, count) = allocate_registers(program);
-        let buffers = (0..count).map(|_| tile_buffer()).collect();
+        // A register serves steps of several dtypes; the widest decides.
+        let widest = program
+            .steps
+            .iter()
+            .map(|step| step.dtype)
+            .max_by_key(|dtype| dtype.itemsize());
+        let buffers = (0..count)
+            .map(|_| tile_buffer(widest.unwrap_or(DType::Bool)))
+            .collect();
         Ok(Machine {
             program,
             shape: shape.into(),
@@ -240,13 +248,13 @@ fn feed_of(source: Source, expected: DType, shape: &[usize]) -> Result<Feed, Ker
                     found: generator.dtype,
                 });
             }
-            if let super::source::GeneratorKind::Fill(value) = &generator.kind {
+            if let GeneratorKind::Fill(value) = &generator.kind {
                 let element = value.to_array(expected);
                 return Ok(Feed::Constant(repeated(
                     element.bytes().unwrap_or_default(),
                 )));
             }
-            Ok(Feed::Generated(generator, tile_buffer()))
+            Ok(Feed::Generated(generator, tile_buffer(expected)))
         }
         Source::Array(array) => {
             if array.dtype() != expected {
@@ -264,7 +272,7 @@ fn feed_of(source: Source, expected: DType, shape: &[usize]) -> Result<Feed, Ker
             } else if whole.is_contiguous() && is_aligned(&whole) {
                 Ok(Feed::Direct(whole))
             } else {
-                Ok(Feed::Gathered(whole, tile_buffer()))
+                Ok(Feed::Gathered(whole, tile_buffer(expected)))
             }
         }
     }
@@ -281,7 +289,7 @@ fn is_aligned(array: &NdArray) -> bool {
 }
 
 fn repeated(element: &[u8]) -> Tile {
-    let mut tile = tile_buffer();
+    let mut tile = vec![0; (TILE * element.len()).div_ceil(size_of::<u128>())];
     let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut tile);
     for item in bytes.chunks_exact_mut(element.len().max(1)).take(TILE) {
         item.copy_from_slice(element);
