@@ -241,7 +241,10 @@ def unify_chunks(*args: Any, **kwargs: Any) -> tuple[dict, list[Array]]:
     warn = kwargs.pop("warn", True)
     if kwargs:
         raise TypeError(f"unify_chunks has no arguments {sorted(kwargs)}; warn={warn} is accepted")
-    arrays = [None if ind is None else asanyarray(a) for a, ind in zip(args[::2], args[1::2], strict=False)]
+    arrays = [
+        None if ind is None else asanyarray(a)
+        for a, ind in zip(args[::2], args[1::2], strict=False)
+    ]
     indices = list(args[1::2])
     numbers = numbered_indices(indices)
     lined_up = iter(

@@ -773,6 +773,7 @@ class Array:
 
 
 _ELSEWHERE = {
+    "BlockView": "indexing",
     "apply_infer_dtype": "blocks",
     "asanyarray": "creation",
     "asarray": "creation",

@@ -219,7 +219,9 @@ def _parsed(subscripts: Any, operands: tuple) -> tuple[list[str], str, list]:
         unused = [
             c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in text
         ]
-        hidden = [a.ndim - (len(t) - 3) if "..." in t else 0 for t, a in zip(inputs, arrays, strict=False)]
+        hidden = [
+            a.ndim - (len(t) - 3) if "..." in t else 0 for t, a in zip(inputs, arrays, strict=False)
+        ]
         letters = "".join(unused[: max(hidden)])
         inputs = [
             t.replace("...", letters[len(letters) - n :] if n else "")
