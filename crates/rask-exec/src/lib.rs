@@ -14,6 +14,7 @@
 
 mod assigned;
 mod event;
+mod fetching;
 mod invariants;
 mod machine;
 mod memory;
@@ -26,10 +27,11 @@ mod worker;
 
 pub use assigned::Assigned;
 pub use event::{Command, Event, Job};
+pub use fetching::Fetch;
 pub use machine::{Limits, Machine};
 pub use ready::Pull;
 pub use topology::{TableTopology, Topology};
-pub use worker::{Assignment, Fetch, Source, Worker};
+pub use worker::{Assignment, Source, Worker};
 
 /// Number of a task in a machine.
 pub type TaskId = rask_graph::TaskId;

@@ -36,25 +36,14 @@ pub struct Source {
     pub holder: Option<u32>,
 }
 
-/// A value to be had from a peer. Ends with [`Worker::fetched`] or [`Worker::fetch_failed`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fetch {
-    pub task: TaskId,
-    pub key: u64,
-    pub holder: u32,
-    pub nbytes: u64,
-    /// Tells this fetch from others into the same slot.
-    pub serial: u32,
-}
-
 /// A worker's tasks and values. The shell carries out the commands that a call appends before it
 /// makes the next call.
 pub struct Worker {
-    machine: Machine<Assigned>,
+    pub(crate) machine: Machine<Assigned>,
     /// Values to be fetched, those first that the best task needs. Entries may be stale.
-    fetches: BinaryHeap<Reverse<(u64, TaskId)>>,
-    fetches_open: u32,
-    fetches_begun: u32,
+    pub(crate) fetches: BinaryHeap<Reverse<(u64, TaskId)>>,
+    pub(crate) fetches_open: u32,
+    pub(crate) fetches_begun: u32,
     /// Slots to be used again after the commands of the last call have been carried out.
     retired: Vec<TaskId>,
 }
@@ -190,53 +179,6 @@ impl Worker {
         }
     }
 
-    /// The slot of an input. One that is to come from a peer is put in line. `None` if it should be
-    /// here and is not.
-    fn find_or_expect(&mut self, source: Source, priority: u64) -> Option<TaskId> {
-        if let Some(task) = self.find(source.key) {
-            let entry = &mut self.machine.tasks[task as usize];
-            if matches!(entry.state, State::Failed | State::Gone) {
-                return None;
-            }
-            entry.set(Task::DOOMED, false);
-            self.put_in_line(task, source, priority);
-            return Some(task);
-        }
-        source.holder?;
-        let task = self.machine.add_slot(source.key);
-        self.put_in_line(task, source, priority);
-        Some(task)
-    }
-
-    /// Asks for a remote value on behalf of a task of this priority.
-    fn put_in_line(&mut self, task: TaskId, source: Source, priority: u64) {
-        let state = &mut self.machine.tasks[task as usize];
-        let entry = &mut self.machine.topology.entries[task as usize];
-        if state.state != State::Remote || source.holder.is_none() {
-            return;
-        }
-        state.nbytes = source.nbytes;
-        let waits = entry.holder.is_some() && entry.priority <= priority;
-        entry.holder = source.holder;
-        if !waits {
-            entry.priority = priority;
-            self.fetches.push(Reverse((priority, task)));
-        }
-    }
-
-    /// Holds a value that a peer has as well.
-    pub fn replicate(&mut self, source: Source, commands: &mut Vec<Command>) {
-        self.recycle();
-        let Some(task) = self.find_or_expect(source, u64::MAX) else {
-            return;
-        };
-        let entry = &mut self.machine.tasks[task as usize];
-        entry.set(Task::KEPT, true);
-        if entry.has_value() {
-            commands.push(Command::Report { task });
-        }
-    }
-
     /// Takes in what happened to a task.
     pub fn handle(&mut self, event: Event, commands: &mut Vec<Command>) {
         self.recycle();
@@ -263,93 +205,6 @@ impl Worker {
         self.retire(commands);
     }
 
-    /// The next value to fetch, if there is room for it.
-    pub fn pull_fetch(&mut self, commands: &mut Vec<Command>) -> Option<Fetch> {
-        while let Some(&Reverse((_, task))) = self.fetches.peek() {
-            let entry = &self.machine.tasks[task as usize];
-            let known = &self.machine.topology.entries[task as usize];
-            let (Some(holder), State::Remote) = (known.holder, entry.state) else {
-                self.fetches.pop();
-                continue;
-            };
-            let nbytes = entry.nbytes;
-            let busy = self.fetches_open > 0 || self.machine.is_busy();
-            if !self.machine.make_room_for(nbytes, commands) && busy {
-                return None;
-            }
-            self.fetches.pop();
-            let entry = &mut self.machine.tasks[task as usize];
-            entry.state = State::Fetching;
-            self.machine.memory.held += nbytes;
-            self.fetches_open += 1;
-            self.fetches_begun = self.fetches_begun.wrapping_add(1).max(1);
-            let serial = self.fetches_begun;
-            self.machine.topology.entries[task as usize].fetch = serial;
-            let key = self.key_of(task);
-            return Some(Fetch {
-                task,
-                key,
-                holder,
-                nbytes,
-                serial,
-            });
-        }
-        None
-    }
-
-    /// A value has come from a peer. Returns whether it is still wanted; if so, the shell keeps it
-    /// in the task's slot.
-    pub fn fetched(&mut self, fetch: &Fetch, nbytes: u64, commands: &mut Vec<Command>) -> bool {
-        self.recycle();
-        let Some(wanted) = self.end_fetch(fetch) else {
-            return false;
-        };
-        let task = fetch.task;
-        if !wanted {
-            self.machine.tasks[task as usize].state = State::Gone;
-            self.retire_one(task);
-            return false;
-        }
-        let entry = &mut self.machine.tasks[task as usize];
-        entry.state = State::Memory;
-        entry.nbytes = nbytes;
-        entry.set(Task::KEPT, true);
-        self.machine.memory.held += nbytes;
-        commands.push(Command::Report { task });
-        self.machine.on_arrived(task, commands);
-        true
-    }
-
-    /// A peer did not hand a value over. The tasks that wait for it are given back.
-    pub fn fetch_failed(&mut self, fetch: &Fetch, commands: &mut Vec<Command>) {
-        self.recycle();
-        if self.end_fetch(fetch).is_none() {
-            return;
-        }
-        let task = fetch.task;
-        self.machine.tasks[task as usize].state = State::Gone;
-        self.disappoint(task, commands);
-        self.retire(commands);
-    }
-
-    /// Whether the value is still wanted; `None` if the fetch was abandoned.
-    fn end_fetch(&mut self, fetch: &Fetch) -> Option<bool> {
-        self.fetches_open -= 1;
-        let entry = &self.machine.tasks[fetch.task as usize];
-        let current = self.machine.topology.entries[fetch.task as usize].fetch == fetch.serial;
-        if !current || entry.state != State::Fetching {
-            return None;
-        }
-        self.machine.memory.held -= entry.nbytes;
-        Some(!entry.has(Task::DOOMED))
-    }
-
-    /// What comes of the fetch under way is not taken in.
-    fn abandon_fetch(&mut self, task: TaskId) {
-        self.machine.memory.held -= self.machine.tasks[task as usize].nbytes;
-        self.machine.topology.entries[task as usize].fetch = 0;
-    }
-
     /// The scheduler does not need the value to be here any longer.
     pub fn free(&mut self, key: u64, commands: &mut Vec<Command>) {
         self.recycle();
@@ -368,7 +223,7 @@ impl Worker {
     }
 
     /// If there will be no value: gives back the tasks that wait for it.
-    fn disappoint(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+    pub(crate) fn disappoint(&mut self, task: TaskId, commands: &mut Vec<Command>) {
         let state = self.machine.tasks[task as usize].state;
         if !matches!(state, State::Gone | State::Failed) {
             return;
@@ -382,7 +237,7 @@ impl Worker {
     }
 
     /// Gives a task that waits back to the scheduler, and those here that wait for it.
-    fn give_back(&mut self, task: TaskId, input: u64, commands: &mut Vec<Command>) {
+    pub(crate) fn give_back(&mut self, task: TaskId, input: u64, commands: &mut Vec<Command>) {
         let mut open = vec![(task, input)];
         while let Some((task, input)) = open.pop() {
             if self.machine.tasks[task as usize].state != State::Waiting {
@@ -411,7 +266,7 @@ impl Worker {
     }
 
     /// Notes the slots that nothing refers to any longer.
-    fn retire(&mut self, commands: &[Command]) {
+    pub(crate) fn retire(&mut self, commands: &[Command]) {
         for command in commands {
             if let Command::Drop { task } = command {
                 self.retire_one(*task);
@@ -419,7 +274,7 @@ impl Worker {
         }
     }
 
-    fn retire_one(&mut self, task: TaskId) {
+    pub(crate) fn retire_one(&mut self, task: TaskId) {
         let entry = &self.machine.tasks[task as usize];
         let gone = matches!(entry.state, State::Gone | State::Failed);
         if gone && entry.users == 0 && !self.retired.contains(&task) {
@@ -427,7 +282,7 @@ impl Worker {
         }
     }
 
-    fn recycle(&mut self) {
+    pub(crate) fn recycle(&mut self) {
         for task in std::mem::take(&mut self.retired) {
             if !self.machine.topology.is_vacant(task) {
                 self.machine.topology.remove(task);

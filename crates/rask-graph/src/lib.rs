@@ -11,6 +11,7 @@
 //! * [`fuse`]: layers whose blocks correspond one to one become one layer.
 //! * [`order`]: the order in which to run them, so that few values are alive at any time.
 
+mod check;
 mod error;
 mod expand;
 mod fuse;
@@ -20,6 +21,7 @@ mod members;
 mod order;
 mod rule;
 mod table;
+mod windows;
 
 pub use error::GraphError;
 pub use fuse::{FusedStep, Fusion, StepInput, fuse};

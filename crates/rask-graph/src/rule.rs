@@ -2,6 +2,8 @@
 
 use smallvec::SmallVec;
 
+use crate::check::check_map;
+use crate::windows::{Window, Windows};
 use crate::{AxisMap, Graph, GraphError, Grid, InputMap, Layer, LayerId};
 
 /// Above this number of inputs, inputs with a window are looked up by the block's coordinate, so
@@ -38,18 +40,6 @@ enum PreparedMap<'a> {
     },
 }
 
-/// Which inputs can matter at a coordinate.
-struct Windows {
-    always: Vec<u32>,
-    axes: Vec<WindowAxis>,
-}
-
-struct WindowAxis {
-    axis: usize,
-    offsets: Vec<u32>,
-    inputs: Vec<u32>,
-}
-
 impl<'a> Rule<'a> {
     /// Checks and prepares the rules of layer number `id`.
     pub(crate) fn new(graph: &'a Graph, id: LayerId) -> Result<Self, GraphError> {
@@ -70,8 +60,15 @@ impl<'a> Rule<'a> {
             })
             .collect::<Result<SmallVec<_>, _>>()?;
         let windows = (inputs.len() > INPUTS_SCANNED_MAX)
-            .then(|| Windows::new(&layer.grid, &inputs))
-            .filter(|windows| !windows.axes.is_empty());
+            .then(|| {
+                Windows::new(
+                    &layer.grid,
+                    inputs
+                        .iter()
+                        .map(|input: &PreparedInput<'_>| find_window(&input.map)),
+                )
+            })
+            .filter(|windows| !windows.is_empty());
         Ok(Rule {
             grid: &layer.grid,
             inputs,
@@ -280,6 +277,21 @@ fn advance(spans: &[Span<'_>], at: &mut [u32]) -> bool {
     false
 }
 
+/// The output axis and the half-open range along it outside of which the input has no blocks.
+fn find_window(map: &PreparedMap<'_>) -> Option<Window> {
+    let PreparedMap::Product { maps, lengths } = map else {
+        return None;
+    };
+    maps.iter()
+        .zip(*lengths)
+        .find_map(|(map, &length)| match map {
+            AxisMap::Shift { axis, offset } => {
+                Some((*axis as usize, *offset, offset.saturating_add(length)))
+            }
+            _ => None,
+        })
+}
+
 /// The weights of a map that names exactly one block, whatever the coordinates.
 fn find_linear<'a>(grid: &Grid, source: &Grid, maps: &[AxisMap]) -> Option<PreparedMap<'a>> {
     let mut base = 0;
@@ -311,180 +323,6 @@ fn covers_input(grid: &Grid, source: &Grid, maps: &[AxisMap]) -> bool {
             AxisMap::Fixed(_) => length == 1,
             _ => false,
         })
-}
-
-fn check_map(layer: &Layer, source: &Layer, map: &InputMap) -> Result<(), GraphError> {
-    match map {
-        InputMap::Axes(maps) => {
-            if maps.len() != source.grid.0.len() {
-                return Err(GraphError::AxisCount {
-                    layer: layer.name.to_string(),
-                    maps: maps.len(),
-                    axes: source.grid.0.len(),
-                });
-            }
-            maps.iter()
-                .zip(&source.grid.0)
-                .try_for_each(|(map, &length)| check_axis(layer, source, map, length))
-        }
-        InputMap::Explicit { offsets, blocks } => check_lists(
-            layer,
-            source,
-            offsets,
-            blocks,
-            layer.block_count(),
-            source.block_count(),
-        ),
-    }
-}
-
-fn check_axis(layer: &Layer, source: &Layer, map: &AxisMap, length: u32) -> Result<(), GraphError> {
-    let outside = |at: u32| GraphError::BlockOutOfRange {
-        layer: layer.name.to_string(),
-        input: source.name.to_string(),
-        block: u64::from(at),
-        count: u64::from(length),
-    };
-    let length_along = |axis: &u32| {
-        let found = layer.grid.0.get(*axis as usize).copied();
-        found.ok_or_else(|| malformed(layer, source, "it names an axis the layer does not have"))
-    };
-    match map {
-        AxisMap::Same(axis) => match length_along(axis)? {
-            count if count > length => Err(outside(count - 1)),
-            _ => Ok(()),
-        },
-        AxisMap::Fixed(at) if *at >= length && layer.block_count() > 0 => Err(outside(*at)),
-        AxisMap::Fixed(_) | AxisMap::All => Ok(()),
-        AxisMap::Shift { axis, .. } => length_along(axis).map(|_| ()),
-        AxisMap::Ranges { axis, ranges } => {
-            if ranges.len() < length_along(axis)? as usize {
-                return Err(malformed(layer, source, "it has too few ranges"));
-            }
-            match ranges.iter().find(|(from, to)| from < to && *to > length) {
-                Some((_, to)) => Err(outside(to - 1)),
-                None => Ok(()),
-            }
-        }
-        AxisMap::Lists {
-            axis,
-            offsets,
-            items,
-        } => {
-            let count = u64::from(length_along(axis)?);
-            check_lists(layer, source, offsets, items, count, u64::from(length))
-        }
-    }
-}
-
-fn check_lists(
-    layer: &Layer,
-    source: &Layer,
-    offsets: &[u32],
-    items: &[u32],
-    lists: u64,
-    count: u64,
-) -> Result<(), GraphError> {
-    let ordered = offsets.windows(2).all(|pair| pair[0] <= pair[1]);
-    let end = offsets.last().copied().unwrap_or(0) as usize;
-    if !ordered || (offsets.len() as u64) < lists + 1 || end > items.len() {
-        let reason = "its offsets are not one more than the blocks, increasing, within the list";
-        return Err(malformed(layer, source, reason));
-    }
-    match items.iter().find(|&&item| u64::from(item) >= count) {
-        Some(&item) => Err(GraphError::BlockOutOfRange {
-            layer: layer.name.to_string(),
-            input: source.name.to_string(),
-            block: u64::from(item),
-            count,
-        }),
-        None => Ok(()),
-    }
-}
-
-fn malformed(layer: &Layer, source: &Layer, reason: &'static str) -> GraphError {
-    GraphError::Malformed {
-        layer: layer.name.to_string(),
-        input: source.name.to_string(),
-        reason,
-    }
-}
-
-impl Windows {
-    fn new(grid: &Grid, inputs: &[PreparedInput<'_>]) -> Self {
-        let mut always = Vec::new();
-        let mut spans: Vec<Vec<(u32, u32, u32)>> = vec![Vec::new(); grid.0.len()];
-        for (index, input) in inputs.iter().enumerate() {
-            match find_window(&input.map) {
-                Some((axis, from, to)) => spans[axis].push((index as u32, from, to)),
-                None => always.push(index as u32),
-            }
-        }
-        let axes = spans
-            .into_iter()
-            .enumerate()
-            .filter(|(_, spans)| !spans.is_empty())
-            .map(|(axis, spans)| WindowAxis::new(axis, grid.0[axis], &spans))
-            .collect();
-        Windows { always, axes }
-    }
-
-    /// Inputs that may matter at these coordinates, in their order.
-    fn inputs_at(&self, coords: &[u32]) -> SmallVec<[u32; 8]> {
-        let mut found: SmallVec<[u32; 8]> = SmallVec::from_slice(&self.always);
-        for axis in &self.axes {
-            let at = coords[axis.axis] as usize;
-            let (from, to) = (axis.offsets[at] as usize, axis.offsets[at + 1] as usize);
-            found.extend_from_slice(&axis.inputs[from..to]);
-        }
-        if !self.always.is_empty() || self.axes.len() > 1 {
-            found.sort_unstable();
-        }
-        found
-    }
-}
-
-/// The output axis and the half-open range along it outside of which the input has no blocks.
-fn find_window(map: &PreparedMap<'_>) -> Option<(usize, u32, u32)> {
-    let PreparedMap::Product { maps, lengths } = map else {
-        return None;
-    };
-    maps.iter()
-        .zip(*lengths)
-        .find_map(|(map, &length)| match map {
-            AxisMap::Shift { axis, offset } => {
-                Some((*axis as usize, *offset, offset.saturating_add(length)))
-            }
-            _ => None,
-        })
-}
-
-impl WindowAxis {
-    fn new(axis: usize, length: u32, spans: &[(u32, u32, u32)]) -> Self {
-        let mut offsets = vec![0u32; length as usize + 1];
-        let clipped = |from: u32, to: u32| from.min(length) as usize..to.min(length) as usize;
-        for &(_, from, to) in spans {
-            for at in clipped(from, to) {
-                offsets[at + 1] += 1;
-            }
-        }
-        for at in 0..length as usize {
-            offsets[at + 1] += offsets[at];
-        }
-        let mut next = offsets.clone();
-        let mut inputs = vec![0; offsets[length as usize] as usize];
-        for &(input, from, to) in spans {
-            for at in clipped(from, to) {
-                inputs[next[at] as usize] = input;
-                next[at] += 1;
-            }
-        }
-        WindowAxis {
-            axis,
-            offsets,
-            inputs,
-        }
-    }
 }
 
 /// The coordinates of a block, moved cheaply from one block to the next.

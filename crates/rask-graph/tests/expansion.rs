@@ -393,7 +393,7 @@ fn a_layer_may_refer_to_itself() {
         check_order(&table);
         assert_eq!(
             most_alive(&table).min(3),
-            table.wanted().len().min(3).max(2)
+            table.wanted().len().clamp(2, 3)
         );
     }
 }

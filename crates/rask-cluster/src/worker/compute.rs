@@ -12,7 +12,8 @@ use rask_value::{
 };
 
 use super::Shared;
-use super::core::{Effects, Fetched, Job, Key, RunJob, Slot};
+use super::core::{Key, Slot};
+use super::job::{Effects, Fetched, Job, RunJob};
 use crate::convert::{failure_from_task, unpack};
 
 /// Values up to this many bytes travel with the report that they are there.

@@ -7,7 +7,7 @@ use rask_exec::Fetch;
 use rask_proto::{FromPeer, FromWorker, GetData, Packed, ToPeer};
 
 use super::Shared;
-use super::core::Effects;
+use super::job::Effects;
 
 /// Most values asked for in one request.
 const REQUEST_COUNT_MAX: usize = 256;

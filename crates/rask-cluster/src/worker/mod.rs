@@ -9,6 +9,7 @@
 mod compute;
 mod core;
 mod fetch;
+mod job;
 mod layer;
 mod serve;
 
@@ -22,7 +23,8 @@ use rask_store::Disk;
 use rask_wire::{Address, FrameSender, Security};
 
 pub use self::compute::{rejoin, secede};
-use self::core::{Core, Effects};
+use self::core::Core;
+use self::job::Effects;
 use crate::ClusterError;
 use crate::peer::PeerPool;
 

@@ -13,7 +13,8 @@ use rask_store::Disk;
 use rask_value::{Inputs, TaskContext, TaskError, codec};
 use rask_wire::{Connection, Incoming, Listener, Role, WireError};
 
-use super::core::{Core, Effects, Found};
+use super::core::Core;
+use super::job::{Effects, Found};
 use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
 use crate::ClusterError;
 use crate::convert::{failure_from_task, pack, unpack};
