@@ -290,7 +290,7 @@ impl Lowering {
             let takes = (place, from, Takes::Runs(starts));
             return self.layer(FrameOp::Concat, to, &[takes], origin);
         }
-        if to % from != 0 {
+        if !to.is_multiple_of(from) {
             let one = self.repartition(place, from, 1, origin);
             return self.repartition(&one, 1, to, origin);
         }

@@ -200,7 +200,7 @@ fn transform(function: &StrFunction, texts: &LargeStringArray) -> Result<Column>
             }
         }
     }
-    Ok(Column::new(DType::Str, Arc::new(builder.finish()))?)
+    Column::new(DType::Str, Arc::new(builder.finish()))
 }
 
 type Writer = Box<dyn Fn(&str, &mut String)>;

@@ -6,7 +6,7 @@ const BUCKETS: usize = 1 << DIGIT_BITS;
 const SMALL: usize = 256;
 
 /// Reorders the rows, stably, by `keys[row]`, of which the low `bits` count.
-pub(crate) fn sort_by_key(rows: &mut Vec<u32>, keys: &[u64], bits: u32) {
+pub(crate) fn sort_by_key(rows: &mut [u32], keys: &[u64], bits: u32) {
     if rows.is_sorted_by_key(|row| keys[*row as usize]) {
         return;
     }
