@@ -138,20 +138,18 @@ def test_setting_a_column(people):
     lazy = dd.from_pandas(people, npartitions=2)
     lazy["sum"] = lazy.key + lazy.small
     assert list(lazy.columns)[-1] == "sum"
-    pd.testing.assert_series_equal(
-        lazy["sum"].compute(), (people.key + people.small).rename("sum")
-    )
+    pd.testing.assert_series_equal(lazy["sum"].compute(), (people.key + people.small).rename("sum"))
 
 
 def test_refusals_before_any_work(people):
     lazy = dd.from_pandas(people, npartitions=2)
     with pytest.raises(TypeError):
-        lazy.name + lazy.key
+        _ = lazy.name + lazy.key
     with pytest.raises(TypeError):
         lazy.key.str.lower()
     with pytest.raises((AttributeError, TypeError)):
-        lazy.key.dt.year
+        _ = lazy.key.dt.year
     with pytest.raises(KeyError, match="value"):
-        lazy["vlue"]
+        _ = lazy["vlue"]
     with pytest.raises(ValueError, match="ambiguous"):
         bool(lazy.flag)

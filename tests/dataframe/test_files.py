@@ -65,7 +65,7 @@ def test_any_text(rows):
 
 
 def test_small_blocks(tmp_path):
-    frame = pd.DataFrame({"a": np.arange(5000), "b": ["text %d" % (i * 7) for i in range(5000)]})
+    frame = pd.DataFrame({"a": np.arange(5000), "b": [f"text {i * 7}" for i in range(5000)]})
     path = tmp_path / "file.csv"
     frame.to_csv(path, index=False)
     for blocksize in (1000, 4097, 30_000):
@@ -77,7 +77,7 @@ def test_small_blocks(tmp_path):
 
 def test_quoted_newlines_across_blocks(tmp_path):
     frame = pd.DataFrame(
-        {"a": np.arange(3000), "b": ["line\nbreak, and %d" % i for i in range(3000)], "c": 1.5}
+        {"a": np.arange(3000), "b": [f"line\nbreak, and {i}" for i in range(3000)], "c": 1.5}
     )
     path = tmp_path / "file.csv"
     frame.to_csv(path, index=False)
@@ -107,7 +107,9 @@ def test_parquet_round_trip(compression, tmp_path, people):
     assert result.npartitions == 3
     pd.testing.assert_frame_equal(result.compute(), people, check_categorical=False)
     pd.testing.assert_frame_equal(
-        pd.read_parquet(tmp_path / "out" / "part.1.parquet"), people.iloc[67:134], check_categorical=False
+        pd.read_parquet(tmp_path / "out" / "part.1.parquet"),
+        people.iloc[67:134],
+        check_categorical=False,
     )
 
 
@@ -124,7 +126,9 @@ def test_parquet_of_pandas(tmp_path, people):
     pd.testing.assert_frame_equal(
         dd.read_parquet(str(tmp_path / "b.parquet"), columns=["key"]).compute(), indexed[["key"]]
     )
-    filtered = dd.read_parquet(str(tmp_path / "a.parquet"), filters=[("key", ">", 3)], columns="key")
+    filtered = dd.read_parquet(
+        str(tmp_path / "a.parquet"), filters=[("key", ">", 3)], columns="key"
+    )
     assert filtered.compute().tolist() == people[people.key > 3].key.tolist()
 
 

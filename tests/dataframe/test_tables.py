@@ -10,7 +10,20 @@ from hypothesis import strategies as st
 
 import rask.dataframe as dd
 
-REDUCTIONS = ("sum", "mean", "min", "max", "std", "var", "count", "prod", "sem", "median", "skew", "kurt")
+REDUCTIONS = (
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "std",
+    "var",
+    "count",
+    "prod",
+    "sem",
+    "median",
+    "skew",
+    "kurt",
+)
 
 
 @pytest.mark.parametrize("function", REDUCTIONS)
@@ -81,7 +94,9 @@ def test_groupby_forms(people):
 @pytest.mark.parametrize("partitions", [(1, 1), (4, 1), (1, 3), (3, 4)])
 def test_merge(how, partitions, people):
     left = people[["key", "name", "value"]]
-    right = pd.DataFrame({"key": [1, 3, 3, 9, 6], "value": [10, 20, 30, 40, 50], "x": list("abcde")})
+    right = pd.DataFrame(
+        {"key": [1, 3, 3, 9, 6], "value": [10, 20, 30, 40, 50], "x": list("abcde")}
+    )
     lazy = dd.from_pandas(left, npartitions=partitions[0]).merge(
         dd.from_pandas(right, npartitions=partitions[1]), on="key", how=how
     )
@@ -126,9 +141,7 @@ def test_sort(ascending, na_position, partitions, people):
     by = ["name", "value"]
     lazy = dd.from_pandas(people, npartitions=partitions)
     result = lazy.sort_values(by, ascending=ascending, na_position=na_position).compute()
-    expected = people.sort_values(
-        by, ascending=ascending, na_position=na_position, kind="stable"
-    )
+    expected = people.sort_values(by, ascending=ascending, na_position=na_position, kind="stable")
     pd.testing.assert_frame_equal(result, expected)
 
 
@@ -140,14 +153,19 @@ def test_sort(ascending, na_position, partitions, people):
 )
 def test_any_sort(rows, partitions, ascending):
     frame = pd.DataFrame(rows, columns=["a", "b"]).astype("float64")
-    lazy = dd.from_pandas(frame, npartitions=partitions).sort_values(["a", "b"], ascending=ascending)
+    lazy = dd.from_pandas(frame, npartitions=partitions).sort_values(
+        ["a", "b"], ascending=ascending
+    )
     expected = frame.sort_values(["a", "b"], ascending=ascending, kind="stable")
     pd.testing.assert_frame_equal(lazy.compute(), expected)
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from(["a", "bb", None, "a long key"]), st.floats(-100, 100)), max_size=40),
+    st.lists(
+        st.tuples(st.sampled_from(["a", "bb", None, "a long key"]), st.floats(-100, 100)),
+        max_size=40,
+    ),
     st.integers(1, 4),
 )
 def test_any_groupby(rows, partitions):
@@ -182,11 +200,11 @@ def test_distinct(people):
 
 def test_order_and_index(people):
     lazy = dd.from_pandas(people, npartitions=4)
-    pd.testing.assert_frame_equal(
-        lazy.nlargest(5, "value").compute(), people.nlargest(5, "value")
-    )
+    pd.testing.assert_frame_equal(lazy.nlargest(5, "value").compute(), people.nlargest(5, "value"))
     indexed = lazy.set_index("value").compute()
-    pd.testing.assert_frame_equal(indexed, people.sort_values("value", kind="stable").set_index("value"))
+    pd.testing.assert_frame_equal(
+        indexed, people.sort_values("value", kind="stable").set_index("value")
+    )
     pd.testing.assert_frame_equal(lazy.head(3), people.head(3))
     pd.testing.assert_frame_equal(lazy.tail(3), people.tail(3))
     for count in (1, 2, 8, 3):
@@ -212,3 +230,17 @@ def test_persist(people):
     kept = lazy[lazy.value > 0].persist()
     pd.testing.assert_frame_equal(kept.compute(), people[people.value > 0])
     assert kept.key.max().compute() == people[people.value > 0].key.max()
+
+
+def test_functions_of_all_rows(people):
+    lazy = dd.from_pandas(people, npartitions=3)
+    for name in ("cumsum", "cummax", "shift", "diff", "ffill"):
+        pd.testing.assert_series_equal(
+            getattr(lazy.value, name)().compute(), getattr(people.value, name)()
+        )
+    pd.testing.assert_frame_equal(
+        lazy[["key", "value"]].describe().compute(), people[["key", "value"]].describe()
+    )
+    spread = lazy.groupby("key").value.apply(lambda s: s.max() - s.min(), meta=("value", "float64"))
+    expected = people.groupby("key").value.apply(lambda s: s.max() - s.min())
+    pd.testing.assert_series_equal(spread.compute(), expected)

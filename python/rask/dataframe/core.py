@@ -343,6 +343,49 @@ class FrameBase(Base):
         """
         return map_partitions(func, self, *args, meta=meta, **kwargs)
 
+    def _on_all_rows(self, func: Callable, *args: Any, meta: Any = None, **kwargs: Any) -> Any:
+        """pandas' own function of all rows, gathered in one partition."""
+        whole = self if self.npartitions == 1 else self.repartition(npartitions=1)
+        return whole.map_partitions(func, *args, meta=meta, **kwargs)
+
+    def describe(self, percentiles: Any = None, include: Any = None, exclude: Any = None) -> Any:
+        """Count, mean, spread and quantiles of the columns of numbers; gathers all rows."""
+        return self._on_all_rows(
+            CallByName("describe"), percentiles=percentiles, include=include, exclude=exclude
+        )
+
+    def shift(self, periods: int = 1) -> Any:
+        """Values moved by a number of rows; gathers all rows."""
+        return self._on_all_rows(CallByName("shift"), periods)
+
+    def diff(self, periods: int = 1) -> Any:
+        """Differences to earlier rows; gathers all rows."""
+        return self._on_all_rows(CallByName("diff"), periods)
+
+    def ffill(self, limit: int | None = None) -> Any:
+        """Missing values replaced by the last one before; gathers all rows."""
+        return self._on_all_rows(CallByName("ffill"), limit=limit)
+
+    def bfill(self, limit: int | None = None) -> Any:
+        """Missing values replaced by the next one; gathers all rows."""
+        return self._on_all_rows(CallByName("bfill"), limit=limit)
+
+    def cumsum(self, axis: Any = 0, skipna: bool = True) -> Any:
+        """Sums of all values so far; gathers all rows."""
+        return self._on_all_rows(CallByName("cumsum"), skipna=skipna)
+
+    def cumprod(self, axis: Any = 0, skipna: bool = True) -> Any:
+        """Products of all values so far; gathers all rows."""
+        return self._on_all_rows(CallByName("cumprod"), skipna=skipna)
+
+    def cummax(self, axis: Any = 0, skipna: bool = True) -> Any:
+        """The greatest value so far; gathers all rows."""
+        return self._on_all_rows(CallByName("cummax"), skipna=skipna)
+
+    def cummin(self, axis: Any = 0, skipna: bool = True) -> Any:
+        """The smallest value so far; gathers all rows."""
+        return self._on_all_rows(CallByName("cummin"), skipna=skipna)
+
     def pipe(self, func: Callable, *args: Any, **kwargs: Any) -> Any:
         """``func(self, *args, **kwargs)``."""
         return func(self, *args, **kwargs)
@@ -864,6 +907,16 @@ class Partitions:
     def __getitem__(self, key: Any) -> Any:
         numbers = np.arange(self._frame.npartitions)[key]
         return self._frame._like(self._frame._expr.pick(np.atleast_1d(numbers).tolist()))
+
+
+class CallByName:
+    """A method of pandas objects, by name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = self.__name__ = name
+
+    def __call__(self, part: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(part, self.name)(*args, **kwargs)
 
 
 class AlignedOperator:

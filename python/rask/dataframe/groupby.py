@@ -54,10 +54,53 @@ class GroupBy:
         """The number of rows of each group."""
         return Series(self._aggregate([(None, "size", None, None, True, 0)]))
 
+    def apply(self, func: Callable, *args: Any, meta: Any = None, **kwargs: Any) -> Any:
+        """A Python function of each group as a pandas object; gathers all rows.
+
+        Parameters
+        ----------
+        func : callable
+        *args, **kwargs
+            Handed on.
+        meta : pandas object, optional
+            An empty example of the result; without it the function is tried on no rows.
+        """
+        keys = self._key_labels()
+        if any(label not in self._expr.labels for label in keys):
+            raise NotImplementedError("apply on groups by a series that is not a column")
+        one = isinstance(self, SeriesGroupBy)
+        selected = self._selected.labels[0] if one else self._columns()
+        call = GroupCall(keys, selected, self._sort, self._dropna, func, args, kwargs)
+        whole = DataFrame(self._expr).repartition(npartitions=1)
+        return whole.map_partitions(call, meta=meta)
+
     def _one(
-        self, function: str, parameter: Any = None, min_count: int = 0, numeric_only=False
+        self, function: str, parameter: Any = None, min_count: int = 0, numeric_only: bool = False
     ) -> Any:
         raise NotImplementedError
+
+
+class GroupCall:
+    """pandas' ``groupby(...).apply`` of a partition."""
+
+    def __init__(
+        self,
+        keys: list,
+        selected: Any,
+        sort: bool,
+        dropna: bool,
+        func: Callable,
+        args: tuple,
+        kwargs: dict,
+    ) -> None:
+        self.keys, self.selected, self.sort, self.dropna = keys, selected, sort, dropna
+        self.func, self.args, self.kwargs = func, args, kwargs
+        self.__name__ = "groupby-apply"
+
+    def __call__(self, part: Any) -> Any:
+        keys = self.keys[0] if len(self.keys) == 1 else self.keys
+        groups = part.groupby(keys, sort=self.sort, dropna=self.dropna, observed=True)
+        return groups[self.selected].apply(self.func, *self.args, **self.kwargs)
 
 
 def aggregation_methods(cls: type) -> type:

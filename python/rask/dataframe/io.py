@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -236,7 +237,7 @@ def from_pandas(
         npartitions = max(1, -(-rows // chunksize))
     count = max(1, min(npartitions or 1, rows or 1))
     borders = [-(-i * rows // count) for i in range(count + 1)]
-    parts = [data.iloc[start:stop] for start, stop in zip(borders, borders[1:], strict=False)]
+    parts = [data.iloc[start:stop] for start, stop in itertools.pairwise(borders)]
     expr = _core.Frame.from_tables(parts, tokenize(data, count))
     return new_collection(expr, data)
 
