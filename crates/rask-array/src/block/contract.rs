@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rask_value::array::NdArray;
 use rask_value::{TaskError, ValueRef};
 
-use super::evaluate::broadcast;
+use super::elementwise::broadcast;
 use super::ops::{array_error, as_native};
 use crate::kernels::linalg::{matmul, matmul_into};
 

@@ -5,16 +5,16 @@
 
 use std::sync::Arc;
 
-use rask_value::array::{DType, NdArray, Scalar};
 use rask_value::{Inputs, TaskContext, TaskError, ValueRef};
 use smallvec::SmallVec;
 
 use super::chunk_op::ChunkOp;
-use super::gather::{Along, gather, pick};
-use super::ops::{self, as_native};
+use super::elementwise::run_program;
+use super::gather::{Along, gather};
+use super::ops;
+use super::places::{eye, last, nest, region_of};
 use super::program::{Argument, BlockOp, Coordinate, FusedStep};
 use super::{contract, cumulate, reduction};
-use crate::duck::{Picker, backend_for};
 use crate::kernels::elementwise::{Generator, Program, Source, run};
 use crate::opaque::{Call, Nested, Region};
 
@@ -325,7 +325,7 @@ fn take_only<'a>(given: &mut SmallVec<[Given<'a>; 2]>) -> Result<Given<'a>, Task
     given.pop().ok_or_else(missing)
 }
 
-fn one<'a>(blocks: SmallVec<[Lazy<'a>; 4]>) -> Result<Lazy<'a>, TaskError> {
+pub(super) fn one<'a>(blocks: SmallVec<[Lazy<'a>; 4]>) -> Result<Lazy<'a>, TaskError> {
     let count = blocks.len();
     let mut blocks = blocks.into_iter();
     match (blocks.next(), count) {
@@ -342,7 +342,7 @@ fn known(shape: &[i64]) -> Result<Vec<usize>, TaskError> {
     shape.map_err(|_| TaskError::new("ValueError: the shape of the block is not known"))
 }
 
-fn is_fill(generator: &Generator) -> bool {
+pub(super) fn is_fill(generator: &Generator) -> bool {
     matches!(
         generator.kind,
         crate::kernels::elementwise::GeneratorKind::Fill(_)
@@ -362,216 +362,4 @@ fn view_generator<'a>(generator: Generator, shape: &[usize], axes: &[Option<usiz
         ..generator
     };
     Lazy::Generator(generator, shape)
-}
-
-fn run_program<'a>(
-    program: &'a Program,
-    given: SmallVec<[Given<'a>; 2]>,
-) -> Result<Lazy<'a>, TaskError> {
-    let mut arguments = Vec::with_capacity(given.len());
-    for argument in given {
-        arguments.push(match one(argument.blocks)? {
-            pending @ Lazy::Program(..) => Lazy::Value(pending.force()?),
-            other => other,
-        });
-    }
-    let foreign = |argument: &Lazy<'_>| match argument {
-        Lazy::Value(value) => as_native(value).is_none(),
-        _ => false,
-    };
-    if arguments.iter().any(foreign) {
-        return run_foreign(program, arguments);
-    }
-    let shapes: SmallVec<[&[usize]; 4]> = arguments
-        .iter()
-        .filter_map(|argument| match argument {
-            Lazy::Value(value) => as_native(value).map(|array| array.shape()),
-            Lazy::Generator(_, shape) | Lazy::Program(_, _, shape) => Some(&shape[..]),
-        })
-        .collect();
-    let shape = broadcast(&shapes)?;
-    drop(shapes);
-    let mut sources = Vec::with_capacity(arguments.len());
-    for argument in arguments {
-        sources.push(match argument {
-            Lazy::Generator(generator, own) if own == shape || is_fill(&generator) => {
-                let steps = match own == shape {
-                    true => generator.steps.clone(),
-                    false => SmallVec::from_elem(0, shape.len()),
-                };
-                Source::Generator(Generator { steps, ..generator })
-            }
-            other => Source::Array(into_array(other.force()?)?),
-        });
-    }
-    let dtype_differs = sources.iter().zip(&program.inputs).any(
-        |(source, expected)| matches!(source, Source::Array(array) if array.dtype() != *expected),
-    );
-    if dtype_differs {
-        sources = cast_sources(sources, &program.inputs)?;
-    }
-    Ok(Lazy::Program(program, sources, shape))
-}
-
-/// Blocks of another dtype than was declared (a callable returned them) are cast to it.
-fn cast_sources(sources: Vec<Source>, dtypes: &[DType]) -> Result<Vec<Source>, TaskError> {
-    let cast = |(source, &to): (Source, &DType)| match source {
-        Source::Array(array) if array.dtype() != to => {
-            let mut program = Program::new();
-            let input = program.input(array.dtype());
-            let output = program.cast(input, to);
-            program.finish(output);
-            let shape = array.shape().to_vec();
-            Ok(Source::Array(run(
-                &program,
-                vec![Source::Array(array)],
-                &shape,
-            )?))
-        }
-        other => Ok(other),
-    };
-    sources.into_iter().zip(dtypes).map(cast).collect()
-}
-
-/// The array itself, without another reference to it where nobody else holds one.
-fn into_array(value: ValueRef) -> Result<NdArray, TaskError> {
-    let any: Arc<dyn std::any::Any + Send + Sync> = value;
-    match any.downcast::<NdArray>() {
-        Ok(array) => Ok(Arc::try_unwrap(array).unwrap_or_else(|shared| (*shared).clone())),
-        Err(_) => Err(TaskError::new("a native array was expected")),
-    }
-}
-
-fn run_foreign<'a>(program: &'a Program, arguments: Vec<Lazy<'a>>) -> Result<Lazy<'a>, TaskError> {
-    let values: Vec<ValueRef> = arguments
-        .into_iter()
-        .map(Lazy::force)
-        .collect::<Result<_, _>>()?;
-    let foreign = values.iter().find(|value| as_native(value).is_none());
-    let value = foreign.or(values.first());
-    let value = value.ok_or_else(|| TaskError::new("a program has no inputs"))?;
-    Ok(Lazy::Value(backend_for(value)?.program(program, &values)?))
-}
-
-/// The common shape of blocks.
-pub(super) fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>, TaskError> {
-    let ndim = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
-    let mut out = vec![1; ndim];
-    for shape in shapes {
-        let skip = ndim - shape.len();
-        for (axis, &length) in shape.iter().enumerate() {
-            let place = &mut out[skip + axis];
-            match (*place, length) {
-                (a, b) if a == b => {}
-                (1, b) => *place = b,
-                (_, 1) => {}
-                _ => {
-                    return Err(TaskError::new(format!(
-                        "ValueError: operands could not be broadcast together with shapes {shapes:?}"
-                    )));
-                }
-            }
-        }
-    }
-    Ok(out)
-}
-
-/// Blocks as a callable takes them: nested lists along `axes`, or concatenated along them.
-fn nest(
-    blocks: Vec<ValueRef>,
-    counts: &[usize],
-    axes: &[usize],
-    concatenate: bool,
-) -> Result<Nested, TaskError> {
-    if axes.is_empty() {
-        let mut blocks = blocks.into_iter();
-        return match (blocks.next(), blocks.next()) {
-            (Some(block), None) => Ok(Nested::One(block)),
-            _ => Err(TaskError::new("one block was expected for an argument")),
-        };
-    }
-    let lengths: Vec<usize> = axes
-        .iter()
-        .map(|&axis| counts.get(axis).copied().unwrap_or(1))
-        .collect();
-    if concatenate {
-        return join(&blocks, &lengths, axes).map(Nested::One);
-    }
-    Ok(list(&mut blocks.into_iter(), &lengths))
-}
-
-fn join(blocks: &[ValueRef], lengths: &[usize], axes: &[usize]) -> Result<ValueRef, TaskError> {
-    let ([length, lengths @ ..], [axis, axes @ ..]) = (lengths, axes) else {
-        let missing = || TaskError::new("ValueError: no blocks to concatenate");
-        return blocks.first().cloned().ok_or_else(missing);
-    };
-    let each = lengths.iter().product::<usize>();
-    let parts: Vec<ValueRef> = (0..*length)
-        .map(|at| join(&blocks[at * each..(at + 1) * each], lengths, axes))
-        .collect::<Result<_, _>>()?;
-    ops::concatenate(&parts, *axis)
-}
-
-fn list(blocks: &mut impl Iterator<Item = ValueRef>, lengths: &[usize]) -> Nested {
-    let (length, rest) = match lengths {
-        [] => return Nested::List(Vec::new()),
-        [length, rest @ ..] => (*length, rest),
-    };
-    if rest.is_empty() {
-        return Nested::List(blocks.take(length).map(Nested::One).collect());
-    }
-    Nested::List((0..length).map(|_| list(&mut *blocks, rest)).collect())
-}
-
-fn region_of(view: &[Region], shapes: &super::BlockShapes, coords: &[u32]) -> Vec<Region> {
-    view.iter()
-        .zip(&shapes.0)
-        .zip(coords)
-        .map(|((axis, sizes), &at)| {
-            let before: i64 = sizes[..at as usize].iter().sum();
-            let start = axis.start + axis.step * before;
-            let stop = start + axis.step * sizes[at as usize];
-            Region {
-                start,
-                stop: stop.max(-1),
-                step: axis.step,
-            }
-        })
-        .collect()
-}
-
-fn last(block: &ValueRef, axis: usize) -> Result<ValueRef, TaskError> {
-    let shape = ops::shape(block)?;
-    let pickers: Vec<Picker> = shape
-        .iter()
-        .enumerate()
-        .map(|(at, &length)| {
-            let only = at == axis && length > 0;
-            Picker::Range {
-                start: if only { length - 1 } else { 0 },
-                step: 1,
-                count: if only { 1 } else { length },
-            }
-        })
-        .collect();
-    pick(block, &pickers)
-}
-
-fn eye(k: i64, dtype: DType, axes: &[super::GeneratorAxis], coords: &[u32]) -> ValueRef {
-    let (row, rows) = axes[0].block(coords[0]);
-    let (column, columns) = axes[1].block(coords[1]);
-    let mut array = NdArray::zeros(dtype, &[rows, columns]);
-    let one = Scalar::Int(1).to_array(dtype);
-    let itemsize = dtype.itemsize();
-    if let (Some(bytes), Some(one)) = (array.bytes_mut(), one.bytes()) {
-        for i in 0..rows {
-            let at = row as i64 + i as i64 * axes[0].step as i64 + k - column as i64;
-            let step = axes[1].step as i64;
-            if step != 0 && at % step == 0 && (0..columns as i64).contains(&(at / step)) {
-                let place = (i * columns + (at / step) as usize) * itemsize;
-                bytes[place..place + itemsize].copy_from_slice(one);
-            }
-        }
-    }
-    Arc::new(array)
 }

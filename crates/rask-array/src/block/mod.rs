@@ -7,10 +7,12 @@
 mod chunk_op;
 mod contract;
 mod cumulate;
+mod elementwise;
 mod evaluate;
 mod gather;
 mod ops;
 mod pair;
+mod places;
 mod program;
 mod reduction;
 

@@ -159,13 +159,13 @@ pub(crate) fn unify_broadcast(arrays: &[ArrayExpr]) -> Result<(Vec<ArrayExpr>, C
     let shape = common_shape(arrays)?;
     let ndim = shape.len();
     let mut chunks: Chunks = Vec::with_capacity(ndim);
-    for axis in 0..ndim {
+    for (axis, &length) in shape.iter().enumerate() {
         let along: Vec<&Sizes> = arrays
             .iter()
             .filter_map(|array| {
                 let own = (axis + array.ndim()).checked_sub(ndim)?;
                 let sizes = &array.chunks()[own];
-                (axis_length(sizes) != 1 || shape[axis] == 1).then_some(sizes)
+                (axis_length(sizes) != 1 || length == 1).then_some(sizes)
             })
             .collect();
         chunks.push(unify_axis(&along)?);
