@@ -47,6 +47,9 @@ class Base:
     def _rask_finish(self, values: list) -> Any:
         raise NotImplementedError
 
+    def __rask_tokenize__(self) -> Any:
+        return (type(self).__name__, frame_token(self))
+
     def compute(self, **kwargs: Any) -> Any:
         """Computes the result as a pandas object (or a number).
 
@@ -248,7 +251,8 @@ class FrameBase(Base):
     def fillna(self, value: Any = None, axis: Any = None) -> Any:
         """Missing values replaced; for a frame also by a dict of values by column."""
         if isinstance(value, dict):
-            return self.assign(**{k: self[k].fillna(v) for k, v in value.items()})
+            frame = new_collection(self._expr)
+            return frame.assign(**{k: frame[k].fillna(v) for k, v in value.items()})
         return self._call("fillna", value)
 
     def isin(self, values: Any) -> Any:

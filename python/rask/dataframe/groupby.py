@@ -167,9 +167,8 @@ class DataFrameGroupBy(GroupBy):
     """
 
     def __getitem__(self, key: Any) -> Any:
-        group = (DataFrameGroupBy if isinstance(key, list) else SeriesGroupBy).__new__(
-            DataFrameGroupBy if isinstance(key, list) else SeriesGroupBy
-        )
+        kind: Any = DataFrameGroupBy if isinstance(key, list) else SeriesGroupBy
+        group = kind.__new__(kind)
         group.__dict__.update(self.__dict__)
         group._selected = self._expr.select(key if isinstance(key, list) else [key])
         return group

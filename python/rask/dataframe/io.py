@@ -38,7 +38,7 @@ def natural_order(path: str) -> list:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)]
 
 
-def find_files(path: Any, ending: str) -> list[str]:
+def find_files(path: Any, ending: str | tuple[str, ...]) -> list[str]:
     """The files of a path, a pattern, a folder, or a list of them."""
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     found: list[str] = []
