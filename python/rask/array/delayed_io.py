@@ -31,8 +31,8 @@ def from_delayed(
     Examples
     --------
     >>> import numpy as np, rask, rask.array as da
-    >>> da.from_delayed(rask.delayed(np.ones)(3), (3,), dtype=float).sum().compute()
-    3.0
+    >>> da.from_delayed(rask.delayed(np.ones)(3), (3,), dtype=float).compute()
+    array([1., 1., 1.])
     """
     from rask.delayed import delayed
 

@@ -125,7 +125,7 @@ def reduction(
     --------
     >>> import numpy as np, rask.array as da
     >>> x = da.arange(8, chunks=3)
-    >>> da.reduction(x, np.sum, np.sum, dtype=x.dtype).compute()
+    >>> int(da.reduction(x, np.sum, np.sum, dtype=x.dtype))
     28
     """
     lazy = asanyarray(x)
@@ -400,7 +400,7 @@ def _average(
         return handle_out(out, native)
     to = np.dtype(dtype) if dtype is not None else _mean_dtype(lazy.dtype)
     total = (nansum if name == "nanmean" else sum)(
-        lazy, axes, None if to == object else to, keepdims, split
+        lazy, axes, None if to.kind == "O" else to, keepdims, split
     )
     mean = total / _count(lazy, axes, keepdims, name == "nanmean")
     return handle_out(out, mean.astype(to))

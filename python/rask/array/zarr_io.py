@@ -84,8 +84,10 @@ def from_zarr(
     Examples
     --------
     >>> import rask.array as da
-    >>> da.ones((4, 4), chunks=2).to_zarr("/tmp/rask-example.zarr", overwrite=True)
-    >>> da.from_zarr("/tmp/rask-example.zarr").sum().compute()
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/x.zarr"
+    >>> da.ones((4, 4), chunks=2).to_zarr(path)
+    >>> float(da.from_zarr(path).sum())
     16.0
     """
     path = None if storage_options or kwargs else _local_path(url, component)
