@@ -79,6 +79,8 @@ def test_array_parameters():
     scale = da.arange(1, 5, chunks=2)
     x = da.random.default_rng(0).normal(np.zeros(4), scale * 1e-9, size=(3, 4), chunks=2)
     assert abs(x.compute()).max() < 1e-6
+    limits = da.random.default_rng(0).integers([0, 10], [5, 20], size=(9, 2), chunks=4).compute()
+    assert limits[:, 0].max() < 5 <= 10 <= limits[:, 1].min()
     with pytest.raises(ValueError, match="broadcast"):
         da.random.default_rng(0).normal(np.zeros(3), 1, size=(4, 4))
 

@@ -449,11 +449,12 @@ def asanyarray(
         return asanyarray(a.data, dtype)
     if isinstance(a, (list, tuple)) and any(isinstance(part, Array) for part in flat_items(a)):
         return asanyarray(stack([asanyarray(part) for part in a]), dtype)
+    source: Any = a
     if not isinstance(a, np.ndarray) and not hasattr(a, "__array_function__"):
-        a = np.asarray(a, dtype=dtype, order=order)  # type: ignore[call-overload]
+        source = np.asarray(a, dtype=dtype, order=order)  # type: ignore[call-overload]
     elif dtype is not None:
-        a = a.astype(dtype)
-    return from_array(a, chunks=a.shape, getitem=None, asarray=False)
+        source = source.astype(dtype)
+    return from_array(source, chunks=source.shape, getitem=None, asarray=False)
 
 
 def flat_items(values: Any) -> Iterable[Any]:

@@ -44,7 +44,7 @@ def run_program(inputs: list, constants: list, steps: list, output: tuple) -> An
 def _step(name: str | None, given: list, dtype: np.dtype) -> Any:
     if name is None:
         (value,) = given
-        return value if np.asarray(value).dtype.kind == "O" else value.astype(dtype)
+        return value if value.dtype.kind == "O" else value.astype(dtype)
     if name == "where":
         return _where(*given)
     if name == "clip":

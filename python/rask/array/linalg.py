@@ -301,7 +301,7 @@ def svd_compressed(
     x = _matrix(a)
     if iterator not in ("power", "QR"):
         raise ValueError(f"Iterator {iterator!r} not valid, must be one of ['power', 'QR']")
-    state = seed if hasattr(seed, "standard_normal") else RandomState(seed)
+    state: Any = seed if hasattr(seed, "standard_normal") else RandomState(seed)
     width = compression_level(min(x.shape), k, n_oversamples)
     probe = state.standard_normal(size=(x.shape[1], width), chunks=(x.chunks[1], width))
     basis = dot(x, probe.astype(x.dtype)).rechunk({1: -1})

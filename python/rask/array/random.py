@@ -84,7 +84,8 @@ class Streams:
     def take(self) -> tuple[int, int, int]:
         """The key of the next stream."""
         with self._lock:
-            return (*self._words, next(self._count))
+            first, second = self._words
+            return first, second, next(self._count)
 
 
 def _result_shape(size: Any, parameters: Sequence[Any]) -> tuple[int, ...]:
@@ -122,7 +123,7 @@ class _DrawPiece:
 
 
 def _pieces(
-    method: str, parameters: tuple, key: tuple, shape: tuple, chunks: Any, dtype: Any, **kwargs: Any
+    method: str, parameters: tuple, key: tuple, shape: tuple, chunks: Any, kind: Any, **kwargs: Any
 ) -> Array:
     """Draws by NumPy, piece by piece."""
     from rask.array.blocks import map_blocks
@@ -136,9 +137,9 @@ def _pieces(
         for p in parameters
     ]
     drawn = map_blocks(
-        _DrawPiece(method, key, kwargs), *arrays, chunks=pieces, dtype=dtype, token=method
+        _DrawPiece(method, key, kwargs), *arrays, chunks=pieces, dtype=kind, token=method
     )
-    blocks = normalize_chunks(chunks, shape, dtype=dtype)
+    blocks = normalize_chunks(chunks, shape, dtype=kind)
     return drawn if drawn.chunks == blocks else drawn.rechunk(blocks)
 
 
@@ -368,16 +369,16 @@ class _DrawOutcomes(_DrawPiece):
 
 
 def _whole(
-    method: str, parameters: tuple, key: tuple, shape: tuple, chunks: Any, dtype: Any, **kwargs: Any
+    method: str, parameters: tuple, key: tuple, shape: tuple, chunks: Any, kind: Any, **kwargs: Any
 ) -> Array:
     """Draws by NumPy in one piece."""
     from rask.array.blocks import map_blocks
 
     one = tuple((length,) for length in shape)
     drawn = map_blocks(
-        _DrawPiece(method, key, kwargs), *parameters, chunks=one, dtype=dtype, token=method
+        _DrawPiece(method, key, kwargs), *parameters, chunks=one, dtype=kind, token=method
     )
-    return drawn.rechunk(normalize_chunks(chunks, shape, dtype=dtype))
+    return drawn.rechunk(normalize_chunks(chunks, shape, dtype=kind))
 
 
 def _kind_of(name: str) -> np.dtype:

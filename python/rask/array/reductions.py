@@ -566,11 +566,10 @@ def along_axis(
         chunks[axis] = (1,)
     else:
         del chunks[axis]
+    options = {"axis": axis, "keepdims": True} if keepdims else {"axis": axis}
     return map_blocks(
-        function,
+        functools.partial(function, **options),
         whole,
-        axis=axis,
-        **({"keepdims": True} if keepdims else {}),
         dtype=dtype,
         chunks=tuple(chunks),
         drop_axis=None if keepdims else axis,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -122,6 +122,11 @@ class ufunc:
             raise ValueError("outer product only supported for binary functions")
         a, b = asanyarray(A), asanyarray(B)
         return self(a[(..., *(None,) * b.ndim)], b, **kwargs)
+
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> ufunc: ...
 
 
 def _make_all() -> None:

@@ -269,11 +269,12 @@ def _create_by_zarr(
     kwargs: dict,
 ) -> Any:
     zarr = _zarr()
-    store = os.fspath(url) if isinstance(url, os.PathLike) else url
+    store: Any = os.fspath(url) if isinstance(url, os.PathLike) else url
     if options:
         kwargs = {**kwargs, "storage_options": options}
-    if isinstance(url, zarr.Group):
-        store, component = url.store_path.store, "/".join(filter(None, (url.path, component)))
+    if isinstance(store, zarr.Group):
+        group = store
+        store, component = group.store_path.store, "/".join(filter(None, (group.path, component)))
     return zarr.create_array(
         store=store,
         name=component,
