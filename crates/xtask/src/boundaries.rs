@@ -61,7 +61,7 @@ const BOUNDARIES: &[Boundary] = &[
     },
     Boundary {
         name: "rask-proto",
-        may_use: &[],
+        may_use: &["rask-graph"],
         must_not_use: NO_IO,
     },
     Boundary {
@@ -71,7 +71,7 @@ const BOUNDARIES: &[Boundary] = &[
     },
     Boundary {
         name: "rask-wire",
-        may_use: &[],
+        may_use: &["rask-proto"],
         must_not_use: &["pyo3"],
     },
     Boundary {

@@ -6,6 +6,17 @@ use crate::files_below;
 
 const LINES_MAX: usize = 700;
 
+/// Files that may be longer, up to a limit of their own: each is one class with the many short
+/// documented methods of an interface that users know, or one table of cases.
+const LISTED: &[(&str, usize)] = &[
+    ("crates/rask-py/src/frame/table.rs", 800),
+    ("python/rask/array/core.py", 850),
+    ("python/rask/array/reductions.py", 750),
+    ("python/rask/bag/core.py", 850),
+    ("python/rask/dataframe/core.py", 1050),
+    ("python/rask/distributed/client.py", 900),
+];
+
 /// Source files (tests aside) of more than [`LINES_MAX`] lines.
 pub fn check(root: &Path) -> Vec<String> {
     let mut findings = Vec::new();
@@ -21,9 +32,11 @@ pub fn check(root: &Path) -> Vec<String> {
             continue;
         }
         let lines = std::fs::read_to_string(&path).map_or(0, |text| text.lines().count());
-        if lines > LINES_MAX {
+        let listed = LISTED.iter().find(|(path, _)| *path == shown);
+        let lines_max = listed.map_or(LINES_MAX, |(_, lines_max)| *lines_max);
+        if lines > lines_max {
             findings.push(format!(
-                "{shown}: {lines} lines; at most {LINES_MAX} are allowed. Split it by idea."
+                "{shown}: {lines} lines; at most {lines_max} are allowed. Split it by idea."
             ));
         }
     }
