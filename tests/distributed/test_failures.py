@@ -96,9 +96,7 @@ def test_encrypted_cluster():
         assert cluster.scheduler_address.startswith("tls://")
         with Client(cluster, set_as_default=False) as client:
             assert client.gather(client.map(inc, range(100))) == list(range(1, 101))
-        with Client(
-            cluster.scheduler_address, security=security, set_as_default=False
-        ) as client:
+        with Client(cluster.scheduler_address, security=security, set_as_default=False) as client:
             assert client.submit(sum, list(range(100_000))).result() == 4999950000
 
 

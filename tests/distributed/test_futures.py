@@ -21,12 +21,16 @@ def test_submit_returns_what_the_function_returns(client):
 def test_arguments_may_be_futures_at_any_depth(client):
     one, two = client.submit(inc, 0), client.submit(inc, 1)
     assert client.submit(add, one, two, z=one).result() == 4
-    nested = client.submit(lambda data: data["a"][0] + data["b"][1][0], {"a": [one], "b": (0, [two])})
+    nested = client.submit(
+        lambda data: data["a"][0] + data["b"][1][0], {"a": [one], "b": (0, [two])}
+    )
     assert nested.result() == 3
     assert client.submit(sum, {one, two}).result() == 3
 
 
-@pytest.mark.parametrize("value", [None, True, -5, 2**70, 1.5, "text", b"bytes", [1, "a"], {"k": (1,)}])
+@pytest.mark.parametrize(
+    "value", [None, True, -5, 2**70, 1.5, "text", b"bytes", [1, "a"], {"k": (1,)}]
+)
 def test_values_come_back_as_they_were(client, value):
     back = client.submit(lambda x: x, value).result()
     assert back == value and type(back) is type(value)

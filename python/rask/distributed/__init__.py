@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rask.distributed._waiting import as_completed, fire_and_forget, wait
     from rask.distributed.client import Client, default_client, futures_of
     from rask.distributed.cluster import LocalCluster
-    from rask.distributed.exceptions import CancelledError, KilledWorker, Reschedule, TimeoutError
+    from rask.distributed.exceptions import CancelledError, KilledWorker, TimeoutError
     from rask.distributed.progressbar import progress
     from rask.distributed.security import Security
 
@@ -31,7 +31,6 @@ _HOMES = {
     "Future": "_futures",
     "KilledWorker": "exceptions",
     "LocalCluster": "cluster",
-    "Reschedule": "exceptions",
     "Security": "security",
     "TimeoutError": "exceptions",
     "as_completed": "_waiting",
@@ -53,7 +52,6 @@ __all__ = [
     "Future",
     "KilledWorker",
     "LocalCluster",
-    "Reschedule",
     "Security",
     "TimeoutError",
     "as_completed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from concurrent.futures import CancelledError as _CancelledError
 
-__all__ = ["CancelledError", "KilledWorker", "Reschedule", "TimeoutError"]
+__all__ = ["CancelledError", "KilledWorker", "TimeoutError"]
 
 TimeoutError = builtins.TimeoutError
 
@@ -16,7 +16,3 @@ class CancelledError(_CancelledError):
 
 class KilledWorker(RuntimeError):
     """A task was running on several workers when these died; it is not tried again."""
-
-
-class Reschedule(Exception):
-    """Raised by a task that wants to be run again, perhaps elsewhere."""

@@ -11,6 +11,7 @@ from rask._core import CompletionQueue
 __all__ = ["progress"]
 
 _WIDTH = 40
+_REDRAW_SECONDS = 0.1
 
 
 def progress(
@@ -30,12 +31,19 @@ def progress(
     queue = CompletionQueue()
     found[0].client._core.watch(found, queue, 0)
     started = time.monotonic()
+    drawn = 0.0
     done = 0
     while done < len(found):
-        done += len(queue.take(0.25))
-        filled = _WIDTH * done // len(found)
-        bar = "#" * filled + " " * (_WIDTH - filled)
-        seconds = time.monotonic() - started
-        sys.stderr.write(f"\r[{bar}] {done}/{len(found)} | {seconds:.1f}s")
-        sys.stderr.flush()
+        done += len(queue.take(_REDRAW_SECONDS))
+        now = time.monotonic()
+        if now - drawn >= _REDRAW_SECONDS or done == len(found):
+            drawn = now
+            _draw(done, len(found), now - started)
     sys.stderr.write("\n")
+
+
+def _draw(done: int, total: int, seconds: float) -> None:
+    filled = _WIDTH * done // total
+    bar = "#" * filled + " " * (_WIDTH - filled)
+    sys.stderr.write(f"\r[{bar}] {done}/{total} | {seconds:.1f}s")
+    sys.stderr.flush()

@@ -90,7 +90,7 @@ impl RunLayer {
         let next = if mean == 0 {
             nanos
         } else {
-            mean + (nanos - mean) / 8
+            mean + (nanos - mean) / if nanos < mean { 2 } else { 8 }
         };
         self.mean_nanos.store(next.max(1) as u32, Ordering::Relaxed);
     }

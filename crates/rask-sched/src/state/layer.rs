@@ -53,11 +53,18 @@ impl Layer {
         (self.page_blocks > 0).then(|| (block / self.page_blocks) as usize)
     }
 
-    /// Learns from one more task that ended.
+    /// Learns from one more task that ended. Short durations count for more than long ones: the
+    /// first task of a layer pays for what is made once, and a worker that was handed too much
+    /// gives it back.
     pub fn learn(&mut self, micros: u32) {
+        let micros = micros as f32;
+        let weight = match (self.ended_count, micros < self.mean_micros) {
+            (0, _) => 1.0,
+            (_, true) => 0.5,
+            (_, false) => 0.1,
+        };
         self.ended_count = self.ended_count.saturating_add(1);
-        let weight = (1.0 / self.ended_count as f32).max(0.05);
-        self.mean_micros += (micros as f32 - self.mean_micros) * weight;
+        self.mean_micros += (micros - self.mean_micros) * weight;
     }
 }
 
