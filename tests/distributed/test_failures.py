@@ -101,7 +101,7 @@ def test_encrypted_cluster():
 
 
 def test_no_scheduler_is_told():
-    with pytest.raises(OSError, match="127.0.0.1:1"):
+    with pytest.raises(OSError, match=r"127\.0\.0\.1:1"):
         Client("tcp://127.0.0.1:1", timeout=0.2, set_as_default=False)
 
 

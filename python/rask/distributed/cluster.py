@@ -281,7 +281,7 @@ def _share(
             return 1, cores
         n_workers = cores if cores <= 4 else max(n for n in range(1, cores + 1) if _fits(n, cores))
     if n_workers is None:
-        n_workers = max(1, cores // threads_per_worker) if processes else 1
+        n_workers = max(1, cores // (threads_per_worker or 1)) if processes else 1
     if threads_per_worker is None:
         threads_per_worker = max(1, cores // max(1, n_workers))
     return n_workers, threads_per_worker
