@@ -3,6 +3,7 @@
 mod call;
 mod convert;
 mod group;
+mod keys;
 mod read;
 mod scalar;
 mod table;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use pyo3::exceptions::{PyNotImplementedError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use rask_frame::engine::expr::{BinaryOp, Function, UnaryOp};
 use rask_frame::engine::groupby::{AggFunction, Aggregation, GroupbySpec};
 use rask_frame::engine::join::{JoinHow, JoinSpec};
-use rask_frame::engine::sort::{Key, SortKey, SortSpec};
 use rask_frame::engine::unique::Keep;
 use rask_frame::engine::{self, DType, Expr, IndexSchema, Label, Schema, Table};
 use rask_frame::{Kind, Node, NodeRef, ParquetPiece, Step};
@@ -18,6 +17,7 @@ use rask_value::ValueRef;
 use super::call::function_of;
 use super::convert::{table_of_python, to_py_err};
 use super::group::aggregation_of;
+use super::keys::{binary_op, keys_of, labels_of, sort_spec};
 use super::read::{csv_options, csv_pieces, write_format};
 use super::scalar::{label_of, label_to_python, scalar_of};
 use crate::callable::{Arg, PyCallable};
@@ -35,6 +35,10 @@ impl PyFrame {
     fn of(node: NodeRef) -> PyFrame {
         let columns = own_columns(&node.schema);
         PyFrame { node, columns }
+    }
+
+    fn made_of(py: Python<'_>, kind: Kind, schema: Schema, partitions: u32) -> PyFrame {
+        PyFrame::of(Node::new(kind, schema, partitions, origin::capture(py)))
     }
 
     fn with_columns(&self, columns: Vec<(Label, Expr)>) -> PyResult<PyFrame> {
@@ -110,49 +114,6 @@ fn own_columns(schema: &Schema) -> Vec<(Label, Expr)> {
     labels.map(|l| (l.clone(), Expr::Column(l))).collect()
 }
 
-fn labels_of(objects: &Bound<'_, PyAny>) -> PyResult<Vec<Label>> {
-    objects.try_iter()?.map(|item| label_of(&item?)).collect()
-}
-
-fn binary_op(symbol: &str) -> PyResult<BinaryOp> {
-    use BinaryOp::*;
-    [
-        Add, Sub, Mul, TrueDiv, FloorDiv, Mod, Pow, Eq, Ne, Lt, Le, Gt, Ge, And, Or, Xor,
-    ]
-    .into_iter()
-    .find(|op| op.symbol() == symbol)
-    .ok_or_else(|| PyValueError::new_err(format!("no operator {symbol}")))
-}
-
-/// A key of a sort or join: a label, or an index level as a one-element list.
-fn key_of(object: &Bound<'_, PyAny>) -> PyResult<Key> {
-    match object.cast::<PyList>() {
-        Ok(level) => Ok(Key::Index(level.get_item(0)?.extract()?)),
-        Err(_) => Ok(Key::Column(label_of(object)?)),
-    }
-}
-
-fn keys_of(objects: &Bound<'_, PyAny>) -> PyResult<Vec<Key>> {
-    objects.try_iter()?.map(|item| key_of(&item?)).collect()
-}
-
-fn sort_spec(keys: Vec<Key>, ascending: Vec<bool>, na_last: bool) -> PyResult<SortSpec> {
-    if keys.len() != ascending.len() {
-        return Err(PyValueError::new_err(format!(
-            "Length of ascending ({}) != length of by ({})",
-            ascending.len(),
-            keys.len()
-        )));
-    }
-    let keys = keys.into_iter().zip(ascending);
-    Ok(SortSpec {
-        keys: keys
-            .map(|(key, ascending)| SortKey { key, ascending })
-            .collect(),
-        na_last,
-    })
-}
-
 type AggregationParts<'py> = (
     Option<Bound<'py, PyFrame>>,
     String,
@@ -185,12 +146,7 @@ impl PyFrame {
             .map(|table| Arc::new(table) as ValueRef)
             .collect();
         let kind = Kind::Held { values, token };
-        Ok(PyFrame::of(Node::new(
-            kind,
-            schema,
-            count,
-            origin::capture(py),
-        )))
+        Ok(PyFrame::made_of(py, kind, schema, count))
     }
 
     /// The wanted blocks of a plan, with an example for the schema.
@@ -243,12 +199,7 @@ impl PyFrame {
             options,
             token,
         };
-        Ok(PyFrame::of(Node::new(
-            kind,
-            schema,
-            count,
-            origin::capture(py),
-        )))
+        Ok(PyFrame::made_of(py, kind, schema, count))
     }
 
     #[staticmethod]
@@ -282,12 +233,7 @@ impl PyFrame {
             pieces: pieces.into(),
             token,
         };
-        Ok(PyFrame::of(Node::new(
-            kind,
-            meta.schema,
-            count,
-            origin::capture(py),
-        )))
+        Ok(PyFrame::made_of(py, kind, meta.schema, count))
     }
 
     /// The partitions of all frames, one frame after the other.
@@ -698,12 +644,7 @@ impl PyFrame {
             op: Arc::new(op),
             token,
         };
-        Ok(PyFrame::of(Node::new(
-            kind,
-            schema,
-            count,
-            origin::capture(py),
-        )))
+        Ok(PyFrame::made_of(py, kind, schema, count))
     }
 
     /// Each partition written to its file.
@@ -721,12 +662,7 @@ impl PyFrame {
             paths: paths.into(),
             format: write_format(kind, options)?,
         };
-        Ok(PyFrame::of(Node::new(
-            kind,
-            schema,
-            count,
-            origin::capture(py),
-        )))
+        Ok(PyFrame::made_of(py, kind, schema, count))
     }
 
     /// Whether the index is a range.
