@@ -8,10 +8,10 @@ import traceback
 import numpy as np
 import pandas as pd
 import pytest
-import rask.array as da
-import rask.dataframe as dd
 
 import rask
+import rask.array as da
+import rask.dataframe as dd
 
 THIS_FILE = __file__
 

@@ -92,9 +92,8 @@ def test_rask_on_a_dask_cluster():
 
 
 def test_rask_arrays_and_frames_on_dask(frame):
-    import rask.dataframe as dd
-
     import rask.array as da
+    import rask.dataframe as dd
 
     x = da.arange(100, chunks=10).reshape((10, 10))
     lazy = to_dask((x + 1).T)
@@ -107,9 +106,8 @@ def test_rask_arrays_and_frames_on_dask(frame):
 
 
 def test_from_dask(frame):
-    import rask.dataframe as dd
-
     import rask.array as da
+    import rask.dataframe as dd
 
     x = from_dask(dask.array.ones((6, 4), chunks=2))
     assert isinstance(x, da.Array)

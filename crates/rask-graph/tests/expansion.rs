@@ -391,10 +391,7 @@ fn a_layer_may_refer_to_itself() {
         assert_eq!(table.len() as u32, last + 1);
         assert_eq!(table.deps(last), [last - 1]);
         check_order(&table);
-        assert_eq!(
-            most_alive(&table).min(3),
-            table.wanted().len().clamp(2, 3)
-        );
+        assert_eq!(most_alive(&table).min(3), table.wanted().len().clamp(2, 3));
     }
 }
 
