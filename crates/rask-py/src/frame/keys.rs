@@ -3,9 +3,9 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use rask_frame::engine::Label;
 use rask_frame::engine::expr::BinaryOp;
 use rask_frame::engine::sort::{Key, SortKey, SortSpec};
+use rask_frame::engine::{Expr, Label, Schema};
 
 use super::scalar::label_of;
 
@@ -54,4 +54,10 @@ pub fn sort_spec(keys: Vec<Key>, ascending: Vec<bool>, na_last: bool) -> PyResul
             .collect(),
         na_last,
     })
+}
+
+/// The columns of a schema as expressions.
+pub fn own_columns(schema: &Schema) -> Vec<(Label, Expr)> {
+    let labels = schema.labels().into_iter();
+    labels.map(|l| (l.clone(), Expr::Column(l))).collect()
 }

@@ -17,7 +17,7 @@ use rask_value::ValueRef;
 use super::call::function_of;
 use super::convert::{table_of_python, to_py_err};
 use super::group::aggregation_of;
-use super::keys::{binary_op, keys_of, labels_of, sort_spec};
+use super::keys::{binary_op, keys_of, labels_of, own_columns, sort_spec};
 use super::read::{csv_options, csv_pieces, write_format};
 use super::scalar::{label_of, label_to_python, scalar_of};
 use crate::callable::{Arg, PyCallable};
@@ -107,11 +107,6 @@ impl PyFrame {
         let columns = self.columns.iter();
         self.with_columns(columns.map(|(l, e)| (l.clone(), f(e))).collect())
     }
-}
-
-fn own_columns(schema: &Schema) -> Vec<(Label, Expr)> {
-    let labels = schema.labels().into_iter();
-    labels.map(|l| (l.clone(), Expr::Column(l))).collect()
 }
 
 type AggregationParts<'py> = (
