@@ -260,8 +260,9 @@ def get_scheduler(scheduler: Any = None) -> Any:
         return named_engine(scheduler.lower())
     if isinstance(scheduler, int) and not isinstance(scheduler, bool):
         return LocalEngine(scheduler)
-    if hasattr(scheduler, "_max_workers"):
-        return LocalEngine(scheduler._max_workers)
+    threads = getattr(scheduler, "_max_workers", None)
+    if threads is not None:
+        return LocalEngine(threads)
     if callable(scheduler):
         return CallableEngine(scheduler)
     raise ValueError(f"scheduler must be a name, a Client or a function, not {scheduler!r}")

@@ -125,13 +125,8 @@ def update(
             inner = defaults.get(key) if defaults else None
             update(old[key], value, priority=priority, defaults=inner)
             continue
-        is_default = bool(defaults) and key in defaults and key in old
-        replace = (
-            priority == "new"
-            or key not in old
-            or (priority == "new-defaults" and is_default and defaults[key] == old[key])
-        )
-        if replace:
+        is_default = key in old and key in (defaults or {}) and (defaults or {})[key] == old[key]
+        if priority == "new" or key not in old or (priority == "new-defaults" and is_default):
             old[key] = value
     return old
 

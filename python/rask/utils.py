@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from numbers import Real
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
@@ -34,7 +33,7 @@ def parse_bytes(s: str | float) -> int:
     >>> parse_bytes("1.5 kB"), parse_bytes("2MiB"), parse_bytes(100)
     (1500, 2097152, 100)
     """
-    if isinstance(s, Real):
+    if not isinstance(s, str):
         return int(s)
     matched = re.fullmatch(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)?\s*([a-z]*)\s*", s.lower())
     unit = matched.group(2) if matched else None

@@ -131,3 +131,19 @@ def test_large_flat_and_deep_graphs():
     for _ in range(5_000):
         value = add(value, 1)
     assert value.compute() == 5_000
+
+
+def test_tables_are_arguments_and_become_delayed_partitions():
+    pd = pytest.importorskip("pandas")
+    dd = pytest.importorskip("rask.dataframe")
+    frame = pd.DataFrame({"a": range(6), "b": list("uvwxyz")})
+    table = dd.from_pandas(frame, npartitions=3)
+    assert delayed(len)(table).compute() == 6
+    assert delayed(lambda column, total: (list(column), int(total)))(
+        table["a"], table["a"].sum()
+    ).compute() == (list(range(6)), 15)
+    parts = [part.compute() for part in table.to_delayed()]
+    pd.testing.assert_frame_equal(pd.concat(parts), frame)
+    column = [part.compute() for part in table["a"].to_delayed()]
+    assert all(isinstance(part, pd.Series) for part in column)
+    assert pd.concat(column).tolist() == list(range(6))

@@ -220,8 +220,8 @@ class Bag(Collection):
             raise ValueError(f"prob must be a number in [0, 1], not {prob!r}")
         import random
 
-        given = random_state if isinstance(random_state, random.Random) else None
-        generator = given or random.Random(random_state)
+        given = isinstance(random_state, random.Random)
+        generator: Any = random_state if given else random.Random(random_state)
         states = [generator.getrandbits(64) for _ in range(self.npartitions)]
         function = partial(partitions.sample_items, prob, states)
         name = f"random-sample-{layers.token_of(prob, states, self)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from rask.dataframe.core import Index
 
 __all__ = ["Base", "FrameBase", "Row", "Scalar", "literal", "name_of"]
+
+
+def _finish_as(kind: type, values: list) -> Any:
+    """The result of a collection of this class: none of them needs more than the values."""
+    return kind._rask_finish(object.__new__(kind), values)
+
+
+def _shape_as(kind: type, frame: Any) -> Any:
+    """A partition as what a collection of this class is."""
+    return kind._shape(object.__new__(kind), frame)
 
 
 class Base:
@@ -49,6 +59,9 @@ class Base:
 
     def _rask_finish(self, values: list) -> Any:
         raise NotImplementedError
+
+    def _rask_finisher(self) -> Callable[[list], Any]:
+        return partial(_finish_as, type(self))
 
     def __rask_tokenize__(self) -> Any:
         return (type(self).__name__, frame_token(self))
@@ -363,10 +376,11 @@ class FrameBase(Base):
 
     def to_delayed(self, optimize_graph: bool = True) -> list:
         """The partitions as delayed pandas objects."""
-        from rask.delayed import Delayed
+        from rask.delayed import Delayed, delayed_from_plan
 
         plan, _ = self._rask_lower([self])
-        return [Delayed(plan.slice(i, i + 1)) for i in range(self.npartitions)]
+        shape = partial(_shape_as, type(self))
+        return [Delayed(shape, (part,)) for part in delayed_from_plan(plan)]
 
     def copy(self, deep: bool = False) -> Any:
         """The collection itself anew; the data are never changed."""
