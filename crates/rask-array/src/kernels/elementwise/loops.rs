@@ -239,8 +239,9 @@ macro_rules! float_loops {
                     if b == 0.0 {
                         return a / b;
                     }
-                    let remainder = floored_remainder!(a, b);
-                    let quotient = (a - remainder) / b;
+                    let remainder = a % b;
+                    let below = remainder != 0.0 && ((remainder < 0.0) != (b < 0.0));
+                    let quotient = (a - remainder) / b - if below { 1.0 } else { 0.0 };
                     if quotient == 0.0 {
                         return (0.0 as T).copysign(a / b);
                     }
@@ -275,15 +276,22 @@ macro_rules! float_loops {
                 E::Hypot => two(inputs, out, |a: T, b: T| a.hypot(b)),
                 E::Arctan2 => two(inputs, out, |a: T, b: T| a.atan2(b)),
                 E::Logaddexp => two(inputs, out, |a: T, b: T| {
+                    let distance = a - b;
                     if a == b { a + std::$t::consts::LN_2 }
-                    else { a.max(b) + (-(a - b).abs()).exp().ln_1p() + (a - b) * 0.0 }
+                    else if distance > 0.0 { a + (-distance).exp().ln_1p() }
+                    else if distance < 0.0 { b + distance.exp().ln_1p() }
+                    else { distance }
                 }),
                 E::Logaddexp2 => two(inputs, out, |a: T, b: T| {
+                    let distance = a - b;
                     if a == b { a + 1.0 }
-                    else {
-                        a.max(b) + (-(a - b).abs()).exp2().ln_1p() * std::$t::consts::LOG2_E
-                            + (a - b) * 0.0
+                    else if distance > 0.0 {
+                        a + (-distance).exp2().ln_1p() * std::$t::consts::LOG2_E
                     }
+                    else if distance < 0.0 {
+                        b + distance.exp2().ln_1p() * std::$t::consts::LOG2_E
+                    }
+                    else { distance }
                 }),
                 E::Heaviside => two(inputs, out, |a: T, b: T| {
                     if a.is_nan() { a } else if a < 0.0 { 0.0 } else if a > 0.0 { 1.0 } else { b }

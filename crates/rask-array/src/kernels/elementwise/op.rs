@@ -229,7 +229,13 @@ impl ElementOp {
                 (_, Kind::Bool) => None,
                 _ => same,
             },
-            Family::Float => Signature::uniform(count, float_of(joint)?, float_of(joint)?),
+            // NumPy takes the narrowest loop that every input fits by itself: int16 with uint16,
+            // which promote to int32, give float32.
+            Family::Float => {
+                let floats = dtypes.iter().map(|&dtype| narrowest_float(dtype));
+                let float = floats.reduce(|a, b| promote(a?, b?)).flatten()?;
+                Signature::uniform(count, float, float)
+            }
             Family::FloatOrComplex => match (self, kind) {
                 (ElementOp::Reciprocal, Kind::Int | Kind::UInt | Kind::Bool) => None,
                 (_, Kind::Complex) => same,
@@ -295,6 +301,15 @@ fn is_time(dtype: DType) -> bool {
 
 fn is_integer(dtype: DType) -> bool {
     matches!(dtype.kind(), Kind::Int | Kind::UInt | Kind::Bool)
+}
+
+/// The narrowest float that holds a dtype's numbers (64-bit integers count as held by `float64`);
+/// `None` for complex numbers and times.
+fn narrowest_float(dtype: DType) -> Option<DType> {
+    match dtype {
+        DType::Bool | DType::Int8 | DType::UInt8 | DType::Float16 => Some(DType::Float16),
+        _ => float_of(dtype),
+    }
 }
 
 /// The float in which NumPy computes a function of a dtype; `None` for half floats.

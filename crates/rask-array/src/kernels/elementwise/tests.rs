@@ -146,6 +146,30 @@ fn numpy_integer_semantics() {
 }
 
 #[test]
+fn numpy_float_semantics_at_infinity() {
+    let binary = |op, a: f64, b: f64| {
+        let mut program = Program::new();
+        let (x, y) = (program.input(DType::Float64), program.input(DType::Float64));
+        let out = program.apply(op, &[x, y]).expect("a loop");
+        program.finish(out);
+        let array = |v: f64| Source::Array(NdArray::from_slice(&[v], &[1]).expect("sizes"));
+        let out = run(&program, vec![array(a), array(b)], &[1]).expect("runs");
+        out.item::<f64>().expect("one")
+    };
+    let infinity = f64::INFINITY;
+    for op in [ElementOp::Logaddexp, ElementOp::Logaddexp2] {
+        assert_eq!(binary(op, 0.5, infinity), infinity);
+        assert_eq!(binary(op, -infinity, 0.5), 0.5);
+        assert_eq!(binary(op, -infinity, -infinity), -infinity);
+        assert!(binary(op, f64::NAN, infinity).is_nan());
+    }
+    assert_eq!(binary(ElementOp::FloorDivide, 1.0, -infinity), -1.0);
+    assert_eq!(binary(ElementOp::FloorDivide, 1.0, infinity), 0.0);
+    assert_eq!(binary(ElementOp::FloorDivide, -7.0, 2.0), -4.0);
+    assert_eq!(binary(ElementOp::FloorDivide, 7.5, -2.0), -4.0);
+}
+
+#[test]
 fn programs_compose() {
     let inner = add_one();
     let mut outer = Program::new();
@@ -172,6 +196,11 @@ fn signatures_follow_numpy() {
         Some((DType::Float32, DType::Float32))
     );
     assert_eq!(of(ElementOp::Sqrt, &[DType::Int8]), None);
+    assert_eq!(
+        of(ElementOp::Hypot, &[DType::Int16, DType::UInt16]),
+        Some((DType::Float32, DType::Float32))
+    );
+    assert_eq!(of(ElementOp::Hypot, &[DType::Int8, DType::UInt8]), None);
     assert_eq!(of(ElementOp::Subtract, &[DType::Bool, DType::Bool]), None);
     assert_eq!(
         of(ElementOp::Absolute, &[DType::Complex64]),
