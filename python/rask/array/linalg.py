@@ -168,7 +168,7 @@ def _one_block(x: Array, compute_svd: bool) -> tuple:
             _taken(parts, 1, ((rank,), (columns,)), x.dtype),
         )
     parts = map_blocks(_singular_parts, x, dtype=object, meta=None, token="svd")
-    real = np.empty(0, dtype=x.dtype).real.dtype
+    real = np.empty(0, dtype=x.dtype).real.dtype  # pyright: ignore[reportAttributeAccessIssue]
     return (
         _taken(parts, 0, ((rows,), (rank,)), x.dtype),
         _taken(parts, 1, ((rank,),), real),

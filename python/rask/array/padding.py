@@ -194,7 +194,7 @@ def _through_numpy(lazy: Array, widths: list, mode: str, options: dict) -> Array
 
 def _pad_block(block: Any, axis: int, pair: tuple, mode: str, options: dict) -> Any:
     widths = [pair if at == axis else (0, 0) for at in range(block.ndim)]
-    return np.pad(block, widths, mode=mode, **options)
+    return np.pad(block, widths, mode=mode, **options)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def _by_function(lazy: Array, widths: list, mode: Callable, kwargs: dict) -> Array:

@@ -167,7 +167,7 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Array, ..
 
 
 def _unravel_block(block: Any, shape: tuple, order: str, axis: int) -> Any:
-    return np.unravel_index(block, shape, order=order)[axis]
+    return np.unravel_index(block, shape, order=order)[axis]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Array:
@@ -188,7 +188,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
 
 
 def _ravel_blocks(*blocks: Any, dims: tuple, mode: Any, order: str) -> Any:
-    return np.ravel_multi_index(blocks, dims, mode=mode, order=order)
+    return np.ravel_multi_index(blocks, dims, mode=mode, order=order)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def digitize(a: Any, bins: Any, right: bool = False) -> Array:
@@ -221,7 +221,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Arra
 
 
 def _searchsorted_block(edges: Any, values: Any, side: str) -> Any:
-    return np.searchsorted(edges, values, side=side)
+    return np.searchsorted(edges, values, side=side)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def _top(k: int, a: Any, axis: int, split_every: Any, positions: bool) -> Array:
@@ -311,7 +311,7 @@ def _unique_block(block: Any) -> Any:
 
 
 def _unique_part(block: Any, argument: str) -> Any:
-    return np.unique(block, **{argument: True})[1]
+    return np.unique(block, **{argument: True})[1]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def _one_block(x: Array, function: Callable, dtype: Any) -> Array:

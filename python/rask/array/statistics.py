@@ -433,7 +433,7 @@ def _slope(lazy: Array, axis: int, spacing: Any, edge_order: int) -> Array:
 
 
 def _gradient_block(block: Any, spacing: Any, axis: int, order: int) -> Any:
-    return np.gradient(block, spacing, axis=axis, edge_order=order)
+    return np.gradient(block, spacing, axis=axis, edge_order=order)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def coarsen(

@@ -214,14 +214,15 @@ def write_lines(
 
     mode = "wb" if encoding is None else "wt"
     end = b"\n" if encoding is None else "\n"
-    with fsspec.open(
+    opened: Any = fsspec.open(
         path,
         mode,
         compression=compression,
         encoding=encoding,
         auto_mkdir=True,
         **storage_options,
-    ) as file:
+    )
+    with opened as file:
         first = True
         for line in lines:
             if not first:

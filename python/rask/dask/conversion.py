@@ -88,7 +88,8 @@ def array_to_dask(collection: Any, graph: dict, keys: list) -> Any:
         alias = (name, *coordinates)
         graph[alias] = Alias(alias, key)
     meta = getattr(collection, "_meta", None)
-    return dask.array.Array(graph, name, collection.chunks, dtype=collection.dtype, meta=meta)
+    make: Any = dask.array.Array
+    return make(graph, name, collection.chunks, dtype=collection.dtype, meta=meta)
 
 
 def frame_to_dask(collection: Any, graph: dict, keys: list) -> Any:
@@ -148,12 +149,12 @@ def from_dask(collection: Any) -> Any:
     >>> from_dask(dask.array.ones(4, chunks=2)).sum().compute()
     np.float64(4.0)
     """
-    import dask
+    from dask.base import is_dask_collection, optimize
     from dask.core import flatten
 
-    if not dask.is_dask_collection(collection):
+    if not is_dask_collection(collection):
         raise TypeError(f"expected a collection of Dask, not {type(collection).__name__}")
-    (collection,) = dask.optimize(collection)
+    (collection,) = optimize(collection)
     graph = dict(collection.__dask_graph__())
     keys = list(flatten(collection.__dask_keys__()))
     plan = _core.compile_graph(graph, keys)

@@ -246,7 +246,7 @@ def from_dict(
     data: dict, npartitions: int, orient: str = "columns", dtype: Any = None, columns: Any = None
 ) -> DataFrame:
     """A frame of a dict of columns, in partitions."""
-    frame = pd.DataFrame.from_dict(data, orient=orient, dtype=dtype, columns=columns)
+    frame = pd.DataFrame.from_dict(data, orient=orient, dtype=dtype, columns=columns)  # pyright: ignore[reportArgumentType]
     return from_pandas(frame, npartitions=npartitions)
 
 
