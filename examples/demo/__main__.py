@@ -12,11 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from rask.diagnostics import ProgressBar
-from rask.distributed import Client, LocalCluster
-
 import rask
 from examples.demo import arrays, data, tables, words
+from rask.diagnostics import ProgressBar
+from rask.distributed import Client, LocalCluster
 
 MEMORY_LIMIT = "256MiB"
 

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import rask.array as da
 
 import rask
+import rask.array as da
 from examples.demo import data
 
 

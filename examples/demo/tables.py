@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
-import rask.dataframe as dd
 
+import rask.dataframe as dd
 from examples.demo import data
 
 

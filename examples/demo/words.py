@@ -6,11 +6,10 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import rask.bag as db
-from rask.distributed import as_completed
-
 import rask
+import rask.bag as db
 from examples.demo import data
+from rask.distributed import as_completed
 
 WORD = re.compile(r"[a-z]+")
 

@@ -7,10 +7,10 @@ import signal
 import threading
 
 import pytest
-from rask.distributed import Client, LocalCluster
 
 import rask
 from examples.demo import arrays, data, tables, words
+from rask.distributed import Client, LocalCluster
 
 JOBS = {"tables": tables, "arrays": arrays, "words": words}
 
