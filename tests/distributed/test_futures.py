@@ -261,3 +261,13 @@ def test_missing_names_are_told():
 
     with pytest.raises(AttributeError, match="SSHCluster"):
         getattr(rask.distributed, "SSHCluster")  # noqa: B009
+
+
+def test_plain_graphs_and_a_progress_bar(client, capsys):
+    from operator import add
+
+    from rask.diagnostics import ProgressBar
+
+    with ProgressBar():
+        assert client.get({"x": 1, "y": (add, "x", 10)}, ["y", ["x"]]) == (11, (1,))
+    assert "100% Completed" in capsys.readouterr().out

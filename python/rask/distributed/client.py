@@ -22,6 +22,7 @@ from rask.distributed._submission import (
     options_of,
 )
 from rask.distributed._utils import parse_seconds
+from rask.distributed.progressbar import watched
 from rask.distributed.security import Security
 
 __all__ = ["Client", "default_client", "futures_of"]
@@ -603,17 +604,19 @@ class Client:
             kwargs.get("resources"),
         )
         futures = self._core.submit_plan(self, plan, options)
-        return self._core.gather(futures, False)[1]
+        with watched(futures):
+            return self._core.gather(futures, False)[1]
 
     def _rask_persist(self, plan: Any, **kwargs: Any) -> Any:
         self._check_running()
         return self._core.persist_plan(plan, None)
 
     def get(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
-        """Run a Dask-style graph and return the values of `keys`."""
-        raise NotImplementedError(
-            "Client.get runs low-level Dask graphs; pass collections to Client.compute instead"
-        )
+        """Compute keys of a plain task graph; parameters as `rask.threaded.get`."""
+        from rask import _core
+
+        plan = _core.compile_graph(dict(dsk), keys)
+        return _core.nest_values(keys, list(self._rask_compute(plan, **kwargs)))
 
     # --------------------------------------------------------------- control
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rask._core import CompletionQueue
 
-__all__ = ["progress"]
+__all__ = ["progress", "watched"]
 
 _WIDTH = 40
 _REDRAW_SECONDS = 0.1
@@ -47,3 +49,35 @@ def _draw(done: int, total: int, seconds: float) -> None:
     bar = "#" * filled + " " * (_WIDTH - filled)
     sys.stderr.write(f"\r[{bar}] {done}/{total} | {seconds:.1f}s")
     sys.stderr.flush()
+
+
+class FutureProgress:
+    """How many of some futures are done, in the form that callbacks watch."""
+
+    def __init__(self, futures: list) -> None:
+        self._pending = list(futures)
+        self.total = len(futures)
+
+    @property
+    def done(self) -> int:
+        """Futures that are done, failed or cancelled."""
+        self._pending = [future for future in self._pending if not future.done()]
+        return self.total - len(self._pending)
+
+
+@contextmanager
+def watched(futures: list) -> Iterator[None]:
+    """Within the block, the active callbacks (a `ProgressBar`, say) follow the futures."""
+    from rask.callbacks import active_observer
+
+    observer = active_observer()
+    if observer is None:
+        yield
+        return
+    failed = True
+    observer.on_run_started(FutureProgress(futures))
+    try:
+        yield
+        failed = False
+    finally:
+        observer.on_run_finished(failed)
