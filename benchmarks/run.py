@@ -46,13 +46,9 @@ class Case:
 
 CASES = (
     Case("threads_inc", "100,000 Python `inc` tasks on threads", ("rask", "dask"), 15),
-    Case("delayed_inc", "20,000 `delayed(inc)` computed together", ("rask", "dask"), 50, 0.2),
+    Case("delayed_inc", "20,000 `delayed(inc)` computed together", ("rask", "dask"), 50),
     Case(
-        "map_gather",
-        "`client.map(inc, range(50_000))` + gather, 2 workers",
-        ("rask", "dask"),
-        50,
-        0.2,
+        "map_gather", "`client.map(inc, range(50_000))` + gather, 2 workers", ("rask", "dask"), 50
     ),
     Case("submit_round_trip", "`client.submit(inc, i).result()` round trip", ("rask", "dask"), 20),
     Case(
