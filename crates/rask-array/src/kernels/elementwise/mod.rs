@@ -7,7 +7,7 @@
 
 mod cast;
 mod loops;
-mod math;
+pub(crate) mod math;
 mod op;
 mod program;
 mod run;

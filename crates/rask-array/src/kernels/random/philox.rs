@@ -35,9 +35,10 @@ pub fn word_at(key: Key, index: u64) -> u64 {
 
 /// The words of elements `start, start + step, …`.
 pub fn fill_words(key: Key, start: u64, step: u64, out: &mut [u64]) {
-    if step != 1 {
-        fill_strided(key, start, step, out);
-        return;
+    match step {
+        1 => {}
+        2 => return fill_every_other(key, start, out),
+        _ => return fill_strided(key, start, step, out),
     }
     let lead = ((4 - start % 4) % 4).min(out.len() as u64) as usize;
     let (head, rest) = out.split_at_mut(lead);
@@ -53,6 +54,35 @@ pub fn fill_words(key: Key, start: u64, step: u64, out: &mut [u64]) {
     let last = philox(key, [counter, 0, 0, 0]);
     for (word, value) in quads.into_remainder().iter_mut().zip(last) {
         *word = value;
+    }
+}
+
+/// Two of each counter's four words.
+fn fill_every_other(key: Key, start: u64, out: &mut [u64]) {
+    let lead = usize::from(start % 4 >= 2).min(out.len());
+    let (head, rest) = out.split_at_mut(lead);
+    if let Some(word) = head.first_mut() {
+        *word = word_at(key, start);
+    }
+    let start = start.wrapping_add(2 * lead as u64);
+    if start.is_multiple_of(2) {
+        fill_pairs::<0>(key, start / 4, rest);
+    } else {
+        fill_pairs::<1>(key, start / 4, rest);
+    }
+}
+
+/// Words `FIRST` and `FIRST + 2` of `counter` and of those after it.
+fn fill_pairs<const FIRST: usize>(key: Key, mut counter: u64, out: &mut [u64]) {
+    let mut pairs = out.chunks_exact_mut(2);
+    for pair in &mut pairs {
+        let words = philox(key, [counter, 0, 0, 0]);
+        pair[0] = words[FIRST];
+        pair[1] = words[FIRST + 2];
+        counter = counter.wrapping_add(1);
+    }
+    if let Some(word) = pairs.into_remainder().first_mut() {
+        *word = philox(key, [counter, 0, 0, 0])[FIRST];
     }
 }
 
