@@ -190,14 +190,14 @@ def describe_machine() -> str:
     return f"{os.cpu_count()} × {model}, {platform.system()} {platform.machine()}, CPython {platform.python_version()}"
 
 
-def write_report(results: dict, repeats: int, scale: float) -> None:
+def write_report(results: dict, scale: float) -> None:
     lines = [
         "# Results",
         "",
         f"Measured on {datetime.date.today()} by `make bench` on {describe_machine()}; medians of",
-        f"{repeats} runs, each in a fresh process, the libraries taking turns; scale {scale:g}. A peer that",
-        "takes minutes is given a share of the work, and its time is scaled up linearly, where the table",
-        "says so; one that needs more than 20 s is run once.",
+        "repeated runs (`results.json` says how many), each in a fresh process, the libraries taking turns;",
+        f"scale {scale:g}. A peer that takes minutes is given a share of the work, and its time is scaled up",
+        "linearly, where the table says so; one that needs more than 20 s is run once.",
         "",
         *format_table(results),
         "",
@@ -220,7 +220,7 @@ def main() -> None:
         if case.name in arguments.cases:
             results[case.name] = run_case(case, pythons, arguments.scale, arguments.repeats)
     known.write_text(json.dumps(results, indent=1) + "\n")
-    write_report(results, arguments.repeats, arguments.scale)
+    write_report(results, arguments.scale)
     print((ROOT / "benchmarks" / "RESULTS.md").read_text())
 
 
