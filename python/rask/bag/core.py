@@ -546,7 +546,6 @@ class Bag(Collection):
         counts = [npartitions * (i + 1) // have - npartitions * i // have for i in range(have)]
         builder = _core.PlanBuilder()
         blocks = builder.add(self._plan)
-        offsets = list(range(npartitions + 1))
         owners = [i for i, count in enumerate(counts) for _ in range(count)]
         places = [(k, count) for count in counts for k in range(count)]
         inputs = []
@@ -556,7 +555,6 @@ class Bag(Collection):
                 numbers += [blocks[owner][1]] if blocks[owner][0] == layer else []
                 borders.append(len(numbers))
             inputs.append((layer, ("explicit", borders, numbers)))
-        assert len(offsets) == len(places) + 1
         layer = builder.add_callable(
             f"repartition-{token}",
             [npartitions],
@@ -713,8 +711,7 @@ def map_bags(func: Callable, *args: Any, **kwargs: Any) -> Bag:
     values, kinds, plans, singles = tell_apart(args, kwargs)
     name = f"map-{layers.token_of(func, args, kwargs)}"
     if kinds == ["bag"] and not kwargs:
-        call, arguments = partial(partitions.map_items, func), (_core.INPUT,)
-        return Bag(layers.partitionwise(name, "map", _MapOne(func), plans, arguments, {}))
+        return Bag(layers.partitionwise(name, "map", _MapOne(func), plans, (_core.INPUT,), {}))
     call = partial(partitions.call_map, func, tuple(kinds), tuple(kwargs))
     return Bag(layers.partitionwise(name, "map", call, plans, tuple(values), {}, singles))
 
@@ -740,10 +737,8 @@ def map_partitions_of(
     values, _, plans, singles = tell_apart(
         tuple(_one(a) if n in _singles else a for n, a in enumerate(args)), kwargs
     )
-    count = len(values) - len(kwargs)
     name = f"{_op}-{layers.token_of(_op, func, args, kwargs)}"
     call = _CallWithKeywords(func, tuple(kwargs))
-    assert count >= 0
     return Bag(layers.partitionwise(name, _op, call, plans, tuple(values), {}, singles))
 
 

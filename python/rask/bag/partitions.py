@@ -302,15 +302,6 @@ def chain_lists(parts: list[list]) -> list:
     return list(itertools.chain.from_iterable(parts))
 
 
-def slice_items(start: int, stop: int, part: Any) -> list:
-    return as_list(part)[start:stop]
-
-
-def split_evenly(count: int, part: Any) -> list[list]:
-    items = as_list(part)
-    return [items[len(items) * i // count : len(items) * (i + 1) // count] for i in range(count)]
-
-
 def first_items(k: int, parts: list[list]) -> list:
     return list(itertools.islice(itertools.chain.from_iterable(parts), k))
 
