@@ -14,7 +14,7 @@ import json
 import resource
 import sys
 
-MODULES = ("tasks", "arrays", "tables", "imports")
+MODULES = ("tasks", "cluster", "arrays", "tables", "imports")
 
 
 def find_case(name: str):

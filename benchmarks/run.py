@@ -30,6 +30,7 @@ PEERS = (
     "pandas",
     "polars",
     "pyarrow",
+    "ray",
 )
 
 
@@ -48,9 +49,32 @@ CASES = (
     Case("threads_inc", "100,000 Python `inc` tasks on threads", ("rask", "dask"), 15),
     Case("delayed_inc", "20,000 `delayed(inc)` computed together", ("rask", "dask"), 50),
     Case(
-        "map_gather", "`client.map(inc, range(50_000))` + gather, 2 workers", ("rask", "dask"), 50
+        "cluster_map",
+        "`client.map(inc, range(100_000))` + gather, 2 workers",
+        ("rask", "dask", "ray"),
+        100,
+        0.2,
     ),
-    Case("submit_round_trip", "`client.submit(inc, i).result()` round trip", ("rask", "dask"), 20),
+    Case(
+        "cluster_round_trip",
+        "`client.submit(inc, i).result()`, one after another",
+        ("rask", "dask", "ray"),
+        50,
+    ),
+    Case("cluster_chain", "chain of 1,000 dependent futures", ("rask", "dask", "ray"), 500),
+    Case(
+        "cluster_native", "100,000 native tasks of one element, kept", ("rask", "dask"), None, 0.05
+    ),
+    Case(
+        "cluster_million",
+        "array graph of 1,000,000 tasks: submission to first task",
+        ("rask", "dask"),
+        None,
+        0.1,
+    ),
+    Case("cluster_tree", "tree of sums, 100,000 tasks", ("rask", "dask", "ray"), 50, 0.2),
+    Case("cluster_wide", "wide shuffle graph, 100,000 tasks", ("rask", "dask", "ray"), 50, 0.2),
+    Case("cluster_random", "random graph, 100,000 tasks", ("rask", "dask", "ray"), 50, 0.2),
     Case(
         "transposed_sum_threads",
         "`(z + z.T).sum()`, 40,000 chunks of ones, threads",
@@ -129,7 +153,7 @@ def run_case(case: Case, pythons: dict[str, Path], scale: float, repeats: int) -
                 continue
             result = measure(pythons[library], case, library, scale * share)
             if "seconds" in result:
-                result["seconds"] /= share if case.name != "submit_round_trip" else 1.0
+                result["seconds"] /= share if case.name != "cluster_round_trip" else 1.0
             runs[library].append(result)
             print(f"{case.name:26s} {library:8s} {result}", flush=True)
     return {library: summarise(results) for library, results in runs.items()}
@@ -213,7 +237,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     peers = make_peer_environment()
-    pythons = {"rask": arguments.rask_python, "dask": peers, "polars": peers, "duckdb": peers}
+    pythons = {
+        "rask": arguments.rask_python,
+        "dask": peers,
+        "polars": peers,
+        "duckdb": peers,
+        "ray": peers,
+    }
     known = ROOT / "benchmarks" / "results.json"
     results = json.loads(known.read_text()) if known.exists() else {}
     for case in CASES:
