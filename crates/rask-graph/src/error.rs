@@ -28,6 +28,8 @@ pub enum GraphError {
     UnknownBlock { layer: u32, block: u32 },
     #[error("the graph has a cycle through {0}")]
     Cycle(String),
-    #[error("the graph has {0} tasks; at most {max} are supported in one graph", max = u32::MAX)]
-    TooManyTasks(u64),
+    #[error("the graph has {count} tasks; at most {max} are supported in one graph")]
+    TooManyTasks { count: u64, max: u32 },
+    #[error("the tasks of the graph need up to {count} inputs in all; at most {max} are supported")]
+    TooManyEdges { count: u64, max: u64 },
 }

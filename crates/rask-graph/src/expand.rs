@@ -6,9 +6,34 @@ use crate::rule::{Cursor, Rule};
 use crate::table::{Edges, TaskTable};
 use crate::{Graph, GraphError, LayerId};
 
+/// The largest graph that is expanded. Whoever takes graphs from others sets limits, since a rule of
+/// a few bytes may stand for any number of tasks and edges.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpansionLimits {
+    pub tasks_max: u32,
+    /// Compared with an estimate from above that is made before any edge is.
+    pub edges_max: u64,
+}
+
+impl Default for ExpansionLimits {
+    fn default() -> Self {
+        ExpansionLimits {
+            tasks_max: u32::MAX,
+            edges_max: u64::from(u32::MAX),
+        }
+    }
+}
+
 impl TaskTable {
     /// The tasks needed for the wanted blocks of `graph`.
     pub fn expand(graph: &Graph) -> Result<TaskTable, GraphError> {
+        TaskTable::expand_within(graph, &ExpansionLimits::default())
+    }
+
+    /// The tasks needed for the wanted blocks of `graph`, which is refused if it is larger than
+    /// `limits`, before memory or time is spent on it.
+    pub fn expand_within(graph: &Graph, limits: &ExpansionLimits) -> Result<TaskTable, GraphError> {
+        let mut size = Size::new(*limits);
         let mut needed = collect_wanted(graph)?;
         let mut rules: Vec<Option<Rule<'_>>> = Vec::new();
         rules.resize_with(graph.layers.len(), || None);
@@ -23,6 +48,7 @@ impl TaskTable {
             let set = std::mem::replace(&mut needed[index], Needed::complete());
             let all = set.is_all();
             members[index] = set.freeze();
+            size.add(members[index].len(), &rule)?;
             edge_count += mark_inputs(&rule, all, &members[index], &mut needed);
             rules[index] = Some(rule);
         }
@@ -30,11 +56,51 @@ impl TaskTable {
     }
 }
 
+/// How large a graph has been found to be so far.
+struct Size {
+    limits: ExpansionLimits,
+    tasks: u64,
+    edges: u64,
+}
+
+impl Size {
+    fn new(limits: ExpansionLimits) -> Self {
+        Size {
+            limits,
+            tasks: 0,
+            edges: 0,
+        }
+    }
+
+    /// Counts a layer's tasks and their inputs.
+    fn add(&mut self, tasks: u32, rule: &Rule<'_>) -> Result<(), GraphError> {
+        self.tasks += u64::from(tasks);
+        self.edges = self.edges.saturating_add(rule.edges_max(tasks));
+        let ExpansionLimits {
+            tasks_max,
+            edges_max,
+        } = self.limits;
+        if self.tasks > u64::from(tasks_max) {
+            return Err(GraphError::TooManyTasks {
+                count: self.tasks,
+                max: tasks_max,
+            });
+        }
+        if self.edges > edges_max {
+            return Err(GraphError::TooManyEdges {
+                count: self.edges,
+                max: edges_max,
+            });
+        }
+        Ok(())
+    }
+}
+
 fn collect_wanted(graph: &Graph) -> Result<Vec<Needed>, GraphError> {
     let mut needed = Vec::with_capacity(graph.layers.len());
     for layer in &graph.layers {
         let count = layer.block_count();
-        let count = u32::try_from(count).map_err(|_| GraphError::TooManyTasks(count))?;
+        let count = u32::try_from(count).map_err(|_| too_many_tasks(count))?;
         needed.push(Needed::new(count));
     }
     for block in &graph.wanted {
@@ -48,6 +114,13 @@ fn collect_wanted(graph: &Graph) -> Result<Vec<Needed>, GraphError> {
         needed[block.layer.0 as usize].insert(block.block);
     }
     Ok(needed)
+}
+
+fn too_many_tasks(count: u64) -> GraphError {
+    GraphError::TooManyTasks {
+        count,
+        max: u32::MAX,
+    }
 }
 
 /// Adds the blocks of a layer that its own needed blocks lead to.
@@ -110,7 +183,7 @@ fn build(
     edge_count: usize,
 ) -> Result<TaskTable, GraphError> {
     let total: u64 = members.iter().map(|set| u64::from(set.len())).sum();
-    let count = u32::try_from(total).map_err(|_| GraphError::TooManyTasks(total))? as usize;
+    let count = u32::try_from(total).map_err(|_| too_many_tasks(total))? as usize;
     let mut layer_offsets = Vec::with_capacity(members.len() + 1);
     let mut next = 0;
     for set in &members {
@@ -136,9 +209,6 @@ fn build(
             });
             offsets.push(tasks.len() as u32);
         });
-    }
-    if tasks.len() > u32::MAX as usize {
-        return Err(GraphError::TooManyTasks(tasks.len() as u64));
     }
     tasks.shrink_to_fit();
     let deps = Edges { offsets, tasks };

@@ -24,6 +24,7 @@ mod table;
 mod windows;
 
 pub use error::GraphError;
+pub use expand::ExpansionLimits;
 pub use fuse::{FusedStep, Fusion, StepInput, fuse};
 pub use graph::{Block, Graph};
 pub use layer::{AxisMap, Grid, Input, InputMap, Layer, LayerId};

@@ -86,6 +86,15 @@ impl<'a> Rule<'a> {
         self.inputs.iter().all(|input| input.covers)
     }
 
+    /// An estimate from above of the edges into `count` blocks of the layer.
+    pub(crate) fn edges_max(&self, count: u32) -> u64 {
+        let edges = self.inputs.iter().map(|input| {
+            let reached = input.reached_max(self.grid).min(u64::from(count));
+            reached.saturating_mul(input.fan_in_max())
+        });
+        edges.fold(0, u64::saturating_add)
+    }
+
     /// Calls `f(layer, block)` with each block that `block` needs, in the order of its inputs.
     /// `cursor` carries the coordinates from one call to the next.
     #[inline]
@@ -138,6 +147,31 @@ impl<'a> PreparedInput<'a> {
             map: prepared,
             covers,
         })
+    }
+
+    /// How many blocks of the layer are given any block of this input, at most.
+    fn reached_max(&self, grid: &Grid) -> u64 {
+        match find_window(&self.map) {
+            None => u64::MAX,
+            Some((axis, from, to)) => {
+                let length = u64::from(grid.0.get(axis).copied().unwrap_or(0));
+                let others = grid.block_count() / length.max(1);
+                others.saturating_mul(u64::from(to - from))
+            }
+        }
+    }
+
+    /// No block is given more blocks of this input than this.
+    fn fan_in_max(&self) -> u64 {
+        match &self.map {
+            PreparedMap::Linear { .. } => 1,
+            PreparedMap::Explicit { offsets, .. } => longest_list(offsets),
+            PreparedMap::Product { maps, lengths } => maps
+                .iter()
+                .zip(*lengths)
+                .map(|(map, &length)| longest_span(map, length))
+                .fold(1, u64::saturating_mul),
+        }
     }
 
     #[inline]
@@ -208,6 +242,26 @@ impl Span<'_> {
             Span::List(items) => items[index as usize],
         }
     }
+}
+
+/// The most that an axis map names at any coordinates.
+fn longest_span(map: &AxisMap, length: u32) -> u64 {
+    match map {
+        AxisMap::Same(_) | AxisMap::Fixed(_) | AxisMap::Shift { .. } => 1,
+        AxisMap::All => u64::from(length),
+        AxisMap::Ranges { ranges, .. } => {
+            let lengths = ranges.iter().map(|(from, to)| to.saturating_sub(*from));
+            u64::from(lengths.max().unwrap_or(0))
+        }
+        AxisMap::Lists { offsets, .. } => longest_list(offsets),
+    }
+}
+
+fn longest_list(offsets: &[u32]) -> u64 {
+    let lengths = offsets
+        .windows(2)
+        .map(|pair| pair[1].saturating_sub(pair[0]));
+    u64::from(lengths.max().unwrap_or(0))
 }
 
 fn span_of<'a>(map: &'a AxisMap, length: u32, coords: &[u32]) -> Span<'a> {
@@ -294,17 +348,20 @@ fn find_window(map: &PreparedMap<'_>) -> Option<Window> {
 
 /// The weights of a map that names exactly one block, whatever the coordinates.
 fn find_linear<'a>(grid: &Grid, source: &Grid, maps: &[AxisMap]) -> Option<PreparedMap<'a>> {
-    let mut base = 0;
+    let mut base = 0u32;
     let mut weights: SmallVec<[u32; 4]> = SmallVec::from_elem(0, grid.0.len());
-    let mut stride = 1;
+    // A grid with an axis of length 0 has no blocks, and its strides mean nothing.
+    let mut stride = 1u32;
     for (map, &length) in maps.iter().zip(&source.0).rev() {
         match map {
-            AxisMap::Same(axis) => weights[*axis as usize] += stride,
-            AxisMap::Fixed(at) => base += at * stride,
+            AxisMap::Same(axis) => {
+                weights[*axis as usize] = weights[*axis as usize].wrapping_add(stride);
+            }
+            AxisMap::Fixed(at) => base = at.wrapping_mul(stride).wrapping_add(base),
             AxisMap::All if length == 1 => {}
             _ => return None,
         }
-        stride *= length;
+        stride = stride.wrapping_mul(length);
     }
     Some(PreparedMap::Linear { base, weights })
 }

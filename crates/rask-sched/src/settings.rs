@@ -15,6 +15,8 @@ pub struct Settings {
     pub bandwidth_bytes_per_second: u64,
     /// Part of a worker's memory above which it is given no more source tasks, in percent.
     pub source_memory_percent: u64,
+    /// The largest submission that is taken on.
+    pub graph_limits: rask_graph::ExpansionLimits,
 }
 
 impl Default for Settings {
@@ -26,6 +28,10 @@ impl Default for Settings {
             unknown_duration_micros: 100_000,
             bandwidth_bytes_per_second: 500_000_000,
             source_memory_percent: 60,
+            graph_limits: rask_graph::ExpansionLimits {
+                tasks_max: 500_000_000,
+                edges_max: 2_000_000_000,
+            },
         }
     }
 }

@@ -35,6 +35,8 @@ enum SubmitError {
     },
     #[error("layer {0:?} has fewer pages than its blocks need")]
     Pages(String),
+    #[error("a task cannot take {amount} of resource {name:?}")]
+    Resource { name: String, amount: f64 },
 }
 
 impl Scheduler {
@@ -58,8 +60,9 @@ impl Scheduler {
     }
 
     fn try_submit(&mut self, client: ClientId, submit: &Submit) -> Result<(), SubmitError> {
+        check_resources(submit)?;
         let graph = self.try_graph(submit)?;
-        let table = TaskTable::expand(&graph)?;
+        let table = TaskTable::expand_within(&graph, &self.settings.graph_limits)?;
         self.check_remote(submit, &table)?;
         let ranks = rask_graph::ranks(&rask_graph::order(&table));
         let numbers = self.add_layers(client, submit, &graph);
@@ -110,6 +113,11 @@ impl Scheduler {
             });
         }
         let layer = spec.try_layer(|number| Some(LayerId(number)))?;
+        let max = self.settings.graph_limits.tasks_max;
+        if layer.block_count() > u64::from(max) {
+            let count = layer.block_count();
+            return Err(rask_graph::GraphError::TooManyTasks { count, max }.into());
+        }
         if spec.op.is_none() {
             return Err(SubmitError::NoOp(spec.name.clone()));
         }
@@ -331,6 +339,17 @@ fn check_pages(spec: &LayerSpec, block_count: u64) -> Result<(), SubmitError> {
         return Err(SubmitError::Pages(spec.name.clone()));
     }
     Ok(())
+}
+
+fn check_resources(submit: &Submit) -> Result<(), SubmitError> {
+    let mut resources = submit.resources.iter();
+    let wrong = resources.find(|resource| !(resource.amount.is_finite() && resource.amount >= 0.0));
+    wrong.map_or(Ok(()), |resource| {
+        Err(SubmitError::Resource {
+            name: resource.name.clone(),
+            amount: resource.amount,
+        })
+    })
 }
 
 fn restriction_of(submit: &Submit) -> Option<Arc<Restriction>> {

@@ -86,7 +86,7 @@ pub(crate) async fn offer<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// The listening end: who connected.
-pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     token: Option<&Token>,
 ) -> Result<Role, WireError> {

@@ -18,7 +18,7 @@ mod sender;
 pub use address::{Address, Scheme};
 pub use connection::{Connection, Incoming, Listener, connect};
 pub use error::WireError;
-pub use handshake::Role;
+pub use handshake::{Role, accept as answer_handshake};
 pub use reader::{FrameReader, Limits};
 pub use security::{Security, Token};
 pub use sender::FrameSender;

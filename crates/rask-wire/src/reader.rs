@@ -38,7 +38,8 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    pub(crate) fn new(stream: Box<dyn AsyncRead + Send + Unpin>, limits: Limits) -> Self {
+    /// Frames out of any stream of bytes.
+    pub fn new(stream: Box<dyn AsyncRead + Send + Unpin>, limits: Limits) -> Self {
         FrameReader {
             stream: BufReader::with_capacity(BUFFER_BYTES, stream),
             limits,

@@ -45,6 +45,8 @@ pub(crate) struct Worker {
     pub retiring: bool,
 }
 
+const THREAD_COUNT_MAX: u32 = 1 << 16;
+
 impl Worker {
     /// A worker that has just joined.
     pub fn new(register: Register) -> Self {
@@ -68,9 +70,9 @@ impl Worker {
         }
     }
 
-    /// Threads, at least one.
+    /// Threads, at least one; more than a machine can have are a peer's nonsense.
     pub fn thread_count(&self) -> u32 {
-        self.register.thread_count.max(1)
+        self.register.thread_count.clamp(1, THREAD_COUNT_MAX)
     }
 
     /// Tasks Assigned here that run or will run on its threads.

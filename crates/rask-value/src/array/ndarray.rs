@@ -47,6 +47,15 @@ pub enum ArrayError {
     BadAxes { axes: Vec<usize>, ndim: usize },
 }
 
+/// Whether offsets into an array of this shape can be computed, as NumPy asks too: the lengths other
+/// than zero multiply to a number of bytes that an `isize` holds.
+pub(super) fn is_countable(shape: &[usize], itemsize: usize) -> bool {
+    let nbytes = shape.iter().try_fold(itemsize, |nbytes, &length| {
+        nbytes.checked_mul(length.max(1))
+    });
+    nbytes.is_some_and(|nbytes| isize::try_from(nbytes).is_ok())
+}
+
 /// Row-major strides of a shape.
 pub fn contiguous_strides(shape: &[usize], itemsize: usize) -> Strides {
     let mut strides: Strides = SmallVec::from_elem(0, shape.len());
@@ -92,6 +101,9 @@ impl NdArray {
     /// Checks the invariant, in arithmetic that cannot overflow.
     fn fits(&self) -> bool {
         if self.shape.len() != self.strides.len() {
+            return false;
+        }
+        if !is_countable(&self.shape, self.dtype.itemsize()) {
             return false;
         }
         if self.shape.contains(&0) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::ndarray::is_countable;
 use super::{Buffer, DType, NdArray, contiguous_strides};
 use crate::{CodecError, Encoded, Frames, Value, ValueRef};
 
@@ -60,7 +61,7 @@ fn decode(frames: &Frames) -> Result<ValueRef, CodecError> {
         .try_fold(header.dtype.itemsize(), |bytes, &length| {
             bytes.checked_mul(length)
         });
-    if size != Some(bytes.len()) {
+    if size != Some(bytes.len()) || !is_countable(&header.shape, header.dtype.itemsize()) {
         return Err(malformed(format!(
             "{} bytes for shape {:?}",
             bytes.len(),
