@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dumps", "dumps_bytes", "loads", "loads_bytes"]
 
 _BUFFER_BYTES_MIN = 4096
 
@@ -55,3 +55,16 @@ def dumps(obj: Any) -> tuple[bytes, list[Any]]:
 def loads(header: Any, buffers: list[Any]) -> Any:
     """Make the object that `dumps` pickled; its large buffers share the memory of `buffers`."""
     return pickle.loads(header, buffers=buffers)
+
+
+def dumps_bytes(obj: Any) -> bytes:
+    """Pickle an object into one piece, as `dumps` does."""
+    header, buffers = dumps(obj)
+    if not buffers:
+        return pickle.dumps((header, []), protocol=5)
+    return pickle.dumps((header, [bytes(buffer) for buffer in buffers]), protocol=5)
+
+
+def loads_bytes(content: bytes) -> Any:
+    """Make the object that `dumps_bytes` pickled."""
+    return loads(*pickle.loads(content))

@@ -3,12 +3,14 @@
 //! * [`scheduler`]: takes connections, feeds events to `rask_sched::Scheduler`, sends its commands.
 //! * [`worker`]: runs tasks on threads, keeps values, fetches from and serves to peers.
 //! * [`client`]: submits layers, follows wanted blocks, fetches results.
+//! * [`calls`]: what tasks have no part in: actors, plugins, functions run on every worker.
 //! * [`supervisor`]: starts worker processes and replaces those that die.
 //!
 //! Each of the first three has one network thread. Messages leave from whichever thread has them
 //! (see `rask_wire::FrameSender`), and a client in the scheduler's process talks to it by function
 //! call, so that little is waited for between threads.
 
+pub mod calls;
 pub mod client;
 mod convert;
 mod error;

@@ -43,6 +43,19 @@ impl PeerPool {
         address: &str,
         make: impl FnOnce(u64) -> FromPeer,
     ) -> Result<ToPeer, WireError> {
+        let answered = self.begin(address, make).await?;
+        answered.await.map_err(|_| {
+            self.forget(address);
+            WireError::Closed
+        })
+    }
+
+    /// Sends the request that `make` makes of its number; where the answer will be.
+    pub async fn begin(
+        &self,
+        address: &str,
+        make: impl FnOnce(u64) -> FromPeer,
+    ) -> Result<oneshot::Receiver<ToPeer>, WireError> {
         let link = self.link(address).await?;
         let (answer, answered) = oneshot::channel();
         let request = {
@@ -58,10 +71,7 @@ impl PeerPool {
             make(number)
         };
         link.sender.send(request.into_frame());
-        answered.await.map_err(|_| {
-            self.forget(address);
-            WireError::Closed
-        })
+        Ok(answered)
     }
 
     /// Ends the connection to a worker that is gone.
@@ -107,6 +117,7 @@ async fn receive(mut reader: FrameReader, link: Link) {
         let number = match &message {
             ToPeer::Data(data) => data.id,
             ToPeer::Ran(reply) => reply.id,
+            ToPeer::Called(reply) => reply.id,
         };
         let waiting = link.waiting.lock().answers.remove(&number);
         if let Some(waiting) = waiting {

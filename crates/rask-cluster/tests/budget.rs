@@ -45,6 +45,8 @@ impl Cluster {
                 resources: Vec::new(),
                 local_directory: None,
                 supervised: false,
+                nanny: String::new(),
+                held: false,
                 connect_timeout: LIMIT,
             })
             .unwrap()

@@ -98,6 +98,14 @@ impl Worker {
             .map(|(slot, _)| self.key_of(slot as TaskId))
     }
 
+    /// Slots and keys of the values that are here, in memory or on disk.
+    pub fn value_keys(&self) -> impl Iterator<Item = (TaskId, u64)> {
+        let tasks = self.machine.tasks.iter().enumerate();
+        tasks
+            .filter(|(_, task)| task.has_value())
+            .map(|(slot, _)| (slot as TaskId, self.key_of(slot as TaskId)))
+    }
+
     /// Bytes of the value of a slot that has one.
     pub fn nbytes_of(&self, task: TaskId) -> u64 {
         self.machine.tasks[task as usize].nbytes

@@ -83,7 +83,10 @@ pub struct FetchFailed {
 pub struct Query {
     #[prost(uint64, tag = "1")]
     pub id: u64,
-    #[prost(oneof = "QueryBody", tags = "2, 3, 4, 5, 6, 7")]
+    #[prost(
+        oneof = "QueryBody",
+        tags = "2, 3, 4, 5, 6, 7, 320, 321, 322, 323, 324"
+    )]
     pub body: Option<QueryBody>,
 }
 
@@ -108,6 +111,21 @@ pub enum QueryBody {
     /// Names of the blocks that each worker holds.
     #[prost(message, tag = "7")]
     Contents(()),
+    /// Keep a plugin, for the workers that join later too. Answered with Done.
+    #[prost(message, tag = "320")]
+    PutPlugin(crate::Plugin),
+    /// Forget a plugin. Answered with the plugins that were removed.
+    #[prost(message, tag = "321")]
+    RemovePlugin(crate::PluginName),
+    /// The plugins of one kind whose names begin with this one. Answered with Plugins.
+    #[prost(message, tag = "322")]
+    Plugins(crate::PluginName),
+    /// Something for the helper process. Answered with Called.
+    #[prost(message, tag = "323")]
+    Helper(crate::HelperCall),
+    /// Replace the processes of these workers, by name or address.
+    #[prost(message, tag = "324")]
+    RestartWorkers(Names),
 }
 
 /// A list of names.
@@ -183,7 +201,7 @@ pub struct Rejected {
 pub struct Answer {
     #[prost(uint64, tag = "1")]
     pub id: u64,
-    #[prost(oneof = "AnswerBody", tags = "2, 3, 4, 5")]
+    #[prost(oneof = "AnswerBody", tags = "2, 3, 4, 5, 320, 321")]
     pub body: Option<AnswerBody>,
 }
 
@@ -198,6 +216,10 @@ pub enum AnswerBody {
     Done(()),
     #[prost(message, tag = "5")]
     Contents(Contents),
+    #[prost(message, tag = "320")]
+    Plugins(crate::Plugins),
+    #[prost(message, tag = "321")]
+    Called(crate::CallReply),
 }
 
 /// About the scheduler and its workers.
@@ -259,6 +281,9 @@ impl Parts for FromClient {
         &mut self,
         visit: &mut dyn FnMut(&mut Packed) -> Result<(), ProtoError>,
     ) -> Result<(), ProtoError> {
+        if let FromClient::Query(query) = self {
+            return visit_query(query, visit);
+        }
         let FromClient::Submit(submit) = self else {
             return Ok(());
         };
@@ -296,6 +321,11 @@ impl Parts for ToClient {
                 .iter_mut()
                 .filter_map(|failure| failure.exception.as_mut())
                 .try_for_each(visit),
+            ToClient::Answer(answer) => match &mut answer.body {
+                Some(AnswerBody::Plugins(plugins)) => plugins.for_each_packed(visit),
+                Some(AnswerBody::Called(reply)) => reply.for_each_packed(visit),
+                _ => Ok(()),
+            },
             _ => Ok(()),
         }
     }
@@ -308,6 +338,17 @@ impl Parts for ToClient {
             ToClient::Rejected(rejected) => check_some(&rejected.blocks),
             ToClient::Peers(_) | ToClient::Answer(_) => Ok(()),
         }
+    }
+}
+
+fn visit_query(
+    query: &mut Query,
+    visit: &mut dyn FnMut(&mut Packed) -> Result<(), ProtoError>,
+) -> Result<(), ProtoError> {
+    match &mut query.body {
+        Some(QueryBody::PutPlugin(plugin)) => plugin.content.iter_mut().try_for_each(visit),
+        Some(QueryBody::Helper(call)) => call.body.iter_mut().try_for_each(visit),
+        _ => Ok(()),
     }
 }
 

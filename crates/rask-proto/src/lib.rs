@@ -17,6 +17,7 @@ mod frame;
 mod layer;
 mod packed;
 mod peer;
+mod runtime;
 mod worker;
 
 pub use blocks::Blocks;
@@ -29,6 +30,7 @@ pub use frame::{Frame, Wire};
 pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};
 pub use packed::{Failure, Inline, InlineBuilder, Packed};
 pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
+pub use runtime::{Call, CallReply, HelperCall, Plugin, PluginKind, PluginName, Plugins};
 pub use worker::{
     Assign, Death, FromWorker, GiveBack, Heartbeat, Missing, Pages, Peers, Register, Resource,
     Shutdown, TaskErred, TasksFinished, ToWorker, Welcome, WorkerLayer, WorkerPage, WorkerSummary,

@@ -12,6 +12,8 @@ pub enum FromPeer {
     /// Run something once, outside the graph (`Client.run`).
     #[prost(message, tag = "2")]
     Run(RunRequest),
+    #[prost(message, tag = "320")]
+    Call(crate::Call),
 }
 
 /// Asks for values. Layers are numbered by the scheduler, or named where the asker has no numbers.
@@ -46,6 +48,8 @@ pub enum ToPeer {
     Data(PeerData),
     #[prost(message, tag = "2")]
     Ran(RunReply),
+    #[prost(message, tag = "320")]
+    Called(crate::CallReply),
 }
 
 /// Values, in the order asked for; those that are not there are left out.
@@ -78,13 +82,13 @@ pub struct RunReply {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct FromPeerEnvelope {
-    #[prost(oneof = "FromPeer", tags = "1, 2")]
+    #[prost(oneof = "FromPeer", tags = "1, 2, 320")]
     body: Option<FromPeer>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct ToPeerEnvelope {
-    #[prost(oneof = "ToPeer", tags = "1, 2")]
+    #[prost(oneof = "ToPeer", tags = "1, 2, 320")]
     body: Option<ToPeer>,
 }
 
@@ -98,6 +102,7 @@ impl Parts for FromPeer {
     ) -> Result<(), ProtoError> {
         match self {
             FromPeer::Run(run) => run.op.iter_mut().try_for_each(visit),
+            FromPeer::Call(call) => call.for_each_packed(visit),
             FromPeer::GetData(_) => Ok(()),
         }
     }
@@ -105,7 +110,7 @@ impl Parts for FromPeer {
     fn check(&self) -> Result<(), ProtoError> {
         match self {
             FromPeer::GetData(get) => get.blocks.as_ref().map_or(Ok(()), Blocks::check),
-            FromPeer::Run(_) => Ok(()),
+            FromPeer::Run(_) | FromPeer::Call(_) => Ok(()),
         }
     }
 }
@@ -124,6 +129,7 @@ impl Parts for ToPeer {
                     .filter_map(|failure| failure.exception.as_mut())
                     .try_for_each(visit)
             }
+            ToPeer::Called(reply) => reply.for_each_packed(visit),
         }
     }
 
@@ -133,7 +139,7 @@ impl Parts for ToPeer {
                 check_columns("fetched values", data.found.len(), data.values.len())?;
                 check_columns("refused values", data.failed.len(), data.reasons.len())
             }
-            ToPeer::Ran(_) => Ok(()),
+            ToPeer::Ran(_) | ToPeer::Called(_) => Ok(()),
         }
     }
 }

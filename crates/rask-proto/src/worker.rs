@@ -59,6 +59,9 @@ pub struct Register {
     /// Has a supervisor that starts another when it ends.
     #[prost(bool, tag = "9")]
     pub supervised: bool,
+    /// Where its nanny takes calls; empty if nowhere.
+    #[prost(string, tag = "320")]
+    pub nanny: String,
 }
 
 /// An amount of something that a worker has and tasks take.
@@ -172,6 +175,10 @@ pub enum ToWorker {
     /// with a [`Missing`] without inputs.
     #[prost(message, tag = "11")]
     GiveBack(GiveBack),
+    /// Stop these tasks, which may be running, by whatever means there are. They are no longer the
+    /// worker's: nothing is reported.
+    #[prost(message, tag = "320")]
+    Kill(Blocks),
 }
 
 /// How many tasks to give back at most.
@@ -188,6 +195,9 @@ pub struct Welcome {
     pub worker: u32,
     #[prost(string, tag = "2")]
     pub scheduler: String,
+    /// To be set up before the first task runs.
+    #[prost(message, optional, tag = "320")]
+    pub plugins: Option<crate::Plugins>,
 }
 
 /// Changes among the workers.
@@ -295,7 +305,7 @@ struct FromWorkerEnvelope {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct ToWorkerEnvelope {
-    #[prost(oneof = "ToWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "ToWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 320")]
     body: Option<ToWorker>,
 }
 
@@ -339,6 +349,10 @@ impl Parts for ToWorker {
     ) -> Result<(), ProtoError> {
         match self {
             ToWorker::Layer(layer) => layer.op.iter_mut().try_for_each(visit),
+            ToWorker::Welcome(welcome) => welcome
+                .plugins
+                .iter_mut()
+                .try_for_each(|plugins| plugins.for_each_packed(visit)),
             ToWorker::Pages(pages) => pages
                 .pages
                 .iter_mut()
@@ -353,7 +367,8 @@ impl Parts for ToWorker {
             ToWorker::Assign(assign) => assign.check(),
             ToWorker::Unassign(blocks)
             | ToWorker::Free(blocks)
-            | ToWorker::ForgetLayers(blocks) => blocks.check(),
+            | ToWorker::ForgetLayers(blocks)
+            | ToWorker::Kill(blocks) => blocks.check(),
             ToWorker::Replicate(missing) => missing.check(),
             _ => Ok(()),
         }

@@ -8,6 +8,7 @@ use rask_value::{
     CodecError, Encoded, Frames, Inputs, Op, OpRef, Scope, TaskContext, TaskError, ValueRef,
 };
 
+use crate::cluster::conclude;
 use crate::convert::{from_python, to_python_owned};
 use crate::error::task_error;
 use crate::object::{PyValue, dumps, loads};
@@ -189,13 +190,10 @@ impl Op for PyCallable {
     fn run(&self, context: TaskContext<'_>, inputs: Inputs) -> Result<ValueRef, TaskError> {
         Python::attach(|py| {
             let result = self.call(py, context, inputs);
-            let value = result.and_then(|object| {
-                if self.native_output {
-                    from_python(&object)
-                } else {
-                    Ok(PyValue::wrap(object))
-                }
-            });
+            if !self.native_output {
+                return conclude(py, result, PyValue::wrap);
+            }
+            let value = result.and_then(|object| from_python(&object));
             value.map_err(|error| task_error(py, error))
         })
     }

@@ -2,13 +2,24 @@
 
 use crate::HashMap;
 use rask_proto::{
-    Answer, AnswerBody, Blocks, Contents, Holders, Info, Query, QueryBody, Shutdown, ToClient,
-    ToWorker, WorkerSummary,
+    Answer, AnswerBody, Blocks, CallReply, Contents, Failure, Holders, Info, Query, QueryBody,
+    Shutdown, ToClient, ToWorker, WorkerSummary,
 };
 
 use crate::event::{ClientId, Command};
 use crate::scheduler::{NOBODY, Scheduler};
 use crate::state::TaskId;
+
+/// The answer to a call that nobody takes.
+fn refuse(reason: &str) -> CallReply {
+    CallReply {
+        failure: Some(Failure {
+            message: format!("NotImplementedError: {reason}"),
+            ..Failure::default()
+        }),
+        ..CallReply::default()
+    }
+}
 
 impl Scheduler {
     pub(crate) fn on_query(&mut self, client: ClientId, query: Query) {
@@ -24,6 +35,19 @@ impl Scheduler {
             Some(QueryBody::Retire(names)) => {
                 self.on_retire(&names.names);
                 AnswerBody::Done(())
+            }
+            Some(QueryBody::PutPlugin(plugin)) => {
+                self.plugins.put(plugin);
+                AnswerBody::Done(())
+            }
+            Some(QueryBody::RemovePlugin(name)) => AnswerBody::Plugins(self.plugins.remove(&name)),
+            Some(QueryBody::Plugins(name)) => AnswerBody::Plugins(self.plugins.list(&name)),
+            Some(QueryBody::RestartWorkers(names)) => {
+                self.on_restart_workers(&names.names);
+                AnswerBody::Done(())
+            }
+            Some(QueryBody::Helper(_)) => {
+                AnswerBody::Called(refuse("this scheduler has no helper process"))
             }
             Some(QueryBody::Shutdown(())) => {
                 self.shut_down_workers("the cluster was shut down", false);
@@ -131,6 +155,20 @@ impl Scheduler {
             let message = ToWorker::Shutdown(Shutdown {
                 reason: "the worker was retired".to_owned(),
                 restart: false,
+            });
+            self.out.push(Command::ToWorker { worker, message });
+        }
+    }
+
+    /// Ends the processes of some workers, so that their supervisors start others.
+    fn on_restart_workers(&mut self, names: &[String]) {
+        let named = self.workers.by_id.iter().filter(|(_, worker)| {
+            names.contains(&worker.register.name) || names.contains(&worker.register.address)
+        });
+        for (&worker, _) in named {
+            let message = ToWorker::Shutdown(Shutdown {
+                reason: "the worker was restarted".to_owned(),
+                restart: true,
             });
             self.out.push(Command::ToWorker { worker, message });
         }

@@ -1,8 +1,8 @@
 //! What clients say.
 
-use rask_proto::{Blocks, Cancel, FetchFailed, FromClient};
+use rask_proto::{Blocks, Cancel, FetchFailed, FromClient, ToWorker};
 
-use crate::event::{ClientId, WorkerId};
+use crate::event::{ClientId, Command, WorkerId};
 use crate::scheduler::{NOBODY, Scheduler};
 use crate::state::{Client, TaskId, TaskState};
 
@@ -68,6 +68,13 @@ impl Scheduler {
                 !goes
             });
             let (layer, block) = (task.layer, task.block);
+            let (state, worker) = (task.state, task.worker);
+            if cancel.force && state == TaskState::Assigned && !task.is_needed() {
+                self.out.push(Command::ToWorker {
+                    worker,
+                    message: ToWorker::Kill(Blocks::from_iter([(layer, block)])),
+                });
+            }
             for client in told {
                 if let Some(number) = self.clients.find_number(client, layer) {
                     self.out.cancelled(client, (number, block));

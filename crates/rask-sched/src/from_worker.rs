@@ -98,7 +98,7 @@ impl Scheduler {
             return;
         }
         if erred.reschedule {
-            return self.count_missing(id);
+            return self.on_reschedule(id, worker);
         }
         if task.retries > 0 {
             task.retries -= 1;

@@ -20,6 +20,7 @@ mod from_worker;
 mod invariants;
 mod membership;
 mod outgoing;
+mod plugins;
 mod policy;
 mod scheduler;
 mod settings;

@@ -13,6 +13,7 @@ impl Scheduler {
         let welcome = Welcome {
             worker: worker.0,
             scheduler: String::new(),
+            plugins: self.plugins.of_kind(rask_proto::PluginKind::Worker),
         };
         self.out.push(Command::ToWorker {
             worker,

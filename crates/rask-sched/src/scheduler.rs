@@ -6,6 +6,8 @@ use crate::HashMap;
 
 use crate::event::{ClientId, Command, Event, Time};
 use crate::outgoing::Outgoing;
+use crate::plugins::PluginTable;
+use crate::policy::rescheduling::Refusals;
 use crate::settings::Settings;
 use crate::state::{Clients, Layers, QueueEntry, Task, TaskId, Tasks, Workers};
 
@@ -30,6 +32,8 @@ pub struct Scheduler {
     /// Mean duration of tasks of each operation, over layers.
     pub(crate) operations: HashMap<Arc<str>, f32>,
     pub(crate) out: Outgoing,
+    pub(crate) plugins: PluginTable,
+    pub(crate) refusals: Refusals,
     /// How many submissions there were; earlier ones go first.
     pub(crate) submission_count: u64,
     /// Tasks that may have become forgettable or releasable, see `transition::release`.
@@ -51,6 +55,8 @@ impl Scheduler {
             stranded: Vec::new(),
             operations: HashMap::default(),
             out: Outgoing::default(),
+            plugins: PluginTable::default(),
+            refusals: Refusals::default(),
             submission_count: 0,
             settle: Vec::new(),
         }

@@ -309,3 +309,34 @@ fn a_client_that_leaves_wants_nothing() {
     assert_eq!(double.scheduler.task_count(), 0);
     double.forget_layers();
 }
+
+#[test]
+fn a_task_that_asks_to_run_elsewhere_tries_every_worker_before_one_again() {
+    let mut double = Double::new(3);
+    double.submit(submission(vec![source("a", 1)]));
+    let mut tried = Vec::new();
+    for _ in 0..4 {
+        let worker = (1..=3)
+            .find(|&worker| double.take_assigned(worker) == [(0, 0)])
+            .unwrap();
+        tried.push(worker);
+        double.hear_worker(
+            worker,
+            FromWorker::Erred(rask_proto::TaskErred {
+                layer: 0,
+                block: 0,
+                failure: None,
+                reschedule: true,
+            }),
+        );
+    }
+    let mut first: Vec<u32> = tried[..3].to_vec();
+    first.sort_unstable();
+    assert_eq!(first, [1, 2, 3]);
+    assert_ne!(tried[3], tried[2]);
+    let last = (1..=3)
+        .find(|&worker| double.take_assigned(worker) == [(0, 0)])
+        .unwrap();
+    double.finish(last, &[(0, 0)]);
+    assert_eq!(finished(&double.take_client()), [ONE]);
+}

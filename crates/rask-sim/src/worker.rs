@@ -58,7 +58,7 @@ impl SimWorker {
                 self.layers.insert(layer.id, layer.name);
             }
             ToWorker::Assign(assign) => self.on_assign(assign, effects),
-            ToWorker::Unassign(blocks) => {
+            ToWorker::Unassign(blocks) | ToWorker::Kill(blocks) => {
                 for key in blocks.iter() {
                     self.tasks.cancel(number_of(key), &mut self.commands);
                     self.obey(effects, None);

@@ -11,58 +11,108 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rask._core import Future
+    from rask.distributed._loop import sync
+    from rask.distributed._node import Status
     from rask.distributed._tasks import (
         get_client,
         get_worker,
+        local_client,
         rejoin,
         secede,
         worker_client,
     )
     from rask.distributed._waiting import as_completed, fire_and_forget, wait
+    from rask.distributed.actor import Actor, ActorFuture, BaseActorFuture
     from rask.distributed.client import Client, default_client, futures_of
     from rask.distributed.cluster import LocalCluster
-    from rask.distributed.exceptions import CancelledError, KilledWorker, TimeoutError
+    from rask.distributed.exceptions import CancelledError, KilledWorker, Reschedule, TimeoutError
+    from rask.distributed.plugins import (
+        CondaInstall,
+        Environ,
+        InstallPlugin,
+        NannyPlugin,
+        PipInstall,
+        SchedulerPlugin,
+        UploadDirectory,
+        UploadFile,
+        WorkerPlugin,
+    )
     from rask.distributed.progressbar import progress
     from rask.distributed.security import Security
+    from rask.distributed.worker import Worker
 
 _HOMES = {
+    "Actor": "actor",
+    "ActorFuture": "actor",
+    "BaseActorFuture": "actor",
     "CancelledError": "exceptions",
     "Client": "client",
+    "CondaInstall": "plugins",
+    "Environ": "plugins",
     "Future": "_futures",
+    "InstallPlugin": "plugins",
     "KilledWorker": "exceptions",
     "LocalCluster": "cluster",
+    "NannyPlugin": "plugins",
+    "PipInstall": "plugins",
+    "Reschedule": "exceptions",
+    "SchedulerPlugin": "plugins",
     "Security": "security",
+    "Status": "_node",
     "TimeoutError": "exceptions",
+    "UploadDirectory": "plugins",
+    "UploadFile": "plugins",
+    "Worker": "worker",
+    "WorkerPlugin": "plugins",
     "as_completed": "_waiting",
     "default_client": "client",
     "fire_and_forget": "_waiting",
     "futures_of": "client",
     "get_client": "_tasks",
     "get_worker": "_tasks",
+    "local_client": "_tasks",
     "progress": "progressbar",
     "rejoin": "_tasks",
     "secede": "_tasks",
+    "sync": "_loop",
     "wait": "_waiting",
     "worker_client": "_tasks",
 }
 
 __all__ = [
+    "Actor",
+    "ActorFuture",
+    "BaseActorFuture",
     "CancelledError",
     "Client",
+    "CondaInstall",
+    "Environ",
     "Future",
+    "InstallPlugin",
     "KilledWorker",
     "LocalCluster",
+    "NannyPlugin",
+    "PipInstall",
+    "Reschedule",
+    "SchedulerPlugin",
     "Security",
+    "Status",
     "TimeoutError",
+    "UploadDirectory",
+    "UploadFile",
+    "Worker",
+    "WorkerPlugin",
     "as_completed",
     "default_client",
     "fire_and_forget",
     "futures_of",
     "get_client",
     "get_worker",
+    "local_client",
     "progress",
     "rejoin",
     "secede",
+    "sync",
     "wait",
     "worker_client",
 ]

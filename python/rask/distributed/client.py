@@ -13,6 +13,7 @@ from typing import Any
 from rask import _core
 from rask._core import Future
 from rask.distributed._arguments import extract
+from rask.distributed._client_runtime import RuntimeMethods, _clients, prepare
 from rask.distributed._futures import wait_async
 from rask.distributed._submission import (
     call_name,
@@ -52,7 +53,7 @@ def futures_of(collection: Any) -> list[Future]:
     return futures
 
 
-class Client:
+class Client(RuntimeMethods):
     """Connects to a cluster and submits work to it.
 
     Once made, a client is the scheduler that ``compute`` and ``persist`` of all collections use.
@@ -132,6 +133,7 @@ class Client:
             self.security = address.security
             self._core = _core.ClusterClient.attach(address._scheduler, address.security._core)
         self.status = "running"
+        _clients.add(self)
         if self._set_as_default:
             self._become_default()
 
@@ -231,6 +233,8 @@ class Client:
         if self.status == "running":
             self._resign()
             self._core.close()
+            if self._caller_made is not None:
+                self._caller_made.close()
         self.status = "closed"
         if self._owns_cluster and self.cluster is not None:
             self.cluster.close()
@@ -302,8 +306,14 @@ class Client:
             How many times it is run again if it raises.
         priority : int
             Higher runs earlier.
+        actor : bool
+            Whether the function, mostly a class, makes an object that stays on the worker: see
+            `Actor`.
         pure : bool
             Whether equal functions with equal arguments may share one result.
+        executor : str, optional
+            Name of the worker's executor that runs it; ``"process"`` is a process of its own, which
+            ``cancel(force=True)`` kills. Passed on to functions that have such a parameter.
 
         Returns
         -------
@@ -312,8 +322,8 @@ class Client:
         if not callable(func):
             raise TypeError("the first argument of client.submit must be callable")
         self._check_running()
-        if actor or actors:
-            raise NotImplementedError("actors are not supported")
+        func = prepare(func, kwargs, actor or actors)
+        pure = pure and not (actor or actors)
         futures: list[Future] = []
         if args or kwargs:
             args = tuple([extract(argument, futures) for argument in args])
@@ -369,8 +379,8 @@ class Client:
         if not iterables:
             raise ValueError("client.map needs at least one iterable")
         self._check_running()
-        if actor or actors:
-            raise NotImplementedError("actors are not supported")
+        func = prepare(func, kwargs, actor or actors)
+        pure = pure and not (actor or actors)
         common = (workers, retries, resources, priority, allow_other_workers)
         if isinstance(key, (list, tuple)):
             return self._map_keys(func, iterables, list(key), common, pure, kwargs)
@@ -637,21 +647,6 @@ class Client:
         """Run failed futures again."""
         return self._either(self._core.retry, futures_of(futures))
 
-    def restart(self, timeout: Any = None, wait_for_workers: bool = True) -> Any:
-        """Cancel everything and replace the worker processes."""
-
-        def restart() -> None:
-            before = {worker["address"] for worker in self._core.info()[0]}
-            self._core.restart()
-            deadline = time.monotonic() + (parse_seconds(timeout) or 60.0)
-            while wait_for_workers and time.monotonic() < deadline:
-                now = {worker["address"] for worker in self._core.info()[0]}
-                if len(now) >= len(before) and not now & before:
-                    return
-                time.sleep(0.02)
-
-        return self._either(restart)
-
     def retire_workers(self, workers: Any = None, **kwargs: Any) -> Any:
         """Stop workers, by name or address; what only they hold is computed again if needed."""
         names = [workers] if isinstance(workers, str) else list(workers or [])
@@ -674,42 +669,6 @@ class Client:
                 time.sleep(0.01)
 
         return self._either(wait)
-
-    def run(
-        self,
-        function: Callable[..., Any],
-        *args: Any,
-        workers: list[str] | None = None,
-        wait: bool = True,
-        nanny: bool = False,
-        on_error: str = "raise",
-        **kwargs: Any,
-    ) -> Any:
-        """Call a function on every worker, outside of the task system.
-
-        Returns
-        -------
-        dict
-            The outcome by worker address.
-        """
-
-        def run() -> dict[str, Any]:
-            payload = _core.Payload((function_name(function), function, args, kwargs))
-            there = {worker["name"]: worker["address"] for worker in self._core.info()[0]}
-            chosen = list(there.values()) if workers is None else workers
-            results: dict[str, Any] = {}
-            for worker in chosen:
-                address = there.get(worker, worker)
-                try:
-                    results[address] = self._core.run_on(address, payload)
-                except Exception as error:
-                    if on_error == "raise":
-                        raise
-                    if on_error == "return":
-                        results[address] = error
-            return results
-
-        return self._either(run)
 
     # --------------------------------------------------------------- queries
 

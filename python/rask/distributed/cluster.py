@@ -14,6 +14,7 @@ from typing import Any
 from rask import _core
 from rask.distributed._utils import cpu_count, memory_bytes, parse_bytes
 from rask.distributed.security import Security
+from rask.distributed.worker import Worker
 
 __all__ = ["LocalCluster"]
 
@@ -126,17 +127,17 @@ class LocalCluster:
                 sys.executable, self._worker_arguments(name), self._environment()
             )
         else:
-            scheme, _, _ = self.scheduler_address.partition("://")
-            self.workers[name] = _core.WorkerHandle(
+            worker = Worker(
                 self.scheduler_address,
-                self.security._core,
-                f"{scheme}://127.0.0.1:0",
-                str(name),
-                self._threads,
-                self._memory_limit,
-                list(self._resources.items()),
-                self._local_directory,
+                security=self.security,
+                name=name,
+                nthreads=self._threads,
+                memory_limit=self._memory_limit,
+                resources=self._resources,
+                local_directory=self._local_directory,
             )
+            worker._ensure_started()
+            self.workers[name] = _Here(worker)
 
     def _worker_arguments(self, name: int) -> list[str]:
         arguments = [
@@ -269,6 +270,19 @@ class LocalCluster:
             f"LocalCluster({self.scheduler_address!r}, workers={len(self.workers)}, "
             f"threads={len(self.workers) * self._threads}, {self.status})"
         )
+
+
+class _Here:
+    """A worker of this process, as the cluster ends them."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+
+    def stop(self) -> None:
+        self.worker._ensure_closed()
+
+    def wait(self, timeout: float) -> None:
+        self.worker._ended.wait(timeout)
 
 
 def _share(

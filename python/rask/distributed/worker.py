@@ -1,74 +1,570 @@
-"""A worker process: ``python -m rask.distributed.worker ADDRESS``."""
+"""Workers: in this process (`Worker`), or as one (``python -m rask.distributed.worker ADDRESS``)."""
 
 from __future__ import annotations
 
-import argparse
+import contextlib
+import inspect
+import logging
 import os
+import random
 import signal
 import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from typing import Any
 
 from rask import _core
-from rask.distributed._utils import cpu_count, memory_bytes, parse_bytes
-from rask.distributed.security import Security
+from rask.distributed._context import find_task, key_of
+from rask.distributed._node import Node, Status, find_scheduler, listen_address, make_security
+from rask.distributed._service import WorkerService, takes_argument
+from rask.distributed._utils import cpu_count, memory_bytes, parse_bytes, parse_seconds
 
 __all__ = ["Worker", "main"]
 
+logger = logging.getLogger("rask.distributed.worker")
 
-class Worker:
-    """The worker of this process, as tasks see it through `get_worker`.
+#: With this exit code a worker process asks to be started again.
+RESTART_EXIT_CODE = 75
+_CONNECT_SECONDS = 30.0
+#: For plugins and preloads to be torn down when a worker process ends.
+_FAREWELL_SECONDS = 5.0
 
-    Attributes
+
+class Worker(Node):
+    """Runs tasks on threads of this process.
+
+    Await it, or use it with ``async with``. In a task, `get_worker` gives the worker that runs it.
+
+    Parameters
     ----------
-    address, name : str
-    scheduler_address : str
+    scheduler_ip : str or Scheduler
+        The scheduler's address.
+    scheduler_port : int, optional
+        Its port, if that is not part of the address.
+    scheduler_file : str, optional
+        A file that holds the address.
+    nthreads : int, optional
+        Default: as many as there are processors.
+    name : str or int, optional
+        Unique among the workers.
+    executor : dict of Executor, optional
+        Further executors by name, which tasks choose with ``submit(…, executor=name)`` or
+        ``annotate(executor=name)``.
+    resources : dict, optional
+        Amounts that tasks may ask for.
+    memory_limit : str, int or float
+        Bytes, a fraction of the machine's memory, ``"auto"`` for its share, 0 for no limit.
+    local_directory : str, optional
+        Where its folder is made.
+    preload : list of str, optional
+        Modules with ``dask_setup(worker)`` and ``dask_teardown(worker)``.
+    plugins : tuple of WorkerPlugin
+    lifetime : float or str, optional
+        End after so long, with data moved elsewhere; ``lifetime_stagger`` makes it so much longer or
+        shorter at random; with ``lifetime_restart`` the nanny starts another.
+    death_timeout : float or str, optional
+        How long to look for the scheduler.
+    host, port, interface, protocol, contact_address
+        Where to listen.
+    security : Security, optional
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from rask.distributed import Client, Scheduler, Worker
+    >>> async def main():
+    ...     async with Scheduler(port=0) as scheduler, Worker(scheduler.address, nthreads=1):
+    ...         async with Client(scheduler.address, asynchronous=True) as client:
+    ...             return await client.submit(sum, [1, 2])
+    >>> asyncio.run(main())
+    3
     """
 
-    def __init__(self, handle: Any, scheduler_address: str, security: Security, nthreads: int):
-        self._handle = handle
-        self.scheduler_address = scheduler_address
-        self.security = security
-        self.nthreads = nthreads
+    _instances: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+    def __init__(
+        self,
+        scheduler_ip: Any = None,
+        scheduler_port: int | None = None,
+        *,
+        scheduler_file: str | None = None,
+        nthreads: int | None = None,
+        local_directory: str | None = None,
+        services: Any = None,
+        name: Any = None,
+        executor: Executor | dict[str, Executor] | str | None = None,
+        resources: dict[str, float] | None = None,
+        silence_logs: Any = None,
+        death_timeout: Any = None,
+        preload: Any = None,
+        preload_argv: Any = None,
+        security: Any = None,
+        contact_address: str | None = None,
+        heartbeat_interval: Any = None,
+        extensions: Any = None,
+        metrics: Any = None,
+        startup_information: Any = None,
+        interface: str | None = None,
+        host: str | None = None,
+        port: Any = None,
+        protocol: str | None = None,
+        dashboard_address: Any = None,
+        dashboard: bool = False,
+        http_prefix: str = "/",
+        nanny: Any = None,
+        plugins: Any = (),
+        validate: bool | None = None,
+        lifetime: Any = None,
+        lifetime_stagger: Any = None,
+        lifetime_restart: bool | None = None,
+        memory_limit: Any = "auto",
+        loop: Any = None,
+        supervised: bool = False,
+    ) -> None:
+        super().__init__()
+        self.scheduler_address = find_scheduler(scheduler_ip, scheduler_port, scheduler_file)
+        self.security = make_security(security)
+        self.nthreads = nthreads or cpu_count()
+        self.memory_limit = memory_limit_bytes(memory_limit, self.nthreads)
+        self.resources = dict(resources or {})
+        self.contact_address = contact_address
+        self.name = name
+        self.nanny = nanny
+        self.plugins: dict[str, Any] = {}
+        self._plugin_serials: dict[str, str] = {}
+        self._plugin_lock = threading.RLock()
+        self._initial_plugins = list(plugins)
+        self._executors = _named_executors(executor)
+        self._listen = listen_address(self.scheduler_address, protocol, host, port, interface)
+        self._given_folder = local_directory
+        self._given_preloads = (preload, preload_argv)
+        self._preloads: Any = None
+        self._connect_seconds = parse_seconds(death_timeout) or _CONNECT_SECONDS
+        self._lifetime = _staggered(parse_seconds(lifetime), parse_seconds(lifetime_stagger))
+        self._lifetime_restart = bool(lifetime_restart)
+        self._lifetime_timer: threading.Timer | None = None
+        self._supervised = supervised
+        self._restarting = False
         self._client: Any = None
+        self._client_lock = threading.Lock()
+        self._caller_made: Any = None
+        self._actors: Any = None
+        self._handle: Any = None
+        self._core: Any = None
+        self._service: Any = None
+
+    # ------------------------------------------------------------------ life
+
+    def _start(self) -> None:
+        from rask.distributed.actor import new_actor_table
+
+        self._actors = new_actor_table()
+        self._handle = self._connect()
+        if self.name is None:
+            self.name = self._handle.name
+        self._core = _core.WorkerService(self._handle)
+        self._service = WorkerService(self, self._core, self._executors)
+        Worker._instances.add(self)
+        self._load()
+        for number, plugin in enumerate(self._initial_plugins):
+            self._plugin_add(_plugin_name(plugin, number), plugin, "", raises=True)
+        for name, serial, plugin in self._core.plugins():
+            self._plugin_add(name, plugin, serial, raises=False)
+        self._core.open()
+        if self._lifetime is not None:
+            self._lifetime_timer = threading.Timer(self._lifetime, self._end_lifetime)
+            self._lifetime_timer.daemon = True
+            self._lifetime_timer.start()
+
+    def _connect(self) -> Any:
+        nanny = self.nanny if isinstance(self.nanny, str) else getattr(self.nanny, "address", None)
+        for last, listen in _mark_last(self._listen):
+            try:
+                return _core.WorkerHandle(
+                    self.scheduler_address,
+                    self.security._core,
+                    listen,
+                    "" if self.name is None else str(self.name),
+                    self.nthreads,
+                    self.memory_limit,
+                    [(name, float(amount)) for name, amount in self.resources.items()],
+                    self._given_folder,
+                    self._supervised,
+                    self._connect_seconds,
+                    nanny=nanny or "",
+                    held=True,
+                )
+            except OSError as error:
+                if last or "address in use" not in str(error).lower():
+                    raise
+        raise AssertionError("there is always a last address")
+
+    def _load(self) -> None:
+        from rask.distributed._preloading import load_preloads
+
+        names, arguments = self._given_preloads
+        self._preloads = load_preloads(self, names, arguments, self._run_awaitable)
+        self._preloads.start()
+
+    def _run_awaitable(self, awaitable: Any) -> Any:
+        from rask.distributed._loop import sync
+
+        return sync(self.loop, lambda: awaitable)
+
+    def _tear_down(self) -> None:
+        """Plugins and preloads, before the worker ends."""
+        if self._lifetime_timer is not None:
+            self._lifetime_timer.cancel()
+        for name in list(self.plugins):
+            self._plugin_remove(name)
+        if self._preloads is not None:
+            self._preloads.teardown()
+
+    def _close(self) -> None:
+        if self._service is not None:
+            self._tear_down()
+        if self._client is not None:
+            with contextlib.suppress(Exception):
+                self._client.close()
+        if self._handle is not None:
+            self._handle.stop()
+            with contextlib.suppress(TimeoutError):
+                self._handle.wait(10.0)
+        if self._service is not None:
+            self._service.stop()
+
+    def _end_lifetime(self) -> None:
+        self._close_gracefully("its lifetime is over", self._lifetime_restart)
+
+    def _close_gracefully(self, reason: str, restart: bool) -> None:
+        """Leave once what only this worker holds is elsewhere."""
+        self.status = Status.closing_gracefully
+        self._restarting = restart
+        try:
+            self._get_client().retire_workers([self.address])
+        except Exception as error:
+            logger.warning("worker %s could not be retired: %s", self.name, error)
+        self._core.end(reason, restart)
+
+    async def close_gracefully(self, restart: bool | None = None, reason: str = "") -> None:
+        """End once what only this worker holds has been moved to others.
+
+        Parameters
+        ----------
+        restart : bool, optional
+            Whether its nanny starts another; default: the worker's ``lifetime_restart``.
+        """
+        import asyncio
+
+        again = self._lifetime_restart if restart is None else restart
+        await asyncio.to_thread(self._close_gracefully, reason or "it was asked to leave", again)
+        await self.close()
+
+    # ----------------------------------------------------------- attributes
 
     @property
     def address(self) -> str:
-        """Where peers reach it."""
+        """Where peers and clients reach it."""
+        if self._handle is None:
+            raise ValueError("the worker has not started: it has no address yet")
         return self._handle.address
 
     @property
-    def name(self) -> str:
-        """Its name."""
-        return self._handle.name
+    def worker_address(self) -> str:
+        """The same as `address`."""
+        return self.address
 
-    def _get_client(self) -> Any:
-        if self._client is None:
-            from rask.distributed.client import Client
+    @property
+    def loop(self) -> Any:
+        """The event loop on which coroutines of tasks run."""
+        return self._service.loop
 
-            self._client = Client(
-                self.scheduler_address, security=self.security, set_as_default=False
-            )
-        return self._client
+    io_loop = loop
+
+    @property
+    def executors(self) -> dict[str, Any]:
+        """Executors by name, as far as they have been made."""
+        return dict(self._service._executors)
+
+    @property
+    def data(self) -> Mapping[Any, Any]:
+        """Values that the worker holds in memory, by key; those on disk read as None."""
+        return _Data(self._core)
+
+    @property
+    def state(self) -> WorkerState:
+        """What the worker is doing, at this moment."""
+        return WorkerState(self)
+
+    @property
+    def client(self) -> Any:
+        """The client that tasks of this worker share, see `get_client`."""
+        return self._get_client()
+
+    def _get_client(self, timeout: Any = None) -> Any:
+        _core.flush_outcomes()
+        with self._client_lock:
+            if self._client is None or self._client.status == "closed":
+                from rask.distributed.client import Client
+
+                self._client = Client(
+                    self.scheduler_address,
+                    security=self.security,
+                    set_as_default=False,
+                    timeout=timeout,
+                    name=f"worker-{self.name}",
+                )
+            return self._client
+
+    @property
+    def _caller(self) -> Any:
+        with self._client_lock:
+            if self._caller_made is None:
+                self._caller_made = _core.Caller(self.security._core)
+            return self._caller_made
+
+    def get_current_task(self) -> Any:
+        """The key of the task that the calling code belongs to.
+
+        Raises
+        ------
+        ValueError
+            Outside of tasks.
+        """
+        task = find_task()
+        if task is None or task.key is None:
+            raise ValueError("get_current_task() was called outside of tasks")
+        return task.key
+
+    def log_event(self, topic: str | list[str], msg: Any) -> None:
+        """Log an event under a topic, at the scheduler."""
+        self._get_client().log_event(topic, msg)
+
+    def run(self, function: Callable[..., Any], args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function on a thread of its own; a `concurrent.futures.Future`."""
+        kwargs = dict(kwargs or {})
+        if takes_argument(function, "dask_worker"):
+            kwargs.setdefault("dask_worker", self)
+        return self._service.run_function(function, tuple(args), kwargs)
+
+    def upload_file(
+        self, filename: str, data: bytes | str, load: bool = True, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Write a file into the worker's folder, and import it.
+
+        Returns
+        -------
+        dict
+            ``{"status": "OK", "nbytes": …}``
+        """
+        path = os.path.join(self.local_directory, os.path.basename(filename))
+        content = data.encode() if isinstance(data, str) else data
+        with open(path, "wb") as file:
+            file.write(content)
+        if load:
+            from rask.distributed._preloading import import_file
+
+            import_file(path)
+        return _Answer(status="OK", nbytes=len(content))
+
+    # -------------------------------------------------------------- plugins
+
+    def plugin_add(self, plugin: Any, name: str | None = None) -> dict[str, Any]:
+        """Set a plugin up, in the place of one of the same name."""
+        self._plugin_add(name or _plugin_name(plugin, 0), plugin, "", raises=True)
+        return {"status": "OK"}
+
+    def plugin_remove(self, name: str) -> dict[str, Any]:
+        """Tear a plugin down."""
+        self._plugin_remove(name, raises=True)
+        return {"status": "OK"}
+
+    def _plugin_add(self, name: str, plugin: Any, serial: str, raises: bool) -> None:
+        with self._plugin_lock:
+            if serial and self._plugin_serials.get(name) == serial:
+                return
+            if name in self.plugins:
+                self._plugin_remove(name)
+            self.plugins[name] = plugin
+            self._plugin_serials[name] = serial
+            try:
+                if hasattr(plugin, "setup"):
+                    self._finish(plugin.setup(worker=self))
+            except Exception:
+                if raises:
+                    del self.plugins[name]
+                    raise
+                logger.exception("plugin %s could not be set up", name)
+            self._update_transitions()
+
+    def _plugin_remove(self, name: str, raises: bool = False) -> None:
+        with self._plugin_lock:
+            plugin = self.plugins.pop(name, None)
+            self._plugin_serials.pop(name, None)
+            self._update_transitions()
+            if plugin is None or not hasattr(plugin, "teardown"):
+                return
+            try:
+                self._finish(plugin.teardown(worker=self))
+            except Exception:
+                if raises:
+                    raise
+                logger.exception("plugin %s could not be torn down", name)
+
+    def _finish(self, outcome: Any) -> None:
+        if inspect.isawaitable(outcome):
+            self._run_awaitable(outcome)
+
+    def _update_transitions(self) -> None:
+        self._core.want_transitions(any(map(_has_transition, self.plugins.values())))
+
+    def _on_transition(self, key: Any, start: str, finish: str) -> None:
+        for name, plugin in list(self.plugins.items()):
+            if _has_transition(plugin):
+                try:
+                    plugin.transition(key, start, finish)
+                except Exception:
+                    logger.exception("the transition hook of plugin %s raised", name)
+
+    # ---------------------------------------------------------------- calls
+
+    def _handlers(self) -> dict[str, Any]:
+        from rask.distributed.actor import ActorHandlers
+
+        actors = ActorHandlers(self)
+        return {
+            "actor": actors.call,
+            "actor-attribute": actors.attribute,
+            "run": lambda _, body: self._on_run(*body),
+            "plugin-add": lambda _, body: self._on_plugin_add(*body),
+            "plugin-remove": lambda name, _: self._service.run_function(
+                self._plugin_remove, (name,), {"raises": True}
+            ),
+        }
+
+    def _on_run(self, function: Any, args: Any, kwargs: Any, wait: bool) -> Any:
+        outcome = self.run(function, args, kwargs)
+        return outcome if wait else None
+
+    def _on_plugin_add(self, name: str, serial: str, plugin: Any) -> Any:
+        arguments = (name, plugin, serial)
+        return self._service.run_function(self._plugin_add, arguments, {"raises": True})
 
     def __repr__(self) -> str:
-        return f"<Worker {self.name!r} at {self.address}, {self.nthreads} threads>"
+        where = self._handle.address if self._handle is not None else "not started"
+        return (
+            f"<Worker {where!r}, name: {self.name}, status: {self.status.value}, "
+            f"threads: {self.nthreads}>"
+        )
 
 
-_current: Worker | None = None
+class _Answer(dict[str, Any]):
+    """A dict that may be awaited, as in plugins that do."""
+
+    def __await__(self) -> Iterator[Any]:
+        yield from ()
+        return self
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m rask.distributed.worker")
-    parser.add_argument("scheduler")
-    parser.add_argument("--name", default="")
-    parser.add_argument("--nthreads", type=int, default=0)
-    parser.add_argument("--memory-limit", default="auto")
-    parser.add_argument("--listen", default="")
-    parser.add_argument("--resources", default="")
-    parser.add_argument("--local-directory", default=None)
-    parser.add_argument("--token-file", default=None)
-    parser.add_argument("--supervised", action="store_true")
-    return parser
+class WorkerState:
+    """What a worker was doing when this was made.
+
+    Attributes
+    ----------
+    address : str
+    nthreads : int
+    running : bool
+    executing : list
+        Keys of the tasks that run.
+    ready_count : int
+        Tasks that could run and have not begun.
+    tasks : dict
+        State by key: ``"executing"`` or ``"memory"``.
+    actors : dict
+        Objects of actors by key.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        core = worker._core
+        self.address = worker.address
+        self.nthreads = worker.nthreads
+        self.running = worker.status == Status.running
+        held = core.held()
+        numbered = {name for name, _, is_numbered, _ in held if is_numbered}
+        self.executing = [
+            key_of(name, block, name in numbered or block > 0) for name, block in core.running()
+        ]
+        self.executing_count = len(self.executing)
+        self.ready_count = core.ready_count
+        self.tasks = {key_of(name, block, number): "memory" for name, block, number, _ in held}
+        self.tasks.update(dict.fromkeys(self.executing, "executing"))
+        self.in_memory_count = len(held)
+        self.nbytes, self.spilled_nbytes = core.value_bytes
+        self.actors = {key: actor._instance for key, actor in list(worker._actors.items())}
+
+
+class _Data(Mapping[Any, Any]):
+    """Values of a worker by key."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+
+    def _keys(self) -> dict[Any, tuple[str, int]]:
+        return {
+            key_of(name, block, numbered): (name, block)
+            for name, block, numbered, _ in self._core.held()
+        }
+
+    def __getitem__(self, key: Any) -> Any:
+        name, block = self._keys()[key]
+        return self._core.value(name, block)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._keys())
+
+    def __len__(self) -> int:
+        return len(self._core.held())
+
+
+def _has_transition(plugin: Any) -> bool:
+    from rask.distributed.plugins import WorkerPlugin
+
+    hook = getattr(type(plugin), "transition", None)
+    return hook is not None and hook is not WorkerPlugin.transition
+
+
+def _plugin_name(plugin: Any, number: int) -> str:
+    return getattr(plugin, "name", None) or f"{type(plugin).__name__}-{number}"
+
+
+def _named_executors(executor: Any) -> dict[str, Executor]:
+    if executor is None or executor == "offload":
+        return {}
+    if isinstance(executor, Executor):
+        executor = {"default": executor}
+    if isinstance(executor, dict):
+        if "default" in executor:
+            raise ValueError(
+                "tasks that ask for no executor run on the worker's own threads (nthreads=…): give "
+                "yours another name, and choose it with submit(…, executor=name)"
+            )
+        for name, value in executor.items():
+            if not isinstance(value, Executor):
+                raise TypeError(f"executor {name!r} is no concurrent.futures.Executor: {value!r}")
+        return dict(executor)
+    raise TypeError(f"executor must be an Executor or a dict of them, not {executor!r}")
+
+
+def _staggered(seconds: float | None, stagger: float | None) -> float | None:
+    if seconds is None or not stagger:
+        return seconds
+    return max(0.0, seconds + (random.random() * 2 - 1) * stagger)
+
+
+def _mark_last(items: list[str]) -> Iterator[tuple[bool, str]]:
+    return ((at == len(items) - 1, item) for at, item in enumerate(items))
 
 
 def parse_resources(text: str) -> list[tuple[str, float]]:
@@ -81,61 +577,56 @@ def parse_resources(text: str) -> list[tuple[str, float]]:
 
 def memory_limit_bytes(text: Any, nthreads: int) -> int:
     """Bytes of a ``--memory-limit``; 0 is without limit."""
-    if text in ("auto", None):
+    if text is None or text == 0 or text == "0":
+        return 0
+    if text == "auto":
         return int(memory_bytes() * min(1.0, nthreads / cpu_count()))
+    if isinstance(text, str):
+        with contextlib.suppress(ValueError):
+            text = float(text)
     if isinstance(text, float) and 0 < text <= 1:
         return int(memory_bytes() * text)
     return parse_bytes(text)
 
 
+#: The worker of a worker process.
+_current: Worker | None = None
+
+
+def run_process(make: Callable[[], Worker], supervised: bool) -> int:
+    """Run a worker until it ends; the exit code that the process should have."""
+    global _current
+    signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else signal.SIG_DFL)
+    worker = make()
+    _current = worker
+    worker._ensure_started()
+    signal.signal(signal.SIGTERM, lambda *_: worker._handle.stop())
+    code, reason = worker._handle.wait()
+    if code == 0 and worker._restarting:
+        code = RESTART_EXIT_CODE
+    if code == 1:
+        print(f"rask worker {worker.name}: {reason}", file=sys.stderr)
+    farewell = threading.Thread(target=worker._tear_down, daemon=True)
+    farewell.start()
+    farewell.join(_FAREWELL_SECONDS)
+    worker._remove_folder()
+    return code
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker until the scheduler ends it; the process's exit code."""
-    global _current
-    options = _parser().parse_args(arguments)
-    security = Security.from_environment()
-    if options.token_file:
-        security = Security(token_file=options.token_file)
-    nthreads = options.nthreads or cpu_count()
-    scheme, _, rest = options.scheduler.rpartition("://")
-    local = rest.startswith(("127.0.0.1", "localhost", "[::1]"))
-    host = "127.0.0.1" if local else _own_host(rest)
-    signal.signal(signal.SIGINT, signal.SIG_IGN if options.supervised else signal.SIG_DFL)
-    handle = _core.WorkerHandle(
-        options.scheduler,
-        security._core,
-        options.listen or f"{scheme or 'tcp'}://{host}:0",
-        options.name,
-        nthreads,
-        memory_limit_bytes(options.memory_limit, nthreads),
-        parse_resources(options.resources),
-        options.local_directory,
-        options.supervised,
-    )
-    sys.modules.setdefault("rask.distributed.worker", sys.modules[__name__])
-    module = sys.modules["rask.distributed.worker"]
-    module._current = Worker(handle, options.scheduler, security, nthreads)  # type: ignore[attr-defined]
-    signal.signal(signal.SIGTERM, lambda *_: handle.stop())
-    code, reason = handle.wait()
-    if code == 1:
-        print(f"rask worker {handle.name}: {reason}", file=sys.stderr)
+    from rask.distributed._worker_options import worker_of_arguments
+
+    make, supervised = worker_of_arguments(arguments)
+    code = run_process(make, supervised)
     sys.stdout.flush()
     sys.stderr.flush()
     # Threads may still be inside user code: nothing would be gained by waiting for them.
     os._exit(code)
 
 
-def _own_host(scheduler: str) -> str:
-    """The address of the interface through which the scheduler is reached."""
-    import socket
-
-    host, _, port = scheduler.rpartition(":")
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect((host.strip("[]"), int(port)))
-            return probe.getsockname()[0]
-    except OSError:
-        return "0.0.0.0"
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    # As the module that others import: there must be one `Worker` class.
+    from rask.distributed.worker import main as run_main
+
+    raise SystemExit(run_main())

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rask_proto::{Blocks, FromWorker, InlineBuilder, TaskErred, TasksFinished};
@@ -14,21 +15,23 @@ use rask_value::{
 use super::Shared;
 use super::core::{Key, Slot};
 use super::job::{Effects, Fetched, Job, RunJob};
+use crate::ClusterError;
 use crate::convert::{failure_from_task, unpack};
 
 /// Values up to this many bytes travel with the report that they are there.
 const INLINE_BYTES_MAX: u64 = 4096;
 
 /// What came of a task.
-struct Outcome {
-    slot: Slot,
-    key: Key,
-    layer: Arc<super::layer::RunLayer>,
-    result: Result<ValueRef, TaskError>,
-    nbytes: u64,
-    nanos: u64,
-    inline: Option<rask_value::Encoded>,
-    decoded: Vec<(Slot, ValueRef)>,
+pub(super) struct Outcome {
+    pub slot: Slot,
+    pub key: Key,
+    pub layer: Arc<super::layer::RunLayer>,
+    pub result: Result<ValueRef, TaskError>,
+    pub nbytes: u64,
+    pub nanos: u64,
+    pub inline: Option<rask_value::Encoded>,
+    pub decoded: Vec<(Slot, ValueRef)>,
+    pub reschedule: bool,
 }
 
 /// What a compute thread is doing.
@@ -38,6 +41,21 @@ struct Current {
     batch: VecDeque<Job>,
     /// The task that runs, or ran last.
     task: Option<Key>,
+    /// What the task that runs has said about its outcome.
+    signal: Option<Signal>,
+    /// What came of tasks of the batch and has not been reported.
+    outcomes: Vec<Outcome>,
+    /// Another thread has taken the place of this one.
+    seceded: bool,
+}
+
+/// What a task may say while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// The outcome comes later, from elsewhere.
+    Deferred,
+    /// It is to be run again, elsewhere if possible.
+    Reschedule,
 }
 
 thread_local! {
@@ -54,6 +72,9 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<()> {
                 shared: shared.clone(),
                 batch,
                 task: None,
+                signal: None,
+                outcomes: Vec::new(),
+                seceded: false,
             };
             CURRENT.set(Some(current));
             run(&shared);
@@ -62,11 +83,50 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<()> {
         .map(|_| ())
 }
 
+/// Starts the threads, once.
+pub(super) fn start_all(shared: &Arc<Shared>) -> Result<(), ClusterError> {
+    if shared.opened.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    for _ in 0..shared.register.thread_count.max(1) {
+        start(shared.clone()).map_err(|source| ClusterError::Start {
+            what: "a compute thread",
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// The number of the worker that the calling thread runs tasks for.
+pub fn current_worker() -> Option<u64> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|current| current.shared.id))
+}
+
+/// Calls `body` with the worker and the task that runs on this thread, and where it may say
+/// something about its outcome.
+pub(super) fn with_current<T>(
+    body: impl FnOnce(&Arc<Shared>, Key, &mut Option<Signal>) -> T,
+) -> Option<T> {
+    CURRENT.with_borrow_mut(|current| {
+        let current = current.as_mut()?;
+        Some(body(&current.shared, current.task?, &mut current.signal))
+    })
+}
+
+fn take_signal() -> Option<Signal> {
+    CURRENT.with_borrow_mut(|current| current.as_mut()?.signal.take())
+}
+
 /// Another thread takes the place of this one, which runs a task that will wait for others.
-/// `false` if this is no compute thread.
+/// `false` if this is no compute thread, or it has happened already.
 pub fn secede() -> bool {
+    flush_outcomes();
     CURRENT.with_borrow_mut(|current| {
         let Some(current) = current else { return false };
+        if current.seceded {
+            return false;
+        }
+        current.seceded = true;
         let shared = current.shared.clone();
         let mut effects = Effects::default();
         let jobs = current.batch.drain(..);
@@ -81,8 +141,10 @@ pub fn secede() -> bool {
 
 /// This thread takes a place again: another ends when it has nothing to do.
 pub fn rejoin() {
-    CURRENT.with_borrow(|current| {
-        if let Some(current) = current {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(current) = current
+            && std::mem::take(&mut current.seceded)
+        {
             current.shared.core.lock().surplus_threads += 1;
             current.shared.work.notify_one();
         }
@@ -117,7 +179,33 @@ fn run(shared: &Shared) {
         drop(effects);
         put_batch(jobs.drain(..));
         while do_front(shared) {}
+        if CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| current.seceded)) {
+            return;
+        }
     }
+}
+
+/// Reports what has come of tasks of the batch so far: the one that runs may take long, or wait for
+/// what follows from them.
+pub fn flush_outcomes() {
+    let taken = CURRENT.with_borrow_mut(|current| {
+        let current = current.as_mut()?;
+        let outcomes = std::mem::take(&mut current.outcomes);
+        Some((current.shared.clone(), outcomes))
+    });
+    if let Some((shared, outcomes)) = taken
+        && !outcomes.is_empty()
+    {
+        report(&shared, outcomes);
+    }
+}
+
+fn keep_outcome(outcome: Option<Outcome>) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(current) = current {
+            current.outcomes.extend(outcome);
+        }
+    });
 }
 
 fn put_batch(jobs: impl Iterator<Item = Job>) {
@@ -227,11 +315,13 @@ impl Value for Unreadable {
 fn run_same_scope(shared: &Shared, layer: &super::layer::RunLayer) {
     let scope = layer.try_op().ok().and_then(|op| op.scope());
     let mut body = || {
-        let mut outcomes = Vec::new();
         while let Some(job) = next_task(scope) {
-            outcomes.push(run_one(job));
+            if job.layer.predict_nanos() == 0 {
+                flush_outcomes();
+            }
+            keep_outcome(run_one(shared, job));
         }
-        report(shared, outcomes);
+        flush_outcomes();
     };
     match scope {
         Some(scope) => scope.enter(&mut body),
@@ -252,10 +342,30 @@ fn is_same(left: Option<&'static dyn Scope>, right: Option<&'static dyn Scope>) 
     }
 }
 
-fn run_one(job: RunJob) -> Outcome {
+/// Runs a task; `None` if its outcome comes later.
+fn run_one(shared: &Shared, job: RunJob) -> Option<Outcome> {
     let started = Instant::now();
     let mut decoded = Vec::new();
+    take_signal();
+    shared.note_transition(&job.layer, job.key.1, "ready", "executing");
     let result = try_run(&job, job_inputs(&job, &mut decoded));
+    let signal = take_signal();
+    if signal == Some(Signal::Deferred) {
+        shared.note_deferred(job, started, decoded);
+        return None;
+    }
+    let mut outcome = conclude(&job, result, started);
+    outcome.decoded = decoded;
+    outcome.reschedule = signal == Some(Signal::Reschedule);
+    Some(outcome)
+}
+
+/// What came of a task that has ended.
+pub(super) fn conclude(
+    job: &RunJob,
+    result: Result<ValueRef, TaskError>,
+    started: Instant,
+) -> Outcome {
     let result = result.map_err(|mut error| {
         error.origin = error.origin.or_else(|| job.layer.origin.clone());
         error
@@ -273,12 +383,13 @@ fn run_one(job: RunJob) -> Outcome {
     Outcome {
         slot: job.slot,
         key: job.key,
-        layer: job.layer,
+        layer: job.layer.clone(),
         result,
         nbytes,
         nanos,
         inline,
-        decoded,
+        decoded: Vec::new(),
+        reschedule: false,
     }
 }
 
@@ -326,7 +437,7 @@ fn try_run(job: &RunJob, inputs: Result<Inputs, TaskError>) -> Result<ValueRef, 
 }
 
 /// Writes down what came of tasks and tells the scheduler.
-fn report(shared: &Shared, outcomes: Vec<Outcome>) {
+pub(super) fn report(shared: &Shared, outcomes: Vec<Outcome>) {
     let mut blocks = Blocks::default();
     let mut finished = TasksFinished::default();
     let mut inline = InlineBuilder::default();
@@ -335,6 +446,12 @@ fn report(shared: &Shared, outcomes: Vec<Outcome>) {
     {
         let mut core = shared.core.lock();
         for outcome in outcomes {
+            let finish = if outcome.result.is_ok() {
+                "memory"
+            } else {
+                "error"
+            };
+            shared.note_transition(&outcome.layer, outcome.key.1, "executing", finish);
             for (slot, value) in outcome.decoded {
                 core.on_decoded(slot, value, &mut effects);
             }
@@ -342,7 +459,7 @@ fn report(shared: &Shared, outcomes: Vec<Outcome>) {
             match outcome.result {
                 Err(error) => {
                     if core.on_ended(outcome.slot, None, outcome.nanos, &mut effects) {
-                        failed.push((outcome.key, outcome.layer, error));
+                        failed.push((outcome.key, outcome.layer, error, outcome.reschedule));
                     }
                 }
                 Ok(value) => {
@@ -378,12 +495,12 @@ fn report(shared: &Shared, outcomes: Vec<Outcome>) {
         finished.inline = Some(inline.finish());
         shared.tell(FromWorker::Finished(finished));
     }
-    for ((layer, block), run_layer, error) in failed {
+    for ((layer, block), run_layer, error, reschedule) in failed {
         shared.tell(FromWorker::Erred(TaskErred {
             layer,
             block,
             failure: Some(failure_from_task(&error, &run_layer.name, block)),
-            reschedule: false,
+            reschedule,
         }));
     }
 }

@@ -419,6 +419,36 @@ impl Core {
         self.tasks.running_keys().map(key_of).collect()
     }
 
+    /// Names of the layers whose tasks run now, and the blocks.
+    pub fn running_names(&self) -> Vec<(String, u32)> {
+        let keys = self.tasks.running_keys().map(key_of);
+        keys.map(|(layer, block)| (self.find_layer(layer).name.to_string(), block))
+            .collect()
+    }
+
+    /// The name of a layer, and whether numbers are part of its blocks' keys.
+    pub fn describe_layer(&self, number: u32) -> (String, bool) {
+        let layer = self.find_layer(number);
+        (layer.name.to_string(), !layer.grid.0.is_empty())
+    }
+
+    /// How many tasks could run and have not begun.
+    pub fn ready_count(&self) -> usize {
+        self.tasks.machine().ready_count()
+    }
+
+    /// What is held here: names of layers, blocks, whether these are parts of their keys, and the
+    /// values that are in memory.
+    pub fn held_values(&self) -> Vec<(String, u32, bool, Option<ValueRef>)> {
+        let keys = self.tasks.value_keys();
+        keys.map(|(slot, number)| {
+            let (layer, block) = key_of(number);
+            let (name, numbered) = self.describe_layer(layer);
+            (name, block, numbered, self.slots.find(slot).cloned())
+        })
+        .collect()
+    }
+
     /// The number of tasks running now.
     pub fn running_count(&self) -> u32 {
         self.tasks.executing()

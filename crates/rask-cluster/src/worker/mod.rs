@@ -8,6 +8,7 @@
 
 mod compute;
 mod core;
+mod deferred;
 mod fetch;
 mod job;
 mod layer;
@@ -15,17 +16,24 @@ mod serve;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use foldhash::HashSet;
 use parking_lot::{Condvar, Mutex};
-use rask_proto::{Frame, FromWorker, Missing, Register, Wire};
+use rask_proto::{Frame, FromWorker, Missing, Plugin, Register, Wire};
 use rask_store::Disk;
+use rask_value::ValueRef;
 use rask_wire::{Address, FrameSender, Security};
 
-pub use self::compute::{rejoin, secede};
+pub use self::compute::{current_worker, flush_outcomes, rejoin, secede};
 use self::core::Core;
+pub use self::deferred::{
+    Completion, CurrentTask, current_task, defer_current, reschedule_current,
+};
 use self::job::Effects;
 use crate::ClusterError;
+use crate::calls::{CallQueue, ServiceEvent};
 use crate::peer::PeerPool;
 
 /// How a worker is started.
@@ -44,6 +52,10 @@ pub struct WorkerOptions {
     pub local_directory: Option<PathBuf>,
     /// Somebody starts another process when this one ends.
     pub supervised: bool,
+    /// Where its nanny takes calls; empty if nowhere.
+    pub nanny: String,
+    /// Run no task before [`WorkerHandle::open`].
+    pub held: bool,
     /// Keep trying to reach the scheduler for this long.
     pub connect_timeout: Duration,
 }
@@ -75,8 +87,21 @@ pub(crate) struct Shared {
     fetch_wanted: tokio::sync::Notify,
     stop: tokio::sync::Notify,
     end: Mutex<Option<WorkerEnd>>,
+    /// How it is to end, where somebody here asks for it.
+    asked_end: Mutex<Option<WorkerEnd>>,
     ended: Condvar,
     register: Register,
+    /// What the service is to do.
+    calls: Arc<CallQueue>,
+    /// Tasks that run, but on no compute thread.
+    deferred: Mutex<HashSet<(u32, u32)>>,
+    /// As they came with the scheduler's welcome.
+    plugins: Vec<Plugin>,
+    /// Unique in this process.
+    id: u64,
+    opened: AtomicBool,
+    /// The service wants to know when tasks change their states.
+    transitions_wanted: AtomicBool,
 }
 
 impl WorkerHandle {
@@ -120,6 +145,57 @@ impl WorkerHandle {
         end.clone()
     }
 
+    /// Unique in this process, as is [`current_worker`].
+    pub fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    /// Begins to run tasks, where it was started `held`.
+    pub fn open(&self) -> Result<(), ClusterError> {
+        compute::start_all(&self.shared)
+    }
+
+    /// What is asked of the worker's service.
+    pub fn calls(&self) -> &Arc<CallQueue> {
+        &self.shared.calls
+    }
+
+    /// The plugins that were registered when the worker joined.
+    pub fn plugins(&self) -> &[Plugin] {
+        &self.shared.plugins
+    }
+
+    /// Tells the service when tasks change their states, or does not any longer.
+    pub fn want_transitions(&self, wanted: bool) {
+        let flag = &self.shared.transitions_wanted;
+        flag.store(wanted, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Names of the layers whose tasks run now, and the blocks.
+    pub fn running(&self) -> Vec<(String, u32)> {
+        self.shared.core.lock().running_names()
+    }
+
+    /// How many tasks are here and have not begun.
+    pub fn ready_count(&self) -> usize {
+        self.shared.core.lock().ready_count()
+    }
+
+    /// What is held here: names of layers, blocks, whether these are parts of their keys, and the
+    /// values that are in memory.
+    pub fn held(&self) -> Vec<(String, u32, bool, Option<ValueRef>)> {
+        self.shared.core.lock().held_values()
+    }
+
+    /// Leaves the process as if the scheduler had asked for it; with `restart` another is started.
+    pub fn end(&self, reason: &str, restart: bool) {
+        *self.shared.asked_end.lock() = Some(WorkerEnd::Shutdown {
+            reason: reason.to_owned(),
+            restart,
+        });
+        self.shared.stop.notify_one();
+    }
+
     /// Asks it to end.
     pub fn stop(&self) {
         self.shared.stop.notify_one();
@@ -149,6 +225,28 @@ impl Shared {
         }
         if core.has_fetches() {
             self.fetch_wanted.notify_one();
+        }
+    }
+
+    /// Tells the service that a task has changed its state, if it wants to know.
+    fn note_transition(
+        &self,
+        layer: &layer::RunLayer,
+        block: u32,
+        start: &'static str,
+        finish: &'static str,
+    ) {
+        if self
+            .transitions_wanted
+            .load(std::sync::atomic::Ordering::Relaxed)
+        {
+            self.calls.push(ServiceEvent::Transition {
+                name: layer.name.to_string(),
+                block,
+                numbered: !layer.grid.0.is_empty(),
+                start,
+                finish,
+            });
         }
     }
 

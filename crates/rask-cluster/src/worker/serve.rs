@@ -1,6 +1,7 @@
 //! The worker's network thread.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -17,10 +18,12 @@ use super::core::Core;
 use super::job::{Effects, Found};
 use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
 use crate::ClusterError;
+use crate::calls::{IncomingCall, ServiceEvent};
 use crate::convert::{failure_from_task, pack, unpack};
 use crate::peer::PeerPool;
 
 const HEARTBEAT: Duration = Duration::from_millis(500);
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 const CONNECT_RETRY: Duration = Duration::from_millis(100);
 
 type Report = Result<WorkerHandle, ClusterError>;
@@ -59,6 +62,7 @@ pub(super) fn run(options: WorkerOptions, report: Sender<Report>) {
 fn finish(shared: &Shared, end: WorkerEnd) {
     shared.core.lock().stopping = true;
     shared.work.notify_all();
+    shared.calls.close();
     *shared.end.lock() = Some(end);
     shared.ended.notify_all();
 }
@@ -88,14 +92,18 @@ async fn start(
         fetch_wanted: tokio::sync::Notify::new(),
         stop: tokio::sync::Notify::new(),
         end: Mutex::new(None),
+        asked_end: Mutex::new(None),
         ended: Condvar::new(),
         register,
+        calls: Arc::default(),
+        deferred: Mutex::default(),
+        plugins: welcome.plugins.unwrap_or_default().plugins,
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        opened: AtomicBool::new(false),
+        transitions_wanted: AtomicBool::new(false),
     });
-    for _ in 0..options.thread_count.max(1) {
-        compute::start(shared.clone()).map_err(|source| ClusterError::Start {
-            what: "a compute thread",
-            source,
-        })?;
+    if !options.held {
+        compute::start_all(&shared)?;
     }
     Ok((shared, listener, connection))
 }
@@ -147,6 +155,7 @@ fn register(options: &WorkerOptions, listener: &Listener) -> Register {
             .map(|path| path.display().to_string())
             .unwrap_or_default(),
         supervised: options.supervised,
+        nanny: options.nanny.clone(),
     }
 }
 
@@ -159,7 +168,8 @@ async fn serve(shared: Arc<Shared>, listener: Listener, mut connection: Connecti
             () = shared.stop.notified() => {
                 shared.tell(FromWorker::Leaving(()));
                 shared.sender.close();
-                return WorkerEnd::Stopped;
+                let asked = shared.asked_end.lock().take();
+                return asked.unwrap_or(WorkerEnd::Stopped);
             }
             frame = connection.reader.read() => {
                 let message = frame.and_then(|frame| Ok(ToWorker::try_from_frame(frame)?));
@@ -197,6 +207,13 @@ fn on_message(shared: &Shared, message: ToWorker) {
         ToWorker::Unassign(blocks) => {
             core.on_unassign(&blocks, &mut effects);
             drop(core);
+            shared.stop_deferred(&blocks, false);
+        }
+        ToWorker::Kill(blocks) => {
+            core.on_unassign(&blocks, &mut effects);
+            let others = core.running_count();
+            drop(core);
+            shared.kill(&blocks, others);
         }
         ToWorker::GiveBack(wish) => {
             let given_back = core.on_give_back(wish.count, &mut effects);
@@ -305,11 +322,20 @@ async fn serve_peer(shared: Arc<Shared>, incoming: Incoming) {
         };
         let shared = shared.clone();
         let sender = connection.sender.clone();
+        let message = match message {
+            FromPeer::Call(call) => {
+                let call = IncomingCall::new(call, sender);
+                shared.calls.push(ServiceEvent::Call(call));
+                continue;
+            }
+            message => message,
+        };
         // Encoding may need the interpreter, which the network never waits for.
         tokio::task::spawn_blocking(move || {
             let answer = match message {
                 FromPeer::GetData(get) => ToPeer::Data(get_data(&shared, &get)),
                 FromPeer::Run(request) => ToPeer::Ran(run_once(request)),
+                FromPeer::Call(_) => return,
             };
             sender.send(answer.into_frame());
         });

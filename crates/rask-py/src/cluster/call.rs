@@ -13,9 +13,9 @@ use rask_value::{
     CodecError, Encoded, Frames, Inputs, Op, OpRef, Scope, TaskContext, TaskError, ValueRef, codec,
 };
 
+use super::conclude;
 use crate::callable::GIL;
 use crate::convert::to_python;
-use crate::error::task_error;
 use crate::object::{PyValue, loads};
 
 /// The kind of encoded calls.
@@ -64,9 +64,7 @@ impl Op for PyCall {
     fn run(&self, context: TaskContext<'_>, inputs: Inputs) -> Result<ValueRef, TaskError> {
         Python::attach(|py| {
             let result = self.call(py, context, inputs);
-            result
-                .map(PyValue::wrap)
-                .map_err(|error| task_error(py, error))
+            conclude(py, result, PyValue::wrap)
         })
     }
 

@@ -25,7 +25,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// A connection to a scheduler. `rask.distributed.Client` is a thin layer over it.
 #[pyclass(frozen, name = "ClusterClient", module = "rask._core")]
 pub struct PyClusterClient {
-    core: ClusterClient,
+    pub core: ClusterClient,
 }
 
 /// Keyword arguments of submissions.
@@ -460,6 +460,7 @@ fn describe_worker<'py>(
     entry.set_item("pid", register.process)?;
     entry.set_item("version", register.version)?;
     entry.set_item("local_directory", register.local_directory)?;
+    entry.set_item("nanny", register.nanny)?;
     entry.set_item("resources", resources)?;
     entry.set_item("memory", heartbeat.process_bytes)?;
     entry.set_item("managed_bytes", heartbeat.managed_bytes)?;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
 use rask_cluster::client::{BlockKey, BlockStatus, ClusterClient, CompletionQueue, Gathered};
 
 use super::errors;
@@ -65,10 +66,47 @@ impl PyFuture {
     /// What gathering this future came to, as a value or an exception.
     pub fn finish<'py>(&self, py: Python<'py>, outcome: Gathered) -> PyResult<Bound<'py, PyAny>> {
         match outcome {
-            Gathered::Value(packed) => to_object(py, packed),
+            Gathered::Value(packed) => {
+                let object = to_object(py, packed)?;
+                self.bind_actor(&object)?;
+                Ok(object)
+            }
             Gathered::Failed(failure) => Err(errors::failure_to_py_err(py, &failure)),
             Gathered::Cancelled => Err(errors::cancelled(py, &self.key_text())),
         }
+    }
+}
+
+/// The class of proxies of actors, once it has been imported.
+static ACTOR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// Says what the class of proxies of actors is.
+#[pyfunction]
+pub fn set_actor_class(class: Bound<'_, PyType>) {
+    // Imported once a process.
+    let _ = ACTOR.set(class.py(), class.unbind());
+}
+
+impl PyFuture {
+    /// The proxy of an actor keeps the actor alive: it holds a future of its own.
+    fn bind_actor(&self, object: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = object.py();
+        let is_actor = ACTOR
+            .get(py)
+            .is_some_and(|class| object.get_type().is(class));
+        if !is_actor {
+            return Ok(());
+        }
+        self.core.refer(self.block);
+        let own = PyFuture {
+            core: self.core.clone(),
+            block: self.block,
+            name: self.name.clone(),
+            numbered: self.numbered,
+            client: self.client.clone_ref(py),
+        };
+        object.call_method1(pyo3::intern!(py, "_bind"), (own,))?;
+        Ok(())
     }
 }
 

@@ -5,8 +5,11 @@ mod client;
 mod errors;
 mod future;
 mod gather;
+mod outcome;
 mod payload;
+mod plugins;
 mod process;
+mod service;
 mod small;
 
 use pyo3::prelude::*;
@@ -23,12 +26,18 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<process::PyScheduler>()?;
     module.add_class::<process::PyWorker>()?;
     module.add_class::<process::PySupervisor>()?;
+    service::register(module)?;
+    plugins::register(module)?;
+    outcome::register(module)?;
     module.add_class::<payload::PyPayload>()?;
     module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
     module.add_function(wrap_pyfunction!(process::run_cli, module)?)?;
     module.add_function(wrap_pyfunction!(process::secede, module)?)?;
     module.add_function(wrap_pyfunction!(process::rejoin, module)?)?;
+    module.add_function(wrap_pyfunction!(process::flush_outcomes, module)?)?;
+    module.add_function(wrap_pyfunction!(future::set_actor_class, module)?)?;
     Ok(())
 }
 
+pub(crate) use outcome::conclude;
 pub(crate) use small::try_encode as try_encode_small;

@@ -77,7 +77,7 @@ fn wire_error(error: WireError) -> PyErr {
     errors::to_py_err(error.into())
 }
 
-fn address_of(text: &str) -> PyResult<Address> {
+pub fn address_of(text: &str) -> PyResult<Address> {
     text.parse().map_err(wire_error)
 }
 
@@ -140,14 +140,14 @@ impl PyScheduler {
 /// A worker on threads of this process.
 #[pyclass(frozen, name = "WorkerHandle", module = "rask._core")]
 pub struct PyWorker {
-    handle: WorkerHandle,
+    pub handle: WorkerHandle,
 }
 
 #[pymethods]
 impl PyWorker {
     #[new]
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (scheduler, security, listen, name, nthreads, memory_limit, resources, local_directory=None, supervised=false, connect_timeout=30.0))]
+    #[pyo3(signature = (scheduler, security, listen, name, nthreads, memory_limit, resources, local_directory=None, supervised=false, connect_timeout=30.0, nanny=String::new(), held=false))]
     fn new(
         py: Python<'_>,
         scheduler: &str,
@@ -160,6 +160,8 @@ impl PyWorker {
         local_directory: Option<std::path::PathBuf>,
         supervised: bool,
         connect_timeout: f64,
+        nanny: String,
+        held: bool,
     ) -> PyResult<Self> {
         let options = WorkerOptions {
             scheduler: address_of(scheduler)?,
@@ -171,6 +173,8 @@ impl PyWorker {
             resources,
             local_directory,
             supervised,
+            nanny,
+            held,
             connect_timeout: Duration::try_from_secs_f64(connect_timeout)
                 .map_err(|error| PyValueError::new_err(error.to_string()))?,
         };
@@ -268,6 +272,12 @@ impl PySupervisor {
 #[pyfunction]
 pub fn secede(py: Python<'_>) -> bool {
     py.detach(rask_cluster::worker::secede)
+}
+
+/// Reports the tasks that ended on this thread before the one that runs, which is about to wait.
+#[pyfunction]
+pub fn flush_outcomes(py: Python<'_>) {
+    py.detach(rask_cluster::worker::flush_outcomes);
 }
 
 /// Takes a place again.

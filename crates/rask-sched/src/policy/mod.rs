@@ -2,4 +2,5 @@
 
 mod placement;
 mod queueing;
+pub(crate) mod rescheduling;
 mod stealing;

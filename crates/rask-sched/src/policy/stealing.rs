@@ -100,7 +100,8 @@ impl Scheduler {
         let Some(worker) = self.workers.find(thief) else {
             return false;
         };
-        if restriction.is_some_and(|restriction| !restriction.allows(worker)) {
+        let refused = self.refusals.contains((task, record.serial), thief);
+        if refused || restriction.is_some_and(|restriction| !restriction.allows(worker)) {
             return false;
         }
         let moved_bytes: u64 = record

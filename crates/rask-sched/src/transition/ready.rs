@@ -34,7 +34,7 @@ impl Scheduler {
         self.queued_count += 1;
     }
 
-    fn transition_waiting_placed(&mut self, id: TaskId, worker: WorkerId) {
+    pub(crate) fn transition_waiting_placed(&mut self, id: TaskId, worker: WorkerId) {
         let charged = self.predict_micros(self.tasks.get(id).layer);
         let task = self.tasks.get_mut(id);
         task.state = TaskState::Placed;

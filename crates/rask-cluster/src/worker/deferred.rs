@@ -1,0 +1,218 @@
+//! Tasks whose outcome comes later, from elsewhere than a compute thread: coroutines, and calls that
+//! an executor of the service runs. They take no compute thread; in the books they are running.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use rask_proto::{Blocks, FromWorker};
+use rask_value::{TaskError, ValueRef};
+
+use super::compute::{self, Signal, with_current};
+use super::core::{Key, Slot};
+use super::job::RunJob;
+use super::{Shared, WorkerEnd};
+use crate::calls::ServiceEvent;
+
+/// The task that runs on the calling thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CurrentTask {
+    pub worker: u64,
+    pub layer: u32,
+    pub block: u32,
+    /// The name of the layer.
+    pub name: String,
+    /// The layer has more blocks than this one: the number is part of the key.
+    pub numbered: bool,
+}
+
+/// Which task runs on the calling thread.
+pub fn current_task() -> Option<CurrentTask> {
+    with_current(|shared, key, _| describe(shared, key))
+}
+
+fn describe(shared: &Shared, (layer, block): Key) -> CurrentTask {
+    let (name, numbered) = shared.core.lock().describe_layer(layer);
+    CurrentTask {
+        worker: shared.id,
+        layer,
+        block,
+        name,
+        numbered,
+    }
+}
+
+/// The outcome of the task that runs on this thread will come through the completion: whatever the
+/// op returns now is disregarded. `None` outside of a worker's tasks.
+pub fn defer_current() -> Option<Completion> {
+    with_current(|shared, key, signal| {
+        *signal = Some(Signal::Deferred);
+        Completion {
+            inner: Arc::new(Inner {
+                shared: shared.clone(),
+                key,
+                state: Mutex::new(State::Starting),
+            }),
+        }
+    })
+    .inspect(|completion| STARTING.set(Some(completion.inner.clone())))
+}
+
+/// The task that runs on this thread is to be run again, elsewhere if possible: the error that it
+/// ends with is disregarded.
+pub fn reschedule_current() -> bool {
+    with_current(|_, _, signal| *signal = Some(Signal::Reschedule)).is_some()
+}
+
+thread_local! {
+    /// The completion of the task that runs on this thread, until it has been noted.
+    static STARTING: std::cell::Cell<Option<Arc<Inner>>> = const { std::cell::Cell::new(None) };
+}
+
+/// How a deferred task is brought to its end; clones share it. If the last goes away before, the
+/// task fails.
+#[derive(Clone)]
+pub struct Completion {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    key: Key,
+    state: Mutex<State>,
+}
+
+/// What comes first: the thread that ran the op notes what belongs to the task, or the outcome.
+enum State {
+    Starting,
+    Running(Box<Noted>),
+    /// The outcome came before the thread had noted the task.
+    Early(Outcome),
+    Ended,
+}
+
+struct Noted {
+    job: RunJob,
+    started: Instant,
+    decoded: Vec<(Slot, ValueRef)>,
+}
+
+struct Outcome {
+    result: Result<ValueRef, TaskError>,
+    reschedule: bool,
+}
+
+impl Completion {
+    /// Which task it is.
+    pub fn task(&self) -> CurrentTask {
+        describe(&self.inner.shared, self.inner.key)
+    }
+
+    /// Ends the task; `false` if it has ended before.
+    pub fn finish(&self, result: Result<ValueRef, TaskError>) -> bool {
+        self.inner.finish(result, false)
+    }
+
+    /// The task is to be run again, elsewhere if possible.
+    pub fn reschedule(&self) -> bool {
+        let error = TaskError::new("the task asked to be run elsewhere");
+        self.inner.finish(Err(error), true)
+    }
+
+    /// Tells the scheduler that the task takes no thread, so that it hands out others.
+    pub fn secede(&self) {
+        let blocks = Blocks::from_iter([self.inner.key]);
+        self.inner.shared.tell(FromWorker::Seceded(blocks));
+    }
+}
+
+impl Inner {
+    fn finish(&self, result: Result<ValueRef, TaskError>, reschedule: bool) -> bool {
+        let outcome = Outcome { result, reschedule };
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut *state, State::Ended) {
+            State::Starting => *state = State::Early(outcome),
+            State::Running(noted) => {
+                drop(state);
+                report(&self.shared, *noted, outcome);
+            }
+            State::Early(_) | State::Ended => return false,
+        }
+        true
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let error = "the task was given up: what ran it is gone, and no outcome came";
+        self.finish(Err(TaskError::new(error)), false);
+    }
+}
+
+fn report(shared: &Shared, noted: Noted, outcome: Outcome) {
+    shared.deferred.lock().remove(&noted.job.key);
+    let mut ended = compute::conclude(&noted.job, outcome.result, noted.started);
+    ended.decoded = noted.decoded;
+    ended.reschedule = outcome.reschedule;
+    compute::report(shared, vec![ended]);
+    shared.work.notify_one();
+}
+
+impl Shared {
+    /// The op has returned and the outcome is to come, or has come already.
+    pub(super) fn note_deferred(
+        &self,
+        job: RunJob,
+        started: Instant,
+        decoded: Vec<(Slot, ValueRef)>,
+    ) {
+        let Some(inner) = STARTING.take() else { return };
+        let noted = Noted {
+            job,
+            started,
+            decoded,
+        };
+        self.deferred.lock().insert(noted.job.key);
+        let mut state = inner.state.lock();
+        match std::mem::replace(&mut *state, State::Ended) {
+            State::Early(outcome) => {
+                drop(state);
+                report(self, noted, outcome);
+            }
+            _ => *state = State::Running(Box::new(noted)),
+        }
+    }
+
+    /// Tells the service which of its tasks are not wanted any longer; the others.
+    pub(super) fn stop_deferred(&self, blocks: &Blocks, kill: bool) -> Vec<Key> {
+        let deferred = self.deferred.lock();
+        if deferred.is_empty() {
+            return blocks.iter().collect();
+        }
+        let (stopped, others): (Vec<Key>, Vec<Key>) =
+            blocks.iter().partition(|key| deferred.contains(key));
+        drop(deferred);
+        for (layer, block) in stopped {
+            self.calls.push(ServiceEvent::Stop { layer, block, kill });
+        }
+        others
+    }
+
+    /// Stops tasks. One that runs on a compute thread can be stopped with its process only, which
+    /// is done where a supervisor starts another and nothing else runs.
+    pub(super) fn kill(&self, blocks: &Blocks, running_count: u32) {
+        let on_threads = self.stop_deferred(blocks, true);
+        let core = self.core.lock();
+        let running: Vec<Key> = core.running().iter().collect();
+        let killed = on_threads.iter().filter(|key| running.contains(key));
+        let killed_count = killed.count() as u32;
+        drop(core);
+        if killed_count > 0 && killed_count == running_count && self.register.supervised {
+            *self.asked_end.lock() = Some(WorkerEnd::Shutdown {
+                reason: "a task that was running here was killed".to_owned(),
+                restart: true,
+            });
+            self.stop.notify_one();
+        }
+    }
+}
