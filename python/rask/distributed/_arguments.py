@@ -23,7 +23,7 @@ class _Input:
 INPUT = _Input()
 
 
-def extract(value: Any, futures: list[Future]) -> Any:
+def extract(value: Any, futures: list[Future], collections: list[Any] | None = None) -> Any:
     """Replace futures in `value`, also inside lists, tuples, sets and dicts.
 
     Parameters
@@ -31,14 +31,18 @@ def extract(value: Any, futures: list[Future]) -> Any:
     value : Any
     futures : list of Future
         Those found are appended, in order.
+    collections : list, optional
+        Lazy collections that are found are appended; without, they are left as they are.
     """
     if isinstance(value, Future):
         futures.append(value)
         return INPUT
     if not isinstance(value, _CONTAINERS):
+        if collections is not None and hasattr(type(value), "_rask_lower"):
+            collections.append(value)
         return value
     before = len(futures)
-    replaced = _rebuild(value, lambda item: extract(item, futures))
+    replaced = _rebuild(value, lambda item: extract(item, futures, collections))
     return replaced if len(futures) > before else value
 
 

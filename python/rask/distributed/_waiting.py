@@ -10,6 +10,7 @@ from typing import Any
 
 from rask._core import CompletionQueue, Future
 from rask.distributed._futures import wait_async
+from rask.distributed._submission import is_collection
 from rask.distributed._utils import parse_seconds
 
 __all__ = ["DoneAndNotDoneFutures", "as_completed", "fire_and_forget", "wait"]
@@ -19,12 +20,12 @@ DoneAndNotDoneFutures = namedtuple("DoneAndNotDoneFutures", "done not_done")
 _POLL_SECONDS = 0.25
 
 
-def wait(fs: Iterable[Future], timeout: Any = None, return_when: str = "ALL_COMPLETED") -> Any:
+def wait(fs: Any, timeout: Any = None, return_when: str = "ALL_COMPLETED") -> Any:
     """Wait until all futures, or the first, are done.
 
     Parameters
     ----------
-    fs : iterable of Future
+    fs : futures, persisted collections, or containers of these
     timeout : float or str, optional
     return_when : {"ALL_COMPLETED", "FIRST_COMPLETED"}
 
@@ -38,7 +39,7 @@ def wait(fs: Iterable[Future], timeout: Any = None, return_when: str = "ALL_COMP
     """
     from rask.distributed.client import futures_of
 
-    futures = futures_of(list(fs) if not isinstance(fs, Future) else [fs])
+    futures = futures_of(fs if isinstance(fs, Future) or is_collection(fs) else list(fs))
     if return_when not in ("ALL_COMPLETED", "FIRST_COMPLETED"):
         raise ValueError("return_when must be 'ALL_COMPLETED' or 'FIRST_COMPLETED'")
     if futures and futures[0].client.asynchronous:

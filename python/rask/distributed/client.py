@@ -46,10 +46,25 @@ def default_client() -> Client:
     return client
 
 
-def futures_of(collection: Any) -> list[Future]:
-    """The futures inside of nested lists, tuples, sets and dicts."""
+def futures_of(o: Any, client: Client | None = None) -> list[Future]:
+    """The futures inside of collections and of nested lists, tuples, sets and dicts.
+
+    Parameters
+    ----------
+    o : Any
+        Futures, collections whose blocks a cluster holds, and containers of these.
+    client : Client, optional
+        Whose blocks of collections are meant; the default client if there is one.
+    """
+    collections: list[Any] = []
     futures: list[Future] = []
-    extract(collection, futures)
+    extract(o, futures, collections)
+    if not collections:
+        return futures
+    client = client or default_client()
+    for collection in collections:
+        plan, _ = type(collection)._rask_lower([collection], False)
+        futures.extend(client._core.plan_futures(client, plan))
     return futures
 
 

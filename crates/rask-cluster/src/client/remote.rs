@@ -44,6 +44,13 @@ impl Drop for RemoteOp {
 }
 
 impl RemoteOp {
+    /// The blocks' keys, in order.
+    fn keys_in_order(&self) -> Vec<BlockKey> {
+        let mut keys: Vec<_> = self.keys.iter().map(|(block, key)| (*block, *key)).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, key)| key).collect()
+    }
+
     /// Whether the blocks are at the cluster of `client`.
     pub fn belongs_to(&self, client: &ClusterClient) -> bool {
         Arc::ptr_eq(&self.client.shared, &client.shared)
@@ -79,6 +86,24 @@ impl Op for RemoteOp {
 }
 
 impl ClusterClient {
+    /// The blocks of a plan that this client's cluster holds, with their layers, referred to once
+    /// more each.
+    pub fn remote_blocks<'a>(&self, plan: &'a Plan) -> Vec<(&'a Layer, BlockKey)> {
+        let mut blocks = Vec::new();
+        for (layer, op) in plan.graph.layers.iter().zip(&plan.ops) {
+            let LayerOp::Run(op) = op else { continue };
+            let remote = op.downcast_ref::<RemoteOp>();
+            let Some(remote) = remote.filter(|op| op.belongs_to(self)) else {
+                continue;
+            };
+            for key in remote.keys_in_order() {
+                self.refer(key);
+                blocks.push((layer, key));
+            }
+        }
+        blocks
+    }
+
     /// Submits a plan, and returns one of the same wanted blocks, held by the cluster.
     pub fn persist_plan(&self, plan: &Plan, options: &SubmitOptions) -> Result<Plan, ClusterError> {
         let keys = self.submit_plan(plan, options)?;

@@ -255,6 +255,23 @@ impl PyClusterClient {
         Ok(PyPlan::new(held.map_err(errors::to_py_err)?))
     }
 
+    /// Futures of the blocks of a plan that the cluster holds or is making.
+    fn plan_futures<'py>(
+        &self,
+        py: Python<'py>,
+        client: &Bound<'py, PyAny>,
+        plan: &PyPlan,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let plan = plan.shared();
+        let list = PyList::empty(py);
+        for (layer, key) in self.core.remote_blocks(&plan) {
+            let numbered = !layer.grid.0.is_empty();
+            let future = self.future(client, (key, layer.name.clone(), numbered));
+            list.append(Bound::new(py, future)?)?;
+        }
+        Ok(list)
+    }
+
     /// Runs a future's task to its end even if no future of it is left.
     fn keep(&self, py: Python<'_>, future: Bound<'_, PyFuture>) {
         let (name, block) = (future.get().name.clone(), future.get().block.1);
