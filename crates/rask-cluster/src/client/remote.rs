@@ -46,7 +46,11 @@ impl Drop for RemoteOp {
 impl RemoteOp {
     /// The blocks' keys, in order.
     fn keys_in_order(&self) -> Vec<BlockKey> {
-        let mut keys: Vec<_> = self.keys.iter().map(|(block, key)| (*block, *key)).collect();
+        let mut keys: Vec<_> = self
+            .keys
+            .iter()
+            .map(|(block, key)| (*block, *key))
+            .collect();
         keys.sort_unstable();
         keys.into_iter().map(|(_, key)| key).collect()
     }

@@ -1,5 +1,6 @@
 //! Decisions, one file each.
 
+mod ahead;
 mod placement;
 mod queueing;
 pub(crate) mod rescheduling;

@@ -38,6 +38,7 @@ impl Scheduler {
 
     /// Hands tasks to one worker while it has room, at most `source_quota` of the common queue.
     fn fill(&mut self, id: WorkerId, source_quota: usize) {
+        self.resume_ahead(id);
         let mut from_sources = 0;
         loop {
             let Some(worker) = self.workers.find(id) else {
@@ -67,10 +68,11 @@ impl Scheduler {
                 return;
             }
             self.transition_ready_assigned(task, id);
+            self.extend_ahead(task, id);
         }
     }
 
-    fn has_room(&self, worker: &crate::state::Worker) -> bool {
+    pub(crate) fn has_room(&self, worker: &crate::state::Worker) -> bool {
         let threads = worker.thread_count();
         if worker.retiring {
             return false;

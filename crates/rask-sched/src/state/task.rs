@@ -17,6 +17,7 @@ pub(crate) type TaskId = u32;
 /// | Released | Waiting | somebody needs its value |
 /// | Waiting | Queued, Placed | everything it needs is in memory |
 /// | Queued, Placed | Assigned | a worker has room |
+/// | Waiting | Assigned | a worker with room is making all that it waits for |
 /// | Queued, Placed, Assigned | Waiting | a value it needs was lost, or its worker was |
 /// | Assigned | Memory | it finished |
 /// | Waiting, Assigned | Erred | it failed, or something it needs did |

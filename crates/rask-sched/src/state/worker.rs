@@ -41,6 +41,8 @@ pub(crate) struct Worker {
     pub asked_back: bool,
     /// How it ended, where its supervisor has said so.
     pub death: Option<String>,
+    /// Tasks Assigned here that others wait for, which it had no room for, with their serials.
+    pub ahead_stopped: Vec<(super::TaskId, u32)>,
     /// Given no more tasks; to leave when it has none.
     pub retiring: bool,
 }
@@ -66,6 +68,7 @@ impl Worker {
             progress: Time::default(),
             asked_back: false,
             death: None,
+            ahead_stopped: Vec::new(),
             retiring: false,
         }
     }

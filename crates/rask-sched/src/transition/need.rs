@@ -52,6 +52,8 @@ impl Scheduler {
             self.transition_waiting_erred(id, dep);
         } else if missing == 0 {
             self.transition_waiting_ready(id);
+        } else {
+            self.try_assign_ahead(id);
         }
     }
 

@@ -48,7 +48,8 @@ impl Scheduler {
         }
     }
 
-    /// Hands a Queued or Placed task to `worker`.
+    /// Hands a Queued or Placed task to `worker`, or a Waiting one that waits for nothing but what
+    /// the worker is making.
     pub(crate) fn transition_ready_assigned(&mut self, id: TaskId, worker: WorkerId) {
         self.leave_queues(id);
         let layer_number = self.tasks.get(id).layer;
@@ -76,7 +77,8 @@ impl Scheduler {
             .assign(worker, (task.layer, task.block), task.priority, wanted);
         for &dep in &task.deps {
             let dep = self.tasks.get(dep);
-            let holder = if dep.holders.contains(&worker) {
+            let is_made_here = dep.state == TaskState::Assigned;
+            let holder = if is_made_here || dep.holders.contains(&worker) {
                 worker
             } else {
                 let spread = id as usize % dep.holders.len().max(1);

@@ -1,0 +1,115 @@
+//! Tasks handed out before what they need is there, to the worker that is making it: a chain of
+//! short tasks runs without a word to the scheduler between two of them.
+//!
+//! The worker keeps such a task until its inputs are there, and gives it back if one of them fails,
+//! is called back or is given back, so nothing has to be undone here.
+
+use crate::event::WorkerId;
+use crate::scheduler::Scheduler;
+use crate::state::{TaskId, TaskState};
+
+/// Longer tasks gain nothing from it, and would be bound to a worker early.
+const AHEAD_MICROS_MAX: u32 = 1000;
+/// Tasks with more inputs, or with more tasks that need them, are no part of a chain.
+const NEIGHBOURS_MAX: usize = 4;
+
+impl Scheduler {
+    /// Hands out a Waiting task to the worker that is making all that it waits for, if there is
+    /// one and it has room.
+    pub(crate) fn try_assign_ahead(&mut self, id: TaskId) {
+        if let Some(worker) = self.find_maker(id) {
+            self.assign_ahead(id, worker);
+        }
+    }
+
+    /// Hands out what waits for nothing but `id`, which `worker` was just given, and what waits
+    /// for that.
+    pub(crate) fn extend_ahead(&mut self, id: TaskId, worker: WorkerId) {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if self.tasks.get(id).dependents.len() > NEIGHBOURS_MAX {
+                continue;
+            }
+            for dependent in self.live_dependents(id) {
+                if self.find_maker(dependent) != Some(worker) {
+                    continue;
+                }
+                if !self.has_room_for_more(worker) {
+                    self.postpone_ahead(id, worker);
+                    break;
+                }
+                self.transition_ready_assigned(dependent, worker);
+                open.push(dependent);
+            }
+        }
+    }
+
+    /// The worker has room again: goes on where it had none.
+    pub(crate) fn resume_ahead(&mut self, worker: WorkerId) {
+        let Some(record) = self.workers.find_mut(worker) else {
+            return;
+        };
+        for (id, serial) in std::mem::take(&mut record.ahead_stopped) {
+            let task = self.tasks.find(id, serial);
+            let runs_here =
+                task.is_some_and(|task| task.state == TaskState::Assigned && task.worker == worker);
+            if runs_here {
+                self.extend_ahead(id, worker);
+            }
+        }
+    }
+
+    fn assign_ahead(&mut self, id: TaskId, worker: WorkerId) {
+        if self.has_room_for_more(worker) {
+            self.transition_ready_assigned(id, worker);
+            self.extend_ahead(id, worker);
+        } else if let Some(dep) = self.find_awaited(id) {
+            self.postpone_ahead(dep, worker);
+        }
+    }
+
+    fn postpone_ahead(&mut self, id: TaskId, worker: WorkerId) {
+        let entry = (id, self.tasks.get(id).serial);
+        if let Some(worker) = self.workers.find_mut(worker)
+            && worker.ahead_stopped.last() != Some(&entry)
+        {
+            worker.ahead_stopped.push(entry);
+        }
+    }
+
+    fn find_awaited(&self, id: TaskId) -> Option<TaskId> {
+        let deps = self.tasks.get(id).deps.iter().copied();
+        deps.into_iter()
+            .find(|&dep| self.tasks.get(dep).state == TaskState::Assigned)
+    }
+
+    /// The worker that is making everything that a short, unrestricted Waiting task waits for.
+    fn find_maker(&self, id: TaskId) -> Option<WorkerId> {
+        let task = self.tasks.get(id);
+        if task.state != TaskState::Waiting || task.deps.len() > NEIGHBOURS_MAX {
+            return None;
+        }
+        if self.layers.get(task.layer).restriction.is_some()
+            || self.predict_micros(task.layer) > AHEAD_MICROS_MAX
+        {
+            return None;
+        }
+        let mut maker = None;
+        for &dep in &task.deps {
+            let dep = self.tasks.get(dep);
+            match dep.state {
+                TaskState::Memory => {}
+                TaskState::Assigned if maker.is_none_or(|known| known == dep.worker) => {
+                    maker = Some(dep.worker);
+                }
+                _ => return None,
+            }
+        }
+        maker
+    }
+
+    fn has_room_for_more(&self, worker: WorkerId) -> bool {
+        let worker = self.workers.find(worker);
+        worker.is_some_and(|worker| self.has_room(worker))
+    }
+}
