@@ -11,23 +11,11 @@ use rask_value::{
 use crate::cluster::conclude;
 use crate::convert::{from_python, to_python_owned};
 use crate::error::task_error;
+use crate::gil::GIL;
 use crate::object::{PyValue, dumps, loads};
 
 /// The kind of encoded callables.
 pub const KIND: &str = "python";
-
-/// Attached to the interpreter: tasks run one after another without letting go of it.
-#[derive(Debug)]
-pub struct GilScope;
-
-impl Scope for GilScope {
-    fn enter(&self, body: &mut dyn FnMut()) {
-        Python::attach(|_| body());
-    }
-}
-
-/// What ops that need the interpreter return from `scope()`.
-pub static GIL: &GilScope = &GilScope;
 
 /// One positional argument of a callable.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod convert;
 mod error;
 mod explicit;
 mod frame;
+mod gil;
 mod hash;
 mod local;
 mod ndarray;

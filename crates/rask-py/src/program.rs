@@ -11,9 +11,10 @@ use rask_value::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::callable::{GIL, not_serialisable};
+use crate::callable::not_serialisable;
 use crate::convert::to_python;
 use crate::error::task_error;
+use crate::gil::GIL;
 use crate::object::{PyValue, dumps, loads};
 
 /// The kind of encoded programs.

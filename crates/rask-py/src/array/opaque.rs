@@ -7,9 +7,10 @@ use pyo3::types::{PyDict, PyList, PySlice, PyTuple};
 use rask_array::opaque::{Call, Nested, Opaque, OpaqueRef, Region};
 use rask_value::{CodecError, Encoded, Frames, Scope, TaskError, ValueRef};
 
-use crate::callable::{GIL, not_serialisable};
+use crate::callable::not_serialisable;
 use crate::convert::{from_python, to_python};
 use crate::error::task_error;
+use crate::gil::GIL;
 use crate::object::{dumps, loads};
 
 /// The kind of encoded functions.

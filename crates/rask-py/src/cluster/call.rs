@@ -14,8 +14,8 @@ use rask_value::{
 };
 
 use super::conclude;
-use crate::callable::GIL;
 use crate::convert::to_python;
+use crate::gil::GIL;
 use crate::object::{PyValue, loads};
 
 /// The kind of encoded calls.

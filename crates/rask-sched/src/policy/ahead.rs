@@ -44,11 +44,19 @@ impl Scheduler {
         }
     }
 
-    /// The worker has room again: goes on where it had none.
+    /// The worker has plenty of room again: goes on where it had none. Not at the first task's
+    /// room, so that tasks still travel by the hundred.
     pub(crate) fn resume_ahead(&mut self, worker: WorkerId) {
+        let plenty_micros = self.settings.ahead_micros_max / 2;
+        let plenty_count = self.settings.ahead_count_max / 2;
         let Some(record) = self.workers.find_mut(worker) else {
             return;
         };
+        let ahead_micros = record.assigned_micros / u64::from(record.thread_count());
+        let is_busy = record.busy_count() > record.thread_count();
+        if is_busy && (ahead_micros > plenty_micros || record.assigned_count > plenty_count) {
+            return;
+        }
         for (id, serial) in std::mem::take(&mut record.ahead_stopped) {
             let task = self.tasks.find(id, serial);
             let runs_here =
