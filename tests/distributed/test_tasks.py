@@ -36,7 +36,7 @@ def test_coroutines_run_beside_each_other_and_beside_threads(client, tmp_path):
     path = str(tmp_path / "meeting")
     futures = [client.submit(meet, path, 50, pure=False) for _ in range(50)]
     assert client.submit(inc, 1, pure=False).result(timeout=30) == 2
-    assert set(client.gather(futures)) <= {"0", "1"}
+    assert set(client.gather(futures)) <= {0, 1}
 
 
 async def fail_later(x):
@@ -74,13 +74,13 @@ def wait_for(condition, seconds=30.0):
 
 
 def run_on_the_second(marker):
-    if get_worker().name == "0":
+    if get_worker().name == 0:
         raise Reschedule()
     return get_worker().name
 
 
 def test_reschedule_runs_a_task_elsewhere(client):
-    assert client.gather([client.submit(run_on_the_second, at) for at in range(4)]) == ["1"] * 4
+    assert client.gather([client.submit(run_on_the_second, at) for at in range(4)]) == [1] * 4
 
 
 def total(numbers):
@@ -205,7 +205,7 @@ def test_run_calls_functions_on_workers(client):
 
 def test_run_and_errors(client):
     def fail(dask_worker):
-        if dask_worker.name == "0":
+        if dask_worker.name == 0:
             raise ZeroDivisionError("no")
         return 1
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rask.distributed.client import Client, default_client, futures_of
     from rask.distributed.cluster import LocalCluster
     from rask.distributed.exceptions import CancelledError, KilledWorker, Reschedule, TimeoutError
+    from rask.distributed.nanny import Nanny
     from rask.distributed.plugins import (
         CondaInstall,
         Environ,
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
         WorkerPlugin,
     )
     from rask.distributed.progressbar import progress
+    from rask.distributed.scheduler import Scheduler
     from rask.distributed.security import Security
+    from rask.distributed.spec import Cluster, ProcessInterface, SpecCluster
     from rask.distributed.worker import Worker
 
 _HOMES = {
@@ -47,17 +50,22 @@ _HOMES = {
     "BaseActorFuture": "actor",
     "CancelledError": "exceptions",
     "Client": "client",
+    "Cluster": "spec",
     "CondaInstall": "plugins",
     "Environ": "plugins",
     "Future": "_futures",
     "InstallPlugin": "plugins",
     "KilledWorker": "exceptions",
     "LocalCluster": "cluster",
+    "Nanny": "nanny",
     "NannyPlugin": "plugins",
     "PipInstall": "plugins",
+    "ProcessInterface": "spec",
     "Reschedule": "exceptions",
+    "Scheduler": "scheduler",
     "SchedulerPlugin": "plugins",
     "Security": "security",
+    "SpecCluster": "spec",
     "Status": "_node",
     "TimeoutError": "exceptions",
     "UploadDirectory": "plugins",
@@ -85,17 +93,22 @@ __all__ = [
     "BaseActorFuture",
     "CancelledError",
     "Client",
+    "Cluster",
     "CondaInstall",
     "Environ",
     "Future",
     "InstallPlugin",
     "KilledWorker",
     "LocalCluster",
+    "Nanny",
     "NannyPlugin",
     "PipInstall",
+    "ProcessInterface",
     "Reschedule",
+    "Scheduler",
     "SchedulerPlugin",
     "Security",
+    "SpecCluster",
     "Status",
     "TimeoutError",
     "UploadDirectory",

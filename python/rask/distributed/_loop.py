@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["LoopThread", "background_loop", "sync"]
+__all__ = ["LoopThread", "background_loop", "in_thread", "sync"]
 
 
 class LoopThread:
@@ -28,6 +28,32 @@ class LoopThread:
     def stop(self) -> None:
         """End the loop; what runs on it is given up."""
         self.loop.call_soon_threadsafe(self.loop.stop)
+
+
+async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function on a thread of its own: no pool's size limits how many wait at a time."""
+    loop = asyncio.get_running_loop()
+    outcome = loop.create_future()
+
+    def tell(value: Any, error: BaseException | None) -> None:
+        if outcome.done():
+            return
+        if error is None:
+            outcome.set_result(value)
+        else:
+            outcome.set_exception(error)
+
+    def run() -> None:
+        value, error = None, None
+        try:
+            value = function(*args)
+        except BaseException as raised:
+            error = raised
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(tell, value, error)
+
+    threading.Thread(target=run, name="rask-wait", daemon=True).start()
+    return await outcome
 
 
 _background: tuple[int, LoopThread] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -14,6 +13,7 @@ from collections.abc import Generator
 from enum import Enum
 from typing import Any
 
+from rask.distributed._loop import in_thread
 from rask.distributed.security import Security
 
 __all__ = ["Node", "Status", "find_scheduler", "listen_address", "make_security"]
@@ -101,7 +101,7 @@ class Node:
 
     def __await__(self) -> Generator[Any, Any, Any]:
         async def start() -> Any:
-            await asyncio.to_thread(self._ensure_started)
+            await in_thread(self._ensure_started)
             return self
 
         return start().__await__()
@@ -112,11 +112,11 @@ class Node:
 
     async def close(self, timeout: Any = None, reason: str = "", **kwargs: Any) -> None:
         """End."""
-        await asyncio.to_thread(self._ensure_closed)
+        await in_thread(self._ensure_closed)
 
     async def finished(self) -> None:
         """Wait until it has ended."""
-        await asyncio.to_thread(self._ended.wait)
+        await in_thread(self._ended.wait)
 
     async def __aenter__(self) -> Any:
         return await self
@@ -141,8 +141,15 @@ class Node:
             self._folder = None
 
 
-def make_security(security: Any) -> Security:
-    """A `Security` of what users give for one."""
+#: Secrets of the schedulers of this process, by address: who is given such an address and nothing
+#: else may use them.
+_known: dict[str, Security] = {}
+
+
+def make_security(security: Any, address: str | None = None) -> Security:
+    """A `Security` of what users give for one; for a scheduler of this process its own."""
+    if security is None and address in _known:
+        return _known[address]
     if isinstance(security, Security):
         return security
     if isinstance(security, dict):

@@ -174,10 +174,8 @@ def load_preloads(
     """
     names = [names] if isinstance(names, str) else list(names or [])
     given = list(arguments or [])
-    if not given or isinstance(given[0], str):
-        lists = [given] * len(names)
-    else:
-        lists = given
+    same = not given or isinstance(given[0], str)
+    lists = [given] * len(names) if same else given
     if len(lists) != len(names):
         raise ValueError(f"{len(names)} preloads and {len(lists)} lists of arguments")
     return Preloads(Preload(node, name, own, run) for name, own in zip(names, lists, strict=True))

@@ -75,7 +75,7 @@ def keywords_of(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "scheduler_ip": options.scheduler,
         "scheduler_file": options.scheduler_file,
-        "name": options.name,
+        "name": options.name or None,
         "nthreads": options.nthreads or None,
         "memory_limit": options.memory_limit,
         "resources": dict(parse_resources(options.resources)),

@@ -15,6 +15,7 @@ from rask._core import Future
 from rask.distributed._arguments import extract
 from rask.distributed._client_runtime import RuntimeMethods, _clients, prepare
 from rask.distributed._futures import wait_async
+from rask.distributed._node import make_security
 from rask.distributed._submission import (
     call_name,
     function_name,
@@ -142,15 +143,25 @@ class Client(RuntimeMethods):
             unexpected = ", ".join(sorted(self._kwargs))
             raise TypeError(f"unexpected keyword arguments for a cluster that exists: {unexpected}")
         if isinstance(address, str):
-            self._connect(address, security if isinstance(security, Security) else Security())
+            self._connect(address, make_security(security, address))
         else:
-            self.cluster = address
-            self.security = address.security
-            self._core = _core.ClusterClient.attach(address._scheduler, address.security._core)
+            self._join(address)
         self.status = "running"
         _clients.add(self)
         if self._set_as_default:
             self._become_default()
+
+    def _join(self, cluster: Any) -> None:
+        """Become a client of a cluster, or of a scheduler, that is an object here."""
+        handle = getattr(cluster, "_handle", None) or getattr(cluster, "_scheduler", None)
+        if hasattr(cluster, "scheduler_address"):
+            self.cluster = cluster
+        self.security = cluster.security
+        if handle is not None:
+            self._core = _core.ClusterClient.attach(handle, cluster.security._core)
+        else:
+            address = getattr(cluster, "scheduler_address", None) or cluster.address
+            self._connect(address, cluster.security)
 
     def _connect(self, address: str, security: Security) -> None:
         self.security = security

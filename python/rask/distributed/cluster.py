@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import math
 import os
-import sys
-import time
-import weakref
 from typing import Any
 
-from rask import _core
 from rask.distributed._utils import cpu_count, memory_bytes, parse_bytes
+from rask.distributed.nanny import Nanny
+from rask.distributed.scheduler import Scheduler
 from rask.distributed.security import Security
+from rask.distributed.spec import SpecCluster
 from rask.distributed.worker import Worker
 
 __all__ = ["LocalCluster"]
 
-_clusters: weakref.WeakSet[LocalCluster] = weakref.WeakSet()
 
-
-class LocalCluster:
+class LocalCluster(SpecCluster):
     """A scheduler in this process, and workers in processes of their own or on threads here.
 
     Parameters
@@ -42,8 +36,15 @@ class LocalCluster:
     security : Security or bool, optional
         Token and certificates; by default a fresh token and no encryption, with True also fresh
         certificates.
+    worker_class : class, optional
+        Default: `Nanny` for processes, else `Worker`.
+    scheduler_kwargs : dict, optional
+        Further arguments of `Scheduler`.
     silence_logs, dashboard_address, …
         Accepted for compatibility.
+    **worker_kwargs
+        Further arguments of `Worker` and `Nanny`: ``resources``, ``local_directory``, ``env``,
+        ``preload``, ``lifetime``, ….
 
     Examples
     --------
@@ -81,208 +82,75 @@ class LocalCluster:
         scheduler_kwargs: dict[str, Any] | None = None,
         scheduler_sync_interval: Any = None,
         memory_limit: Any = "auto",
-        resources: dict[str, float] | None = None,
-        local_directory: str | None = None,
-        **kwargs: Any,
+        **worker_kwargs: Any,
     ) -> None:
-        if kwargs:
-            unexpected = ", ".join(sorted(kwargs))
-            raise TypeError(f"LocalCluster has no arguments named {unexpected}")
-        self.processes = True if processes is None else processes
-        workers, threads = _share(n_workers, threads_per_worker, self.processes)
-        self.name = name or f"LocalCluster-{os.getpid()}"
-        self.asynchronous = asynchronous
-        self.security = _security(security)
-        self.status = "created"
-        self._threads = threads
-        self._memory_limit = _limit(memory_limit, threads)
-        self._resources = resources or {}
-        self._local_directory = local_directory
-        self._allowed_failures = (scheduler_kwargs or {}).get("allowed_failures", 3)
-        scheme = (protocol or self.security.scheme).removesuffix("://")
-        self._scheduler_listen = f"{scheme}://{host or ip or '127.0.0.1'}:{scheduler_port}"
-        self._n_workers = workers
-        self._next_name = 0
-        self.workers: dict[int, Any] = {}
-        self._scheduler: Any = None
-        if not asynchronous:
-            self._start()
-
-    def _start(self) -> None:
-        self._scheduler = _core.SchedulerHandle(
-            self._scheduler_listen, self.security._core, self._allowed_failures
-        )
-        self.status = "running"
-        _clusters.add(self)
-        self._scale(self._n_workers)
-        self._await_workers(self._n_workers)
-
-    # -------------------------------------------------------------- workers
-
-    def _add_worker(self) -> None:
-        name = self._next_name
-        self._next_name += 1
-        if self.processes:
-            self.workers[name] = _core.Supervisor(
-                sys.executable, self._worker_arguments(name), self._environment()
-            )
-        else:
-            worker = Worker(
-                self.scheduler_address,
-                security=self.security,
-                name=name,
-                nthreads=self._threads,
-                memory_limit=self._memory_limit,
-                resources=self._resources,
-                local_directory=self._local_directory,
-            )
-            worker._ensure_started()
-            self.workers[name] = _Here(worker)
-
-    def _worker_arguments(self, name: int) -> list[str]:
-        arguments = [
-            "-m",
-            "rask.distributed.worker",
-            self.scheduler_address,
-            "--supervised",
-            f"--name={name}",
-            f"--nthreads={self._threads}",
-            f"--memory-limit={self._memory_limit}",
-        ]
-        if self._resources:
-            pairs = ",".join(f"{key}={amount}" for key, amount in self._resources.items())
-            arguments.append(f"--resources={pairs}")
-        if self._local_directory:
-            arguments.append(f"--local-directory={self._local_directory}")
-        return arguments
-
-    def _environment(self) -> list[tuple[str, str]]:
-        path = os.pathsep.join(entry for entry in sys.path if entry) or os.getcwd()
-        values = {"PYTHONPATH": os.pathsep.join([path, os.getcwd()])}
-        for library in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            if library not in os.environ:
-                values[library] = "1"
-        values.update(self.security.environment())
-        return list(values.items())
-
-    def _await_workers(self, count: int, seconds: float = 60.0) -> None:
-        deadline = time.monotonic() + seconds
-        while self._scheduler.worker_count < count:
-            self._check_workers()
-            if time.monotonic() > deadline:
-                there = self._scheduler.worker_count
-                raise TimeoutError(f"{there} of {count} workers started in {seconds} seconds")
-            time.sleep(0.005)
-
-    def _check_workers(self) -> None:
-        if not self.processes:
-            return
-        for name, worker in self.workers.items():
-            if worker.pid is None and len(worker.ends) >= 5:
-                self._close()
-                raise RuntimeError(
-                    f"worker {name} does not start: {worker.ends[-1]}; its messages are on "
-                    "standard error"
-                )
-
-    def scale(self, n: int = 0, memory: Any = None, cores: int | None = None) -> Any:
-        """Have this many workers; those that are too many are stopped."""
-        if cores is not None:
-            n = max(n, math.ceil(cores / self._threads))
-        if memory is not None and self._memory_limit:
-            n = max(n, math.ceil(parse_bytes(memory) / self._memory_limit))
-        return self._either(self._scale, n)
-
-    def _scale(self, n: int) -> None:
-        while len(self.workers) < n:
-            self._add_worker()
-        while len(self.workers) > n:
-            _, worker = self.workers.popitem()
-            worker.stop()
-
-    # ----------------------------------------------------------------- life
-
-    @property
-    def scheduler_address(self) -> str:
-        """Where the scheduler listens."""
-        return self._scheduler.address if self._scheduler is not None else "<not started>"
-
-    @property
-    def dashboard_link(self) -> str | None:
-        """Where the dashboard is; None, because there is none yet."""
-        return None
-
-    def get_client(self) -> Any:
-        """A client of this cluster."""
-        from rask.distributed.client import Client
-
-        return Client(self, asynchronous=self.asynchronous)
-
-    def wait_for_workers(self, n_workers: int = 1, timeout: Any = None) -> Any:
-        """Wait until there are at least this many workers."""
-        return self._either(self._await_workers, n_workers, float(timeout or 60.0))
-
-    def _either(self, function: Any, *args: Any) -> Any:
-        return asyncio.to_thread(function, *args) if self.asynchronous else function(*args)
-
-    def close(self, timeout: Any = None) -> Any:
-        """Stop workers and scheduler."""
-        return self._either(self._close)
-
-    def _close(self) -> None:
-        if self.status in ("closed", "created"):
-            self.status = "closed"
-            return
-        self.status = "closed"
-        for worker in self.workers.values():
-            worker.stop()
-        for worker in self.workers.values():
-            try:
-                worker.wait(10.0)
-            except TimeoutError:
-                continue
-        self.workers.clear()
-        self._scheduler.stop()
-        _clusters.discard(self)
-
-    def __enter__(self) -> LocalCluster:
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._close()
-
-    def __await__(self) -> Any:
-        async def start() -> LocalCluster:
-            if self.status == "created":
-                await asyncio.to_thread(self._start)
-            return self
-
-        return start().__await__()
-
-    async def __aenter__(self) -> LocalCluster:
-        return await self
-
-    async def __aexit__(self, *exception: Any) -> None:
-        await asyncio.to_thread(self._close)
-
-    def __repr__(self) -> str:
-        return (
-            f"LocalCluster({self.scheduler_address!r}, workers={len(self.workers)}, "
-            f"threads={len(self.workers) * self._threads}, {self.status})"
+        if processes is None:
+            processes = worker_class is None or issubclass(worker_class, Nanny)
+        self.processes = processes
+        count, threads = _share(n_workers, threads_per_worker, processes)
+        own = _security(security)
+        kind = worker_class or (Nanny if processes else Worker)
+        _check_options(kind, worker_kwargs)
+        options = {
+            "nthreads": threads,
+            "memory_limit": _limit(memory_limit, threads),
+            "protocol": protocol,
+            "interface": interface,
+            "host": host or ip,
+            "security": own,
+            **worker_kwargs,
+        }
+        worker = {"cls": kind, "options": {k: v for k, v in options.items() if v is not None}}
+        scheduler = {
+            "cls": Scheduler,
+            "options": {
+                "host": host or ip,
+                "port": scheduler_port,
+                "protocol": protocol,
+                "interface": interface,
+                "security": own,
+                "dashboard_address": dashboard_address,
+                **(scheduler_kwargs or {}),
+            },
+        }
+        super().__init__(
+            workers=dict.fromkeys(range(count), worker),
+            scheduler=scheduler,
+            worker=worker,
+            asynchronous=asynchronous,
+            loop=loop,
+            security=own,
+            name=name or f"LocalCluster-{os.getpid()}",
         )
 
+    async def start_worker(self, name: Any = None, **kwargs: Any) -> Any:
+        """Start one more worker, with other options than the others.
 
-class _Here:
-    """A worker of this process, as the cluster ends them."""
+        Returns
+        -------
+        Nanny or Worker
+        """
+        assert self.new_spec is not None
+        [(free, spec)] = self.new_worker_spec().items()
+        key = free if name is None else name
+        options = {**spec["options"], **kwargs}
+        self.worker_spec[key] = {"cls": spec["cls"], "options": options}
+        await self._correct_state()
+        return self.workers[key]
 
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
 
-    def stop(self) -> None:
-        self.worker._ensure_closed()
+def _check_options(kind: Any, given: dict[str, Any]) -> None:
+    """Refuse arguments that no worker has, before anything is started."""
+    import inspect
 
-    def wait(self, timeout: float) -> None:
-        self.worker._ended.wait(timeout)
+    if kind not in (Nanny, Worker):
+        return
+    known = set(inspect.signature(Worker).parameters)
+    if kind is Nanny:
+        known |= set(inspect.signature(Nanny).parameters)
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise TypeError(f"LocalCluster has no arguments named {', '.join(unknown)}")
 
 
 def _share(
@@ -321,9 +189,3 @@ def _security(security: Security | bool | None) -> Security:
     if isinstance(security, Security):
         return security
     return Security.with_token()
-
-
-@atexit.register
-def _close_all() -> None:
-    for cluster in list(_clusters):
-        cluster._close()

@@ -50,11 +50,11 @@ class WorkerPlugin:
 
     idempotent: bool = False
 
-    def setup(self, worker: Any) -> None | Awaitable[None]:
+    def setup(self, worker: Any) -> Awaitable[None] | None:
         """Called when the plugin comes to a worker, before the worker runs its first task if the
         worker joined later."""
 
-    def teardown(self, worker: Any) -> None | Awaitable[None]:
+    def teardown(self, worker: Any) -> Awaitable[None] | None:
         """Called when the worker ends, or when the plugin is removed."""
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
@@ -82,10 +82,10 @@ class NannyPlugin:
     idempotent: bool = False
     restart: bool = False
 
-    def setup(self, nanny: Any) -> None | Awaitable[None]:
+    def setup(self, nanny: Any) -> Awaitable[None] | None:
         """Called when the plugin comes to a nanny; before the worker starts if the nanny is new."""
 
-    def teardown(self, nanny: Any) -> None | Awaitable[None]:
+    def teardown(self, nanny: Any) -> Awaitable[None] | None:
         """Called when the nanny ends, or when the plugin is removed."""
 
 
@@ -150,12 +150,12 @@ class SchedulerPlugin:
         """Called when a task changes its state: ``"released"``, ``"waiting"``, ``"queued"``,
         ``"processing"``, ``"memory"``, ``"erred"``, ``"forgotten"``."""
 
-    def add_worker(self, scheduler: Any, worker: str) -> None | Awaitable[None]:
+    def add_worker(self, scheduler: Any, worker: str) -> Awaitable[None] | None:
         """Called when a worker has joined."""
 
     def remove_worker(
         self, scheduler: Any, worker: str, *, stimulus_id: str = "", **kwargs: Any
-    ) -> None | Awaitable[None]:
+    ) -> Awaitable[None] | None:
         """Called when a worker has left."""
 
     def add_client(self, scheduler: Any, client: str) -> None:

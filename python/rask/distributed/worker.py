@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, ClassVar
 
 from rask import _core
 from rask.distributed._context import find_task, key_of
@@ -82,7 +82,7 @@ class Worker(Node):
     3
     """
 
-    _instances: weakref.WeakSet[Worker] = weakref.WeakSet()
+    _instances: ClassVar[weakref.WeakSet[Worker]] = weakref.WeakSet()
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class Worker(Node):
     ) -> None:
         super().__init__()
         self.scheduler_address = find_scheduler(scheduler_ip, scheduler_port, scheduler_file)
-        self.security = make_security(security)
+        self.security = make_security(security, self.scheduler_address)
         self.nthreads = nthreads or cpu_count()
         self.memory_limit = memory_limit_bytes(memory_limit, self.nthreads)
         self.resources = dict(resources or {})

@@ -1,0 +1,840 @@
+"""Clusters whose processes this program starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import copy
+import datetime
+import html
+import inspect
+import math
+import time
+import weakref
+from collections.abc import Callable, Generator
+from typing import Any, ClassVar
+
+from rask import _core
+from rask.distributed._loop import background_loop, in_thread, sync
+from rask.distributed._node import Node, Status
+from rask.distributed._utils import parse_bytes, parse_seconds
+from rask.distributed._worker_options import import_term
+from rask.distributed.security import Security
+
+__all__ = ["Cluster", "ProcessInterface", "SpecCluster"]
+
+_RETIRE_SECONDS = 60.0
+_CLOSE_SECONDS = 30.0
+_POLL_SECONDS = 0.01
+
+
+class ProcessInterface:
+    """A scheduler or worker somewhere, as a `SpecCluster` starts and ends it.
+
+    Subclasses override `start` and `close`, which call those here. A scheduler's ``address`` must be
+    set once `start` has ended. Workers are made with the scheduler's address and the options of
+    their specification, among them ``name``.
+    """
+
+    def __init__(self, scheduler: Any = None, name: Any = None) -> None:
+        self.address = getattr(self, "address", None)
+        self.external_address: str | None = None
+        self.lock = asyncio.Lock()
+        self.status = Status.created
+        self._event_finished = asyncio.Event()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        async def begin() -> Any:
+            async with self.lock:
+                if self.status == Status.created:
+                    await self.start()
+                    self.status = Status.running
+            return self
+
+        return begin().__await__()
+
+    async def start(self) -> None:
+        """Start the process, or ask somebody to start it."""
+        self.status = Status.running
+
+    async def close(self) -> None:
+        """End the process."""
+        self.status = Status.closed
+        self._event_finished.set()
+
+    async def finished(self) -> None:
+        """Wait until it has been closed."""
+        await self._event_finished.wait()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: status={self.status.value}>"
+
+    def _repr_html_(self) -> str:
+        return _table(type(self).__name__, {"Status": self.status.value, "Address": self.address})
+
+    async def __aenter__(self) -> Any:
+        await self
+        return self
+
+    async def __aexit__(self, *exception: Any) -> None:
+        await self.close()
+
+
+class Cluster:
+    """What clusters have in common: their scheduler's address, scaling, logs, and how they look.
+
+    Subclasses have a ``scheduler`` with an ``address``, and override `scale`.
+    """
+
+    _supports_scaling = True
+
+    def __init__(
+        self,
+        asynchronous: bool = False,
+        loop: Any = None,
+        quiet: bool = False,
+        name: str | None = None,
+        scheduler_sync_interval: Any = 1,
+    ) -> None:
+        self._asynchronous = asynchronous
+        self._given_loop = loop
+        self.quiet = quiet
+        self.name = name or f"{type(self).__name__}-{id(self):x}"
+        self.scheduler: Any = None
+        self.security: Any = getattr(self, "security", None) or Security()
+        self.status = Status.created
+        self._cluster_manager_logs: list[tuple[datetime.datetime, str]] = []
+        self._adaptive: Any = None
+        self._adaptive_options: dict[str, Any] = {}
+        self._observer: Any = None
+
+    # ------------------------------------------------------------------ loop
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which the cluster's coroutines run."""
+        if self._given_loop is None:
+            if self._asynchronous:
+                self._given_loop = asyncio.get_running_loop()
+            else:
+                self._given_loop = background_loop()
+        return self._given_loop
+
+    @property
+    def called_from_running_loop(self) -> bool:
+        """Whether the calling code runs on the cluster's event loop."""
+        try:
+            return asyncio.get_running_loop() is self.loop
+        except RuntimeError:
+            return False
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether methods that wait return something to await."""
+        return self._asynchronous or self.called_from_running_loop
+
+    def sync(
+        self,
+        func: Callable[..., Any],
+        *args: Any,
+        asynchronous: bool | None = None,
+        callback_timeout: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run a coroutine function: its result, or in asynchronous clusters something to await."""
+        if self.asynchronous if asynchronous is None else asynchronous:
+            coroutine = func(*args, **kwargs)
+            seconds = parse_seconds(callback_timeout)
+            return coroutine if seconds is None else asyncio.wait_for(coroutine, seconds)
+        return sync(self.loop, func, *args, callback_timeout=callback_timeout, **kwargs)
+
+    # ------------------------------------------------------------ scheduler
+
+    @property
+    def scheduler_address(self) -> str:
+        """Where the scheduler is reached."""
+        scheduler = self.scheduler
+        if scheduler is None or self.status in (Status.created, Status.starting):
+            return "<not started>"
+        return getattr(scheduler, "external_address", None) or scheduler.address
+
+    @property
+    def _scheduler(self) -> Any:
+        """The scheduler's handle, if it runs in this process."""
+        return getattr(self.scheduler, "_handle", None)
+
+    def _ask(self) -> Any:
+        """A connection to the scheduler, for questions."""
+        if self._observer is None or self._observer.closed is not None:
+            core = self.security._core
+            if self._scheduler is not None:
+                self._observer = _core.ClusterClient.attach(self._scheduler, core)
+            else:
+                self._observer = _core.ClusterClient.connect(self.scheduler_address, core)
+        return self._observer
+
+    @property
+    def scheduler_info(self) -> dict[str, Any]:
+        """About the scheduler and its workers, as `Client.scheduler_info`."""
+        if self.status != Status.running:
+            return {"type": "Scheduler", "workers": {}}
+        workers, tasks, clients = self._ask().info()
+        return {
+            "type": "Scheduler",
+            "id": getattr(self.scheduler, "id", self.scheduler_address),
+            "address": self.scheduler_address,
+            "tasks": tasks,
+            "clients": clients,
+            "workers": {worker["address"]: worker for worker in workers},
+        }
+
+    @property
+    def observed(self) -> set[Any]:
+        """Names of the workers that are there."""
+        return {worker["name"] for worker in self.scheduler_info["workers"].values()}
+
+    @property
+    def plan(self) -> set[Any]:
+        """Names of the workers that there should be."""
+        return self.observed
+
+    @property
+    def requested(self) -> set[Any]:
+        """Names of the workers that have been asked for."""
+        return self.observed
+
+    @property
+    def dashboard_link(self) -> str:
+        """Where the dashboard is; empty where there is none."""
+        return getattr(self.scheduler, "dashboard_link", None) or ""
+
+    def get_client(self) -> Any:
+        """A client of this cluster: the current one if it is of this cluster, else a new one."""
+        from rask.distributed.client import Client, default_client
+
+        with contextlib.suppress(ValueError):
+            client = default_client()
+            if client.cluster is self:
+                return client
+        return Client(self, asynchronous=self._asynchronous)
+
+    def wait_for_workers(self, n_workers: int = 1, timeout: Any = None) -> Any:
+        """Wait until there are at least this many workers.
+
+        Raises
+        ------
+        TimeoutError
+            When the time is up.
+        """
+        if not isinstance(n_workers, int) or n_workers < 1:
+            raise ValueError(f"n_workers must be a positive integer, not {n_workers!r}")
+        return self.sync(self._wait_for_workers, n_workers, parse_seconds(timeout))
+
+    async def _wait_for_workers(self, n_workers: int, seconds: float | None) -> None:
+        from rask.distributed.exceptions import WorkerStartTimeoutError
+
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while (there := len(self.scheduler_info["workers"])) < n_workers:
+            if deadline is not None and time.monotonic() > deadline:
+                raise WorkerStartTimeoutError(there, n_workers, seconds or 0.0)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    # -------------------------------------------------------------- scaling
+
+    def scale(self, n: int) -> Any:
+        """Have this many workers."""
+        raise NotImplementedError(f"{type(self).__name__} does not scale")
+
+    def adapt(self, Adaptive: Any = None, **kwargs: Any) -> Any:
+        """Have as many workers as there is work for.
+
+        Parameters
+        ----------
+        Adaptive : class, optional
+            Default: `rask.distributed.Adaptive`, which takes the keyword arguments.
+        minimum, maximum : int
+            Workers.
+        """
+        if Adaptive is None:
+            from rask.distributed.adaptive import Adaptive
+        if self._adaptive is not None:
+            self._adaptive.stop()
+        self._adaptive_options.update(kwargs)
+        self._adaptive = Adaptive(self, **self._adaptive_options)
+        return self._adaptive
+
+    # ----------------------------------------------------------------- logs
+
+    def _log(self, log: str) -> None:
+        """Keep a message for `get_logs`, and print it unless the cluster is quiet."""
+        self._cluster_manager_logs.append((datetime.datetime.now(), log))
+        if not self.quiet:
+            print(log)
+
+    def get_logs(self, cluster: bool = True, scheduler: bool = True, workers: Any = True) -> Any:
+        """Messages of the cluster manager, the scheduler and the workers.
+
+        Parameters
+        ----------
+        cluster, scheduler : bool
+            Whether to have theirs.
+        workers : bool or list of str
+            Whose: all, none, or those of these addresses.
+
+        Returns
+        -------
+        dict of str
+        """
+        return self.sync(self._get_logs, cluster, scheduler, workers)
+
+    async def _get_logs(self, cluster: bool, scheduler: bool, workers: Any) -> dict[str, str]:
+        logs: dict[str, str] = {}
+        if cluster:
+            logs["Cluster"] = "\n".join(line for _, line in self._cluster_manager_logs)
+        if scheduler or workers:
+            logs.update(await in_thread(self._remote_logs, scheduler, workers))
+        return logs
+
+    def _remote_logs(self, scheduler: bool, workers: Any) -> dict[str, str]:
+        from rask.distributed.client import Client
+
+        logs: dict[str, str] = {}
+        with Client(self, set_as_default=False) as client:
+            if scheduler:
+                lines = client.get_scheduler_logs()
+                logs["Scheduler"] = "\n".join(_text_of(line) for line in lines)
+            if workers:
+                named = None if workers is True else list(workers)
+                for address, lines in client.get_worker_logs(workers=named).items():
+                    logs[address] = "\n".join(_text_of(line) for line in lines)
+        return logs
+
+    # ----------------------------------------------------------------- life
+
+    async def _close(self) -> None:
+        self.status = Status.closed
+
+    def close(self, timeout: Any = None) -> Any:
+        """End what the cluster started."""
+        if self.status == Status.closed:
+            return _nothing() if self.asynchronous else None
+        return self.sync(self._close, callback_timeout=timeout)
+
+    def _close_observer(self) -> None:
+        if self._observer is not None:
+            self._observer.close()
+            self._observer = None
+
+    def __enter__(self) -> Any:
+        if self._asynchronous:
+            raise TypeError("an asynchronous cluster needs 'async with'")
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.close()
+
+    async def __aexit__(self, *exception: Any) -> None:
+        closing = self.close()
+        if inspect.isawaitable(closing):
+            await closing
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # ----------------------------------------------------------------- looks
+
+    def _totals(self) -> tuple[int, int, int]:
+        workers = self.scheduler_info["workers"].values()
+        threads = sum(worker["nthreads"] for worker in workers)
+        return len(workers), threads, sum(worker["memory_limit"] for worker in workers)
+
+    def __repr__(self) -> str:
+        workers, threads, memory = self._totals()
+        size = f", memory={_format_bytes(memory)}" if memory else ""
+        return (
+            f"{type(self).__name__}({self.name}, {self.scheduler_address!r}, workers={workers}, "
+            f"threads={threads}{size})"
+        )
+
+    def _repr_html_(self) -> str:
+        workers, threads, memory = self._totals()
+        rows = {
+            "Status": self.status.value,
+            "Scheduler": self.scheduler_address,
+            "Dashboard": self.dashboard_link or "none",
+            "Workers": workers,
+            "Threads": threads,
+            "Memory": _format_bytes(memory) if memory else "no limit",
+        }
+        return _table(f"{type(self).__name__}: {self.name}", rows)
+
+    def _scaling_status(self) -> str:
+        mode = "Adaptive" if self._adaptive is not None else "Manual"
+        there, wanted = len(self.observed), len(self.plan)
+        count = str(there) if there == wanted else f"{there} / {wanted}"
+        return _table("Scaling", {"Scaling mode": mode, "Workers": count})
+
+    def _widget(self) -> Any:
+        """A widget to scale the cluster with; None where ipywidgets is not installed."""
+        try:
+            import ipywidgets  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            return None
+        status = ipywidgets.HTML(self._repr_html_())
+        scaling = ipywidgets.HTML(self._scaling_status())
+        request = ipywidgets.IntText(len(self.plan), description="Workers")
+        low = ipywidgets.IntText(0, description="Minimum")
+        high = ipywidgets.IntText(0, description="Maximum")
+        scale = ipywidgets.Button(description="Scale")
+        adapt = ipywidgets.Button(description="Adapt")
+
+        def show() -> None:
+            status.value = self._repr_html_()
+            scaling.value = self._scaling_status()
+
+        def on_scale(_: Any) -> None:
+            if self._adaptive is not None:
+                self._adaptive.stop()
+                self._adaptive = None
+            self.scale(request.value)
+            show()
+
+        def on_adapt(_: Any) -> None:
+            self.adapt(minimum=low.value, maximum=high.value)
+            show()
+
+        scale.on_click(on_scale)
+        adapt.on_click(on_adapt)
+        rows = [
+            ipywidgets.HBox([request, scale]),
+            ipywidgets.HBox([low, high, adapt]),
+        ]
+        tab = ipywidgets.Tab([status, ipywidgets.VBox([scaling, *rows])])
+        tab.set_title(0, "Status")
+        tab.set_title(1, "Scaling")
+        return tab
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
+
+        display(self._widget() or HTML(self._repr_html_()))
+
+
+class SpecCluster(Cluster):
+    """A cluster of a scheduler and workers that are specified one by one.
+
+    Parameters
+    ----------
+    workers : dict, optional
+        Specifications by name: ``{"cls": class, "options": {…}}``. The class is called with the
+        scheduler's address and the options; what it makes is awaited, and closed at the end. An
+        entry that makes several workers names them by ``"group"``: suffixes of the entry's name.
+    scheduler : dict, optional
+        The same for the scheduler; default: a `Scheduler` of this process.
+    worker : dict, optional
+        The specification of workers that `scale` adds.
+    asynchronous : bool
+        Whether the cluster is awaited, and its methods too.
+    security : Security, optional
+    name : str, optional
+    shutdown_on_close : bool
+        Whether to close the cluster when the program ends.
+    shutdown_scheduler : bool
+        Whether to close the scheduler with the cluster.
+
+    Examples
+    --------
+    >>> from rask.distributed import Client, Scheduler, SpecCluster, Worker
+    >>> scheduler = {"cls": Scheduler, "options": {"port": 0}}
+    >>> workers = {"alice": {"cls": Worker, "options": {"nthreads": 1}}}
+    >>> with SpecCluster(workers, scheduler) as cluster, Client(cluster) as client:
+    ...     sorted(cluster.plan), client.submit(sum, [1, 2]).result()
+    (['alice'], 3)
+    """
+
+    _instances: ClassVar[weakref.WeakSet[SpecCluster]] = weakref.WeakSet()
+
+    def __init__(
+        self,
+        workers: dict[Any, Any] | None = None,
+        scheduler: dict[str, Any] | None = None,
+        worker: dict[str, Any] | None = None,
+        asynchronous: bool = False,
+        loop: Any = None,
+        security: Any = None,
+        silence_logs: Any = False,
+        name: str | None = None,
+        shutdown_on_close: bool = True,
+        scheduler_sync_interval: Any = 1,
+        shutdown_scheduler: bool = True,
+    ) -> None:
+        self.security = security or Security.with_token()
+        super().__init__(asynchronous, loop, name=name)
+        self.scheduler_spec = copy.copy(scheduler)
+        self.worker_spec: dict[Any, Any] = copy.copy(workers) or {}
+        self.new_spec = copy.copy(worker)
+        self.workers: dict[Any, Any] = {}
+        self.shutdown_on_close = shutdown_on_close
+        self.shutdown_scheduler = shutdown_scheduler
+        self._i = 0
+        self._lock: asyncio.Lock | None = None
+        self._correcting: asyncio.Task[None] | None = None
+        self._instances.add(self)
+        if not self.asynchronous:
+            try:
+                sync(self.loop, self._begin)
+            except BaseException:
+                sync(self.loop, self._close)
+                raise
+
+    # ------------------------------------------------------------------ life
+
+    async def _begin(self) -> None:
+        await self._start()
+        await self._correct_state()
+
+    async def _start(self) -> None:
+        """Start the scheduler. Subclasses that make it themselves call this afterwards."""
+        if self.status == Status.running:
+            return
+        if self.status == Status.closed:
+            raise ValueError("the cluster is closed")
+        self._lock = asyncio.Lock()
+        self.status = Status.starting
+        try:
+            if self.scheduler is None:
+                spec = self.scheduler_spec or _default_scheduler(self.security)
+                made = _make(spec["cls"], (), _with_security(spec, self.security))
+                self.scheduler = made
+            await self.scheduler
+        except BaseException:
+            self.status = Status.failed
+            raise
+        own = getattr(self.scheduler, "security", None)
+        if isinstance(own, Security):
+            self.security = own
+        self.status = Status.running
+
+    def _correct_state(self) -> asyncio.Task[None]:
+        """Start and end workers until they are as specified."""
+        if self._correcting is None:
+            self._correcting = asyncio.ensure_future(self._correct())
+        return self._correcting
+
+    async def _correct(self) -> None:
+        assert self._lock is not None
+        async with self._lock:
+            self._correcting = None
+            await self._close_workers([n for n in self.workers if n not in self.worker_spec])
+            names = [name for name in self.worker_spec if name not in self.workers]
+            made = {name: self._make_worker(name) for name in names}
+            self.workers.update(made)
+            outcomes = await asyncio.gather(
+                *(_await(worker) for worker in made.values()), return_exceptions=True
+            )
+            failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+            for name, outcome in zip(names, outcomes, strict=True):
+                if isinstance(outcome, BaseException):
+                    self.workers.pop(name, None)
+                    self.worker_spec.pop(name, None)
+            if failed:
+                raise failed[0]
+
+    def _make_worker(self, name: Any) -> Any:
+        spec = self.worker_spec[name]
+        options = {"name": name, **_with_security(spec, self.security)}
+        address = getattr(self.scheduler, "contact_address", None) or self.scheduler.address
+        worker = _make(spec["cls"], (address,), options)
+        with contextlib.suppress(AttributeError):
+            worker._cluster = weakref.ref(self)
+        return worker
+
+    async def _close_workers(self, names: list[Any]) -> None:
+        if not names:
+            return
+        if self.status == Status.running:
+            await self._retire(names)
+        leaving = [self.workers.pop(name) for name in names]
+        for worker in leaving:
+            if isinstance(worker, Node) and hasattr(worker, "_begin_close"):
+                worker._begin_close()
+        await asyncio.gather(*(worker.close() for worker in leaving), return_exceptions=True)
+
+    async def _retire(self, names: list[Any]) -> None:
+        """Let the scheduler move what only these workers hold to others."""
+        leaving = {text for name in names for text in self._names_of(name)}
+        leaving &= {str(name) for name in self._observed_text()}
+        if not leaving:
+            return
+        try:
+            await in_thread(self._ask().retire, sorted(leaving))
+        except OSError:
+            return
+        deadline = time.monotonic() + _RETIRE_SECONDS
+        while leaving & self._observed_text() and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _observed_text(self) -> set[str]:
+        return {str(worker["name"]) for worker in self.scheduler_info["workers"].values()}
+
+    def _names_of(self, name: Any) -> list[str]:
+        """Names at the scheduler of the workers of an entry."""
+        spec = self.worker_spec.get(name) or {}
+        group = spec.get("group") if isinstance(spec, dict) else None
+        return [f"{name}{suffix}" for suffix in group] if group else [str(name)]
+
+    async def _close(self) -> None:
+        if self.status in (Status.closed, Status.closing):
+            while self.status == Status.closing:
+                await asyncio.sleep(_POLL_SECONDS)
+            return
+        self.status = Status.closing
+        if self._adaptive is not None:
+            self._adaptive.stop()
+        self.worker_spec.clear()
+        if self._lock is not None:
+            async with self._lock:
+                await self._close_workers(list(self.workers))
+        self._close_observer()
+        if self.scheduler is not None and self.shutdown_scheduler:
+            with contextlib.suppress(OSError):
+                await self.scheduler.close()
+        self.status = Status.closed
+        self._instances.discard(self)
+
+    def _close_now(self) -> None:
+        """End at the end of the program, when no further thread can be started."""
+        if self.status in (Status.closed, Status.created):
+            return
+        self.status = Status.closing
+        nodes = [worker for worker in self.workers.values() if isinstance(worker, Node)]
+        for worker in nodes:
+            if hasattr(worker, "_begin_close"):
+                worker._begin_close()
+        for worker in nodes:
+            worker._ensure_closed()
+        others = [worker for worker in self.workers.values() if not isinstance(worker, Node)]
+        for process in [*others, self.scheduler]:
+            if isinstance(process, Node):
+                process._ensure_closed()
+            elif process is not None and not self.called_from_running_loop:
+                with contextlib.suppress(Exception):
+                    sync(self.loop, process.close, callback_timeout=_CLOSE_SECONDS)
+        self.status = Status.closed
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        async def begin() -> Any:
+            if self.status == Status.created:
+                await self._start()
+            await self._correct_state()
+            return self
+
+        return begin().__await__()
+
+    async def __aenter__(self) -> Any:
+        try:
+            return await self
+        except BaseException:
+            await self._close()
+            raise
+
+    # -------------------------------------------------------------- scaling
+
+    def _threads_per_worker(self) -> int:
+        """Threads of each new worker."""
+        options = self._new_options("cores")
+        for name in ("nthreads", "ncores", "threads", "cores"):
+            if options.get(name):
+                return int(options[name])
+        raise ValueError("scale(cores=…) needs nthreads in the specification of new workers")
+
+    def _memory_per_worker(self) -> int:
+        """Bytes of each new worker."""
+        options = self._new_options("memory")
+        for name in ("memory_limit", "memory"):
+            if options.get(name) and options[name] != "auto":
+                return parse_bytes(options[name])
+        raise ValueError("scale(memory=…) needs memory_limit in the specification of new workers")
+
+    def _new_options(self, what: str) -> dict[str, Any]:
+        if not self.new_spec:
+            raise ValueError(f"scale({what}=…) needs the specification of new workers: worker=…")
+        return self.new_spec.get("options", {})
+
+    def scale(self, n: int = 0, memory: Any = None, cores: int | None = None) -> Any:
+        """Have this many workers; those that are too many leave once their data is elsewhere.
+
+        Parameters
+        ----------
+        n : int
+        memory : str or int, optional
+            At least so many workers that they have this memory together.
+        cores : int, optional
+            At least so many workers that they have these threads together.
+        """
+        n = self._workers_for(n, memory, cores)
+        self._set_count(n)
+        return self._apply()
+
+    def _workers_for(self, n: int, memory: Any, cores: int | None) -> int:
+        if memory is not None:
+            n = max(n, math.ceil(parse_bytes(memory) / self._memory_per_worker()))
+        if cores is not None:
+            n = max(n, math.ceil(cores / self._threads_per_worker()))
+        return int(n)
+
+    def _set_count(self, n: int) -> None:
+        if len(self.worker_spec) > n:
+            there = self._observed_text()
+            absent = [name for name in self.worker_spec if not there & set(self._names_of(name))]
+            while len(self.worker_spec) > n and absent:
+                del self.worker_spec[absent.pop()]
+        while len(self.worker_spec) > n:
+            self.worker_spec.popitem()
+        while len(self.worker_spec) < n:
+            if self.new_spec is None:
+                raise ValueError("the cluster has no specification of new workers: worker=…")
+            self.worker_spec.update(self.new_worker_spec())
+
+    def _apply(self) -> Any:
+        """Begin to correct the state; in asynchronous clusters what is returned may be awaited."""
+        if self.called_from_running_loop:
+            return self._correct_state()
+
+        def begin() -> None:
+            task = self._correct_state()
+            task.add_done_callback(_report_failure)
+
+        self.loop.call_soon_threadsafe(begin)
+        return None
+
+    scale_up = scale
+
+    async def scale_down(self, workers: Any) -> None:
+        """Let these workers leave, by name."""
+        entries = {text: name for name in self.worker_spec for text in self._names_of(name)}
+        for worker in workers:
+            self.worker_spec.pop(entries.get(str(worker), worker), None)
+        await self._correct_state()
+
+    def _new_worker_name(self, worker_number: int) -> Any:
+        """The name of the next worker; subclasses may choose others."""
+        return worker_number
+
+    def new_worker_spec(self) -> dict[Any, Any]:
+        """Name and specification of the next worker."""
+        while self._new_worker_name(self._i) in self.worker_spec:
+            self._i += 1
+        return {self._new_worker_name(self._i): self.new_spec}
+
+    @property
+    def _supports_scaling(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return bool(self.new_spec)
+
+    @property
+    def plan(self) -> set[Any]:
+        """Names of the workers that there should be."""
+        return self._expand(self.worker_spec)
+
+    @property
+    def requested(self) -> set[Any]:
+        """Names of the workers that have been asked for."""
+        return self._expand(name for name in self.workers if name in self.worker_spec)
+
+    @property
+    def observed(self) -> set[Any]:
+        """Names of the workers that are there."""
+        names = {str(name): name for name in self.plan | set(self.workers)}
+        return {names.get(text, text) for text in self._observed_text()}
+
+    def _expand(self, names: Any) -> set[Any]:
+        expanded: set[Any] = set()
+        for name in list(names):
+            grouped = "group" in (self.worker_spec.get(name) or {})
+            expanded.update(self._names_of(name) if grouped else [name])
+        return expanded
+
+    @classmethod
+    def from_name(cls, name: str) -> Any:
+        """The cluster of this name, where a resource manager knows it.
+
+        Raises
+        ------
+        NotImplementedError
+            In classes whose clusters end with the program.
+        """
+        raise NotImplementedError(
+            f"{cls.__name__} keeps no record of clusters by name: connect with Client(address)"
+        )
+
+
+def _make(kind: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    made = import_term(kind) if isinstance(kind, str) else kind
+    return made(*args, **options)
+
+
+def _default_scheduler(security: Security) -> dict[str, Any]:
+    from rask.distributed.scheduler import Scheduler
+
+    return {"cls": Scheduler, "options": {"port": 0, "security": security}}
+
+
+def _with_security(spec: dict[str, Any], security: Security) -> dict[str, Any]:
+    """The options of a specification, with the cluster's secrets for classes that take them."""
+    options = dict(spec.get("options") or {})
+    kind = import_term(spec["cls"]) if isinstance(spec["cls"], str) else spec["cls"]
+    if "security" not in options and isinstance(kind, type) and issubclass(kind, Node):
+        options["security"] = security
+    return options
+
+
+async def _await(awaitable: Any) -> Any:
+    return await awaitable
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _report_failure(task: asyncio.Task[None]) -> None:
+    import logging
+
+    if not task.cancelled() and task.exception() is not None:
+        logging.getLogger("rask.distributed.cluster").error(
+            "a worker could not be started or ended", exc_info=task.exception()
+        )
+
+
+def _text_of(line: Any) -> str:
+    return line if isinstance(line, str) else str(line[-1])
+
+
+def _format_bytes(count: int) -> str:
+    for unit, size in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("kiB", 2**10)):
+        if count >= size * 0.9:
+            return f"{count / size:.2f} {unit}"
+    return f"{count} B"
+
+
+def _table(title: str, rows: dict[str, Any]) -> str:
+    cells = "".join(
+        f"<tr><th style='text-align: left'>{html.escape(name)}</th>"
+        f"<td style='text-align: left'>{html.escape(str(value))}</td></tr>"
+        for name, value in rows.items()
+    )
+    return f"<div><strong>{html.escape(title)}</strong><table>{cells}</table></div>"
+
+
+def close_all() -> None:
+    """End the clusters that are to end with the program."""
+    for cluster in list(SpecCluster._instances):
+        if cluster.shutdown_on_close:
+            with contextlib.suppress(Exception):
+                cluster._close_now()
+
+
+atexit.register(close_all)
