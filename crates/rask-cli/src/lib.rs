@@ -48,7 +48,7 @@ pub fn run(arguments: Vec<String>, python: &str) -> i32 {
         }
     };
     let outcome = match options.command {
-        Command::Scheduler(options) => scheduler::run(&options),
+        Command::Scheduler(options) => scheduler::run(&options, python),
         Command::Worker(options) => worker::run(&options, python),
     };
     match outcome {

@@ -2,14 +2,27 @@
 
 use std::time::Duration;
 
-use rask_cluster::scheduler::{SchedulerHandle, SchedulerOptions as Start};
+use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions as Start};
 use rask_sched::Settings;
 use rask_wire::{Address, Scheme, Token};
 
 use crate::options::SchedulerOptions;
 use crate::{CliError, wait_for_end};
 
-pub fn run(options: &SchedulerOptions) -> Result<(), CliError> {
+/// The helper process runs in the same Python; it gets nothing of the environment but where programs
+/// and modules are.
+fn helper_command(python: &str) -> HelperCommand {
+    let passed = ["PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR"].into_iter();
+    HelperCommand {
+        program: python.to_owned(),
+        arguments: vec!["-m".to_owned(), "rask.distributed._helper".to_owned()],
+        environment: passed
+            .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+            .collect(),
+    }
+}
+
+pub fn run(options: &SchedulerOptions, python: &str) -> Result<(), CliError> {
     let mut security = options.secrets.try_security()?;
     if security.token.is_none() && !options.secrets.no_token {
         let token = Token::random();
@@ -34,6 +47,7 @@ pub fn run(options: &SchedulerOptions) -> Result<(), CliError> {
         },
         worker_timeout: Duration::try_from_secs_f64(options.worker_timeout)
             .unwrap_or(Duration::from_secs(60)),
+        helper: Some(helper_command(python)),
     })?;
     eprintln!("scheduler at {}", scheduler.address());
     if let Some(path) = &options.scheduler_file {

@@ -32,6 +32,7 @@ impl Cluster {
             security: security.clone(),
             settings: Default::default(),
             worker_timeout: LIMIT,
+            helper: None,
         })
         .unwrap();
         let workers = (0..worker_count).map(|number| {

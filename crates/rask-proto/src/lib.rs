@@ -14,6 +14,7 @@ mod blocks;
 mod client;
 mod error;
 mod frame;
+mod helper;
 mod layer;
 mod packed;
 mod peer;
@@ -27,6 +28,7 @@ pub use client::{
 };
 pub use error::ProtoError;
 pub use frame::{Frame, Wire};
+pub use helper::{FromHelper, HelperEvent, HelperState, HelperTask, ToHelper};
 pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};
 pub use packed::{Failure, Inline, InlineBuilder, Packed};
 pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};

@@ -65,7 +65,7 @@ impl Scheduler {
         });
     }
 
-    fn info(&self) -> Info {
+    pub(crate) fn info(&self) -> Info {
         let workers = self.workers.by_id.iter();
         Info {
             id: String::new(),

@@ -27,6 +27,7 @@ mod settings;
 mod state;
 mod submit;
 mod transition;
+mod view;
 
 /// Tables whose order follows from what was put in, so that the same events give the same commands.
 pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;

@@ -226,7 +226,8 @@ class RuntimeMethods:
             if name in known:
                 return None if kind == "scheduler" else {}
         serial = uuid.uuid4().hex
-        runtime.put_plugin(kind, name, serial, _core.Payload(plugin))
+        content = (name, serial, plugin) if kind == "scheduler" else plugin
+        runtime.put_plugin(kind, name, serial, _core.Payload(content))
         try:
             return self._set_up_plugin(kind, plugin, name, serial)
         except BaseException:

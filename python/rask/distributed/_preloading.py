@@ -8,6 +8,7 @@ import inspect
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,8 @@ __all__ = ["Preload", "import_file", "load_preloads"]
 logger = logging.getLogger("rask.distributed.preloading")
 
 _URL_SECONDS = 30.0
+#: Workers of one process may import at the same time.
+_import_lock = threading.RLock()
 
 
 def import_file(path: str) -> list[ModuleType]:
@@ -46,14 +49,16 @@ def import_file(path: str) -> list[ModuleType]:
         raise ValueError(f"cannot import {filename!r}: its name ends in none of .py .egg .zip .pyz")
     if place not in sys.path:
         sys.path.insert(0, place)
-    importlib.invalidate_caches()
-    sys.path_importer_cache.pop(place, None)
-    loaded = []
-    for name in names:
-        for known in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
-            del sys.modules[known]
-        loaded.append(importlib.import_module(name))
-    return loaded
+    with _import_lock:
+        importlib.invalidate_caches()
+        sys.path_importer_cache.pop(place, None)
+        return [_import_anew(name) for name in names]
+
+
+def _import_anew(name: str) -> ModuleType:
+    for known in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
+        del sys.modules[known]
+    return importlib.import_module(name)
 
 
 def _names_in(archive: str) -> list[str]:

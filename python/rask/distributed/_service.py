@@ -143,6 +143,10 @@ class WorkerService(Service):
 
     def _on_event(self, event: Any) -> None:
         if isinstance(event, tuple):
+            if len(event) == 5:
+                name, place, numbered, start, finish = event
+                self.worker._on_transition(key_of(name, place, numbered), start, finish)
+                return
             layer, block, kill = event
             stopper = self._stoppers.pop((layer, block), None)
             if stopper is not None:

@@ -113,6 +113,7 @@ class Nanny(Node):
         self._server: Any = None
         self._service: Any = None
         self._arrived = threading.Event()
+        self._closing = False
         self._restart_lock = threading.RLock()
         self._place = (protocol, host, port, interface)
         self._start_seconds = parse_seconds(death_timeout) or _START_SECONDS
@@ -194,7 +195,7 @@ class Nanny(Node):
         import time
 
         deadline = time.monotonic() + self._start_seconds
-        while not self._arrived.wait(_POLL_SECONDS):
+        while not self._arrived.wait(_POLL_SECONDS) and not self._closing:
             ends = self._supervisor.ends
             if self._supervisor.pid is None and len(ends) >= _FAILED_STARTS_MAX:
                 raise RuntimeError(
@@ -245,17 +246,19 @@ class Nanny(Node):
 
     def _begin_close(self) -> None:
         """Tell the worker to end, and do not wait for it."""
+        self._closing = True
         if self._supervisor is not None:
             self._supervisor.stop()
 
     def _close(self) -> None:
         self._begin_close()
+        with self._restart_lock:
+            self._stop_worker()
         for name in list(self.plugins):
             with contextlib.suppress(Exception):
                 self._plugin_remove(name)
         if self._preloads is not None:
             self._preloads.teardown()
-        self._stop_worker()
         if self._server is not None:
             self._server.close()
         if self._service is not None:
@@ -264,7 +267,8 @@ class Nanny(Node):
     def _restart(self) -> None:
         with self._restart_lock:
             self._stop_worker()
-            self._start_worker()
+            if not self._closing:
+                self._start_worker()
 
     async def restart(self, timeout: Any = None, reason: str = "") -> str:
         """Replace the worker's process; ``"OK"``, or ``"timed out"``."""

@@ -147,8 +147,12 @@ class SchedulerPlugin:
     def transition(
         self, key: Any, start: str, finish: str, *args: Any, stimulus_id: str = "", **kwargs: Any
     ) -> None:
-        """Called when a task changes its state: ``"released"``, ``"waiting"``, ``"queued"``,
-        ``"processing"``, ``"memory"``, ``"erred"``, ``"forgotten"``."""
+        """Called when a task changes its state.
+
+        Told are ``"waiting"`` to ``"processing"``, ``"processing"`` to ``"memory"``, ``"erred"`` or
+        (if it is to be run again) ``"waiting"``, and ``"memory"`` to ``"released"``; with
+        ``worker=`` the address, and for values ``nbytes=`` and ``seconds=``.
+        """
 
     def add_worker(self, scheduler: Any, worker: str) -> Awaitable[None] | None:
         """Called when a worker has joined."""
@@ -182,6 +186,9 @@ def kind_of_plugin(plugin: Any) -> str:
     """
     if isinstance(plugin, type):
         raise TypeError("give an instance of a plugin, not the class")
+    own = getattr(plugin, "_rask_kind", None)
+    if own is not None:
+        return own
     for kind, base in (
         ("worker", WorkerPlugin),
         ("nanny", NannyPlugin),
@@ -270,7 +277,7 @@ def _is_bytecode(filename: str) -> bool:
     return os.path.splitext(filename)[1] == ".pyc"
 
 
-class UploadDirectory(NannyPlugin):
+class UploadDirectory(SchedulerPlugin):
     """Sends a folder to the hosts of the workers.
 
     Parameters
@@ -297,6 +304,7 @@ class UploadDirectory(NannyPlugin):
         skip: Sequence[Callable[[str], bool]] = (_is_bytecode,),
         mode: str = "workers",
     ) -> None:
+        self._rask_kind = "nanny"
         if mode not in _MODES:
             raise ValueError(f"mode must be one of {', '.join(map(repr, _MODES))}, not {mode!r}")
         if mode == "scheduler":
@@ -307,7 +315,7 @@ class UploadDirectory(NannyPlugin):
         if not os.path.isdir(path):
             raise NotADirectoryError(path)
         self.path = os.path.basename(path)
-        self.restart = restart_workers or update_path
+        self.restart = restart_workers or update_path  # pyright: ignore[reportAttributeAccessIssue]
         self.update_path = update_path
         self.name = f"upload-directory-{self.path}"
         self.data = _pack_folder(path, frozenset(skip_words), skip)
@@ -338,8 +346,9 @@ def _pack_folder(
         return file.read()
 
 
-class InstallPlugin(NannyPlugin):
-    """Installs software for the workers: a function runs once in every nanny's process.
+class InstallPlugin(SchedulerPlugin):
+    """Installs software for the workers: a function runs on every worker, or in every nanny if
+    workers are to be replaced.
 
     Parameters
     ----------
@@ -353,11 +362,16 @@ class InstallPlugin(NannyPlugin):
 
     def __init__(self, install_fn: Callable[[], None], restart_workers: bool = False) -> None:
         self._install = install_fn
-        self.restart = restart_workers
+        self.restart_workers = restart_workers
+        self.restart = restart_workers  # pyright: ignore[reportAttributeAccessIssue]
         self.name = f"{type(self).__name__}-{uuid.uuid4()}"
 
-    def setup(self, nanny: Any) -> None:
-        """Install, one after the other where several nannies share a host."""
+    @property
+    def _rask_kind(self) -> str:
+        return "nanny" if self.restart_workers else "worker"
+
+    def setup(self, nanny: Any = None, worker: Any = None) -> None:
+        """Install, one after the other where several share a host."""
         import fcntl
 
         lock = os.path.join(tempfile.gettempdir(), f"rask-install-{os.getuid()}.lock")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
 from typing import Any
@@ -110,7 +111,9 @@ class Scheduler(Node):
 
         for at, address in enumerate(self._listen):
             try:
-                self._handle = _core.SchedulerHandle(address, self.security._core, **self._options)
+                self._handle = _core.SchedulerHandle(
+                    address, self.security._core, helper=_helper_command(), **self._options
+                )
                 break
             except OSError:
                 if at == len(self._listen) - 1:
@@ -222,6 +225,15 @@ class Scheduler(Node):
     def __repr__(self) -> str:
         where = self._handle.address if self._handle is not None else "not started"
         return f"<Scheduler {where!r}, status: {self.status.value}>"
+
+
+def _helper_command() -> tuple[str, list[str], list[tuple[str, str]]]:
+    """What runs code of users beside the scheduler: a process without the cluster's secrets."""
+    passed = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+    values = {name: os.environ[name] for name in passed if name in os.environ}
+    path = [os.path.abspath(entry) for entry in sys.path if entry]
+    values["PYTHONPATH"] = os.pathsep.join([*path, os.getcwd()])
+    return sys.executable, ["-m", "rask.distributed._helper"], list(values.items())
 
 
 def _run_awaitable(awaitable: Any) -> Any:

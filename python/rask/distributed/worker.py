@@ -529,10 +529,10 @@ class _Data(Mapping[Any, Any]):
 
 
 def _has_transition(plugin: Any) -> bool:
-    from rask.distributed.plugins import WorkerPlugin
+    from rask.distributed.plugins import SchedulerPlugin, WorkerPlugin
 
     hook = getattr(type(plugin), "transition", None)
-    return hook is not None and hook is not WorkerPlugin.transition
+    return hook not in (None, WorkerPlugin.transition, SchedulerPlugin.transition)
 
 
 def _plugin_name(plugin: Any, number: int) -> str:

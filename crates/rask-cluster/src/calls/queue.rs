@@ -34,17 +34,27 @@ pub struct IncomingCall {
     pub target: String,
     body: Option<Packed>,
     id: u64,
-    sender: Option<FrameSender>,
+    answer: Option<Answer>,
 }
+
+/// Takes the answer to a call to whoever made it.
+type Answer = Box<dyn FnOnce(CallReply) + Send>;
 
 impl IncomingCall {
     pub(crate) fn new(call: Call, sender: FrameSender) -> Self {
+        Self::answered_by(call, move |reply| {
+            sender.send(ToPeer::Called(reply).into_frame());
+        })
+    }
+
+    /// A call whose answer `answer` takes.
+    pub fn answered_by(call: Call, answer: impl FnOnce(CallReply) + Send + 'static) -> Self {
         IncomingCall {
             kind: call.kind,
             target: call.target,
             body: call.body,
             id: call.id,
-            sender: Some(sender),
+            answer: Some(Box::new(answer)),
         }
     }
 
@@ -55,19 +65,18 @@ impl IncomingCall {
 
     /// Answers.
     pub fn reply(&mut self, outcome: Result<Packed, Failure>) {
-        let Some(sender) = self.sender.take() else {
+        let Some(answer) = self.answer.take() else {
             return;
         };
         let (value, failure) = match outcome {
             Ok(value) => (Some(value), None),
             Err(failure) => (None, Some(failure)),
         };
-        let reply = CallReply {
+        answer(CallReply {
             id: self.id,
             value,
             failure,
-        };
-        sender.send(ToPeer::Called(reply).into_frame());
+        });
     }
 }
 

@@ -1,12 +1,15 @@
 //! The scheduler's process: connections around `rask_sched::Scheduler`.
 
+mod helper;
 mod serve;
+mod watch;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use foldhash::HashMap;
+pub use helper::HelperCommand;
 use parking_lot::{Condvar, Mutex};
 use rask_proto::{FromClient, ToClient, Wire};
 use rask_sched::{ClientId, Command, Event, Scheduler, Settings, Time, WorkerId};
@@ -24,6 +27,8 @@ pub struct SchedulerOptions {
     pub settings: Settings,
     /// A worker that has said nothing for this long is taken for dead.
     pub worker_timeout: std::time::Duration,
+    /// What runs code of users beside the scheduler; nothing does without it.
+    pub helper: Option<HelperCommand>,
 }
 
 /// A client in the scheduler's own process is told things by call. The call happens while the
@@ -41,6 +46,7 @@ struct Shared {
     address: Address,
     started: Instant,
     stop: Notify,
+    helper: Arc<helper::Helper>,
     ended: Mutex<bool>,
     ended_changed: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -54,6 +60,7 @@ struct State {
     next_client: u32,
     next_worker: u32,
     stopping: bool,
+    helper: Arc<helper::Helper>,
 }
 
 enum Sink {
@@ -85,7 +92,8 @@ impl SchedulerHandle {
         Ok(handle)
     }
 
-    fn new(listener: &Listener, settings: Settings) -> Self {
+    fn new(listener: &Listener, settings: Settings, command: Option<HelperCommand>) -> Self {
+        let helper = Arc::new(helper::Helper::new(command));
         SchedulerHandle {
             shared: Arc::new(Shared {
                 state: Mutex::new(State {
@@ -96,10 +104,12 @@ impl SchedulerHandle {
                     next_client: 1,
                     next_worker: 1,
                     stopping: false,
+                    helper: helper.clone(),
                 }),
                 address: listener.address().clone(),
                 started: Instant::now(),
                 stop: Notify::new(),
+                helper,
                 ended: Mutex::new(false),
                 ended_changed: Condvar::new(),
                 thread: Mutex::new(None),
@@ -163,7 +173,31 @@ impl SchedulerHandle {
         }
     }
 
+    /// The state at this moment.
+    fn view(&self, with_tasks: bool) -> rask_proto::HelperState {
+        let mut view = self.shared.state.lock().machine.view(with_tasks);
+        view.address = self.address().to_string();
+        view
+    }
+
+    /// The plugins that were registered for the helper, as calls to it.
+    fn plugins_of_helper(&self) -> Vec<rask_proto::Call> {
+        let plugins = self.shared.state.lock().machine.helper_plugins().plugins;
+        let calls = plugins.into_iter().map(|plugin| rask_proto::Call {
+            id: 0,
+            kind: "plugin-add".to_owned(),
+            target: plugin.name,
+            body: plugin.content,
+        });
+        calls.collect()
+    }
+
     fn on_event(&self, event: Event) {
+        if let Event::FromClient { client, message } = &event
+            && helper::take(self, *client, message)
+        {
+            return;
+        }
         let mut state = self.shared.state.lock();
         state.on_event(self.now(), event);
         self.check_stop(&state);
@@ -199,7 +233,14 @@ impl State {
 
     fn on_event(&mut self, now: Time, event: Event) {
         let mut commands = std::mem::take(&mut self.commands);
+        let watched = self.helper.is_watching();
+        let watched = watched.then(|| watch::Watched::before(&self.machine, &event));
         self.machine.on_event(now, event, &mut commands);
+        if let Some(watched) = watched {
+            for event in watched.after(&self.machine, &commands) {
+                self.helper.tell(event);
+            }
+        }
         for command in commands.drain(..) {
             self.execute(command);
         }

@@ -45,7 +45,7 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
             return;
         }
     };
-    let handle = SchedulerHandle::new(&listener, options.settings);
+    let handle = SchedulerHandle::new(&listener, options.settings, options.helper);
     let _ = report.send(Ok(handle.clone()));
     let silence = tokio::spawn(drop_silent(handle.clone(), options.worker_timeout));
     loop {
@@ -63,6 +63,7 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
         }
     }
     silence.abort();
+    handle.shared.helper.close();
     tokio::time::sleep(FAREWELL).await;
     *handle.shared.ended.lock() = true;
     handle.shared.ended_changed.notify_all();

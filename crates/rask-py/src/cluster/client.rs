@@ -460,7 +460,7 @@ impl PyClusterClient {
     }
 }
 
-fn describe_worker<'py>(
+pub fn describe_worker<'py>(
     py: Python<'py>,
     summary: &rask_proto::WorkerSummary,
 ) -> PyResult<Bound<'py, PyDict>> {

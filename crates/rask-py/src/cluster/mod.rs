@@ -5,6 +5,7 @@ mod client;
 mod errors;
 mod future;
 mod gather;
+mod helper;
 mod outcome;
 mod payload;
 mod plugins;
@@ -26,6 +27,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<process::PyScheduler>()?;
     module.add_class::<process::PyWorker>()?;
     module.add_class::<process::PySupervisor>()?;
+    helper::register(module)?;
     service::register(module)?;
     plugins::register(module)?;
     outcome::register(module)?;

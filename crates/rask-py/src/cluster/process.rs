@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rask_cluster::scheduler::{SchedulerHandle, SchedulerOptions};
+use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions};
 use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, WorkerCommand};
 use rask_cluster::worker::{WorkerEnd, WorkerHandle, WorkerOptions};
 use rask_sched::Settings;
@@ -81,6 +81,9 @@ pub fn address_of(text: &str) -> PyResult<Address> {
     text.parse().map_err(wire_error)
 }
 
+/// Program, arguments and environment of the helper process.
+type HelperParts = (String, Vec<String>, Vec<(String, String)>);
+
 /// A scheduler on a thread of this process.
 #[pyclass(frozen, name = "SchedulerHandle", module = "rask._core")]
 pub struct PyScheduler {
@@ -90,13 +93,14 @@ pub struct PyScheduler {
 #[pymethods]
 impl PyScheduler {
     #[new]
-    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0))]
+    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None))]
     fn new(
         py: Python<'_>,
         address: &str,
         security: &PySecurity,
         allowed_failures: u8,
         worker_timeout: f64,
+        helper: Option<HelperParts>,
     ) -> PyResult<Self> {
         let options = SchedulerOptions {
             address: address_of(address)?,
@@ -107,6 +111,11 @@ impl PyScheduler {
             },
             worker_timeout: Duration::try_from_secs_f64(worker_timeout)
                 .map_err(|error| PyValueError::new_err(error.to_string()))?,
+            helper: helper.map(|(program, arguments, environment)| HelperCommand {
+                program,
+                arguments,
+                environment,
+            }),
         };
         let handle = py.detach(|| SchedulerHandle::start(options));
         Ok(PyScheduler {

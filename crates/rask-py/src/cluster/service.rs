@@ -25,7 +25,7 @@ use crate::object::{KIND, PyValue, loads};
 /// A call that has come and is to be answered.
 #[pyclass(frozen, name = "ServiceCall", module = "rask._core")]
 pub struct PyServiceCall {
-    call: Mutex<IncomingCall>,
+    pub call: Mutex<IncomingCall>,
 }
 
 #[pymethods]

@@ -1,0 +1,80 @@
+//! Read-only looks at the tables, for those who watch.
+
+use rask_proto::{HelperState, HelperTask};
+
+use crate::scheduler::{NOBODY, Scheduler};
+use crate::state::TaskState;
+
+impl Scheduler {
+    /// The state at this moment; with every task, if asked for.
+    pub fn view(&self, with_tasks: bool) -> HelperState {
+        let mut clients: Vec<u32> = self.clients.by_id.keys().map(|client| client.0).collect();
+        clients.sort_unstable();
+        HelperState {
+            info: Some(self.info()),
+            address: String::new(),
+            clients,
+            tasks: match with_tasks {
+                true => self.view_tasks(),
+                false => Vec::new(),
+            },
+        }
+    }
+
+    fn view_tasks(&self) -> Vec<HelperTask> {
+        let tasks = self.tasks.iter().map(|(_, task)| {
+            let layer = self.layers.get(task.layer);
+            let workers = match task.state {
+                TaskState::Memory => task.holders.iter().map(|worker| worker.0).collect(),
+                TaskState::Placed | TaskState::Assigned => vec![task.worker.0],
+                _ => Vec::new(),
+            };
+            let wanting = task.wanted_by.iter().filter(|client| **client != NOBODY);
+            HelperTask {
+                name: layer.name.to_string(),
+                block: task.block,
+                numbered: !layer.grid.is_empty(),
+                state: name_of(task.state).to_owned(),
+                nbytes: task.nbytes,
+                workers,
+                wanted_by: wanting.map(|client| client.0).collect(),
+            }
+        });
+        tasks.collect()
+    }
+
+    /// The name of a layer, and whether numbers are part of its blocks' keys.
+    pub fn find_layer_name(&self, number: u32) -> Option<(&str, bool)> {
+        let layer = self.layers.find(number)?;
+        Some((&layer.name, !layer.grid.is_empty()))
+    }
+
+    /// The state of a task as users know it; `None` for one that is forgotten.
+    pub fn find_state_name(&self, layer: u32, block: u32) -> Option<&'static str> {
+        let id = self.find_task(layer, block)?;
+        Some(name_of(self.tasks.get(id).state))
+    }
+
+    /// Where a worker listens.
+    pub fn find_worker_address(&self, worker: crate::WorkerId) -> Option<&str> {
+        let worker = self.workers.find(worker)?;
+        Some(&worker.register.address)
+    }
+
+    /// The plugins for the helper process.
+    pub fn helper_plugins(&self) -> rask_proto::Plugins {
+        let plugins = self.plugins.of_kind(rask_proto::PluginKind::Scheduler);
+        plugins.unwrap_or_default()
+    }
+}
+
+fn name_of(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Released => "released",
+        TaskState::Waiting => "waiting",
+        TaskState::Queued | TaskState::Placed => "queued",
+        TaskState::Assigned => "processing",
+        TaskState::Memory => "memory",
+        TaskState::Erred => "erred",
+    }
+}
