@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from functions import inc
@@ -17,7 +19,9 @@ from rask.distributed import (
     ProcessInterface,
     Scheduler,
     SpecCluster,
+    SSHCluster,
     Status,
+    SubprocessCluster,
     Worker,
 )
 
@@ -193,3 +197,128 @@ def dask_teardown(worker):
     ):
         assert list(client.run(lambda dask_worker: dask_worker.greeting).values()) == ["hello"]
     assert (tmp_path / "ended").exists()
+
+
+def test_scheduler_and_workers_as_programs():
+    with (
+        SubprocessCluster(n_workers=1, threads_per_worker=1) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        assert cluster.observed == {0}
+        assert client.submit(os.getpid).result() != os.getpid()
+        cluster.scale(2)
+        cluster.wait_for_workers(2, timeout=60)
+        assert client.gather(client.map(inc, range(10))) == list(range(1, 11))
+        with pytest.raises(ZeroDivisionError):
+            client.run_on_scheduler(lambda: 1 / 0)
+
+
+def test_a_program_that_does_not_start_says_why():
+    with pytest.raises(RuntimeError, match=r"(?s)SubprocessScheduler ended.*unexpected argument"):
+        SubprocessCluster(n_workers=1, scheduler_kwargs={"colour": "red"})
+    with pytest.raises(RuntimeError, match=r"(?s)SubprocessWorker ended.*unrecognized arguments"):
+        SubprocessCluster(n_workers=1, worker_kwargs={"colour": "red"})
+
+
+@pytest.fixture
+def fake_ssh(tmp_path, monkeypatch):
+    """A program named ssh that runs the remote command here."""
+    program = tmp_path / "ssh"
+    program.write_text('#!/bin/sh\nwhile [ $# -gt 1 ]; do shift; done\nexec sh -c "$1"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    monkeypatch.setenv("PYTHONPATH", path)
+
+
+def test_a_cluster_by_ssh(fake_ssh):
+    with (
+        SSHCluster(
+            ["127.0.0.1", "127.0.0.1"],
+            connect_options={"known_hosts": None, "username": "me"},
+            worker_options={"nthreads": 1, "n_workers": 2},
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        assert cluster.plan == cluster.observed == {"0-0", "0-1"}
+        assert client.gather(client.map(inc, range(10))) == list(range(1, 11))
+        pids = client.run(os.getpid, nanny=True)
+        assert len(set(pids.values())) == 1
+        lines = [Path(f"/proc/{process}/cmdline").read_text() for process in pids.values()]
+        assert not any(cluster.security.token in line for line in lines)
+        started = [
+            process.process.pid for process in (*cluster.workers.values(), cluster.scheduler)
+        ]
+    for process in started:
+        wait_for(lambda process=process: not os.path.exists(f"/proc/{process}"))
+
+
+def test_wrong_options_of_ssh_are_refused():
+    with pytest.raises(ValueError, match="at least one host"):
+        SSHCluster([])
+    with pytest.raises(TypeError, match="passwords belong into keys"):
+        SSHCluster(["localhost"], connect_options={"password": "secret"})
+    with pytest.raises(RuntimeError, match="2 connect_options for 1 hosts"):
+        SSHCluster(["localhost"], connect_options=[{}, {}])
+
+
+SSHD = "/usr/sbin/sshd"
+
+
+@pytest.fixture
+def sshd(tmp_path):
+    """Connect options of an ssh server of this test, and a Python that finds this package."""
+    import socket
+    import subprocess
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    for name in ("host", "user"):
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True
+        )
+    (tmp_path / "user.pub").rename(tmp_path / "authorized")
+    config = tmp_path / "config"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nUsePAM no\n"
+        f"AuthorizedKeysFile {tmp_path}/authorized\nStrictModes no\nPermitRootLogin yes\n"
+        f"PidFile none\n"
+    )
+    os.makedirs("/run/sshd", exist_ok=True)
+    server = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(tmp_path / "log")])
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={path!r} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+
+    def listens():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_for(listens)
+    yield {"port": port, "client_keys": tmp_path / "user", "known_hosts": None}, str(python)
+    server.terminate()
+    server.wait()
+
+
+@pytest.mark.skipif(
+    not os.path.exists(SSHD) or os.getuid() != 0, reason="needs an ssh server of its own"
+)
+def test_a_cluster_by_a_real_ssh_server(sshd):
+    options, python = sshd
+    with (
+        SSHCluster(
+            ["127.0.0.1", "127.0.0.1"],
+            connect_options=options,
+            worker_options={"nthreads": 1},
+            remote_python=python,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        assert client.gather(client.map(inc, range(10))) == list(range(1, 11))
+        connections = client.run(lambda: os.environ["SSH_CONNECTION"])
+        assert all(text.endswith(f"127.0.0.1 {options['port']}") for text in connections.values())
+        pids = list(client.run(os.getpid).values())
+    for process in pids:
+        wait_for(lambda process=process: not os.path.exists(f"/proc/{process}"))

@@ -259,8 +259,8 @@ def test_equal_layers_are_reused(client, tmp_path):
 def test_missing_names_are_told():
     import rask.distributed
 
-    with pytest.raises(AttributeError, match="SSHCluster"):
-        getattr(rask.distributed, "SSHCluster")  # noqa: B009
+    with pytest.raises(AttributeError, match="HPCCluster"):
+        getattr(rask.distributed, "HPCCluster")  # noqa: B009
 
 
 def test_plain_graphs_and_a_progress_bar(client, capsys):

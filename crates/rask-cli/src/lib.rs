@@ -1,7 +1,7 @@
 //! The `rask` program: `rask scheduler`, `rask worker`.
 //!
-//! The scheduler runs in this process and needs no Python. Workers are processes of their own,
-//! started with the command that the caller gives, and replaced when they die.
+//! The scheduler runs in this process and needs no Python. Workers are Python's: their nannies run
+//! plugins of users.
 
 mod options;
 mod scheduler;
@@ -28,10 +28,11 @@ pub enum CliError {
         path: String,
         source: std::io::Error,
     },
-    #[error("{0} holds no scheduler's address")]
-    SchedulerFile(String),
-    #[error("give the scheduler's address, or --scheduler-file")]
-    NoAddress,
+    #[error("cannot start {program}: {source}")]
+    Python {
+        program: String,
+        source: std::io::Error,
+    },
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
 }
@@ -49,7 +50,7 @@ pub fn run(arguments: Vec<String>, python: &str) -> i32 {
     };
     let outcome = match options.command {
         Command::Scheduler(options) => scheduler::run(&options, python),
-        Command::Worker(options) => worker::run(&options, python),
+        Command::Worker(options) => Err(worker::run(&options, python)),
     };
     match outcome {
         Ok(()) => 0,

@@ -28,6 +28,15 @@ pub struct SchedulerOptions {
     /// Interface to listen on; every interface if not given.
     #[arg(long, default_value = "0.0.0.0")]
     pub host: String,
+    /// Write the number of this process to this file.
+    #[arg(long)]
+    pub pid_file: Option<PathBuf>,
+    /// Module or file with dask_setup(scheduler), loaded by the helper process beside the scheduler.
+    #[arg(long)]
+    pub preload: Vec<String>,
+    /// End after so many seconds without tasks.
+    #[arg(long)]
+    pub idle_timeout: Option<f64>,
     #[arg(long, default_value_t = 8786)]
     pub port: u16,
     /// Write the address to this file, as JSON.
@@ -44,35 +53,11 @@ pub struct SchedulerOptions {
 }
 
 #[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
 pub struct WorkerOptions {
-    /// The scheduler's address, as in tcp://host:8786.
-    pub scheduler: Option<String>,
-    /// Read the address from this file instead.
-    #[arg(long)]
-    pub scheduler_file: Option<PathBuf>,
-    /// Threads of each worker; default: the processors divided among the workers.
-    #[arg(long, default_value_t = 0)]
-    pub nthreads: u32,
-    /// Worker processes.
-    #[arg(long, alias = "nprocs", default_value_t = 1)]
-    pub nworkers: u32,
-    /// Memory of each worker: "4GiB", a number of bytes, "auto", or 0 for no limit.
-    #[arg(long, default_value = "auto")]
-    pub memory_limit: String,
-    /// Name of the worker; a number is appended if there are several.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Resources for tasks that ask for them: GPU=2,MEM=1e9.
-    #[arg(long, default_value = "")]
-    pub resources: String,
-    /// Folder for spilled data.
-    #[arg(long)]
-    pub local_directory: Option<PathBuf>,
-    /// Do not replace workers that die.
-    #[arg(long)]
-    pub no_nanny: bool,
-    #[command(flatten)]
-    pub secrets: Secrets,
+    /// See `rask worker --help`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
 }
 
 /// Token and certificates.

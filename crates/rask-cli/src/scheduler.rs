@@ -1,6 +1,7 @@
 //! `rask scheduler`.
 
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions as Start};
 use rask_sched::Settings;
@@ -11,11 +12,18 @@ use crate::{CliError, wait_for_end};
 
 /// The helper process runs in the same Python; it gets nothing of the environment but where programs
 /// and modules are.
-fn helper_command(python: &str) -> HelperCommand {
+fn helper_command(python: &str, preloads: &[String]) -> HelperCommand {
     let passed = ["PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR"].into_iter();
+    let preloads = preloads.iter();
+    // The helper has a folder of its own.
+    let preloads = preloads.map(|preload| match std::fs::canonicalize(preload) {
+        Ok(path) => format!("--preload={}", path.display()),
+        Err(_) => format!("--preload={preload}"),
+    });
+    let module = ["-m".to_owned(), "rask.distributed._helper".to_owned()];
     HelperCommand {
         program: python.to_owned(),
-        arguments: vec!["-m".to_owned(), "rask.distributed._helper".to_owned()],
+        arguments: module.into_iter().chain(preloads).collect(),
         environment: passed
             .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
             .collect(),
@@ -47,17 +55,38 @@ pub fn run(options: &SchedulerOptions, python: &str) -> Result<(), CliError> {
         },
         worker_timeout: Duration::try_from_secs_f64(options.worker_timeout)
             .unwrap_or(Duration::from_secs(60)),
-        helper: Some(helper_command(python)),
+        helper: Some(helper_command(python, &options.preload)),
     })?;
     eprintln!("scheduler at {}", scheduler.address());
     if let Some(path) = &options.scheduler_file {
         let text = format!("{{\"address\": \"{}\"}}\n", scheduler.address());
-        std::fs::write(path, text).map_err(|source| CliError::Write {
-            path: path.display().to_string(),
-            source,
-        })?;
+        write(path, &text)?;
     }
-    wait_for_end(|| scheduler.wait(Duration::ZERO))?;
+    if let Some(path) = &options.pid_file {
+        write(path, &std::process::id().to_string())?;
+    }
+    if !options.preload.is_empty() {
+        scheduler.start_helper()?;
+    }
+    let mut idle_since = Instant::now();
+    let outcome = wait_for_end(|| {
+        if scheduler.task_count() > 0 {
+            idle_since = Instant::now();
+        }
+        let idle = idle_since.elapsed().as_secs_f64();
+        scheduler.wait(Duration::ZERO) || options.idle_timeout.is_some_and(|limit| idle > limit)
+    });
     scheduler.stop();
-    Ok(())
+    if let Some(path) = &options.pid_file {
+        // Somebody may have removed it.
+        let _ = std::fs::remove_file(path);
+    }
+    outcome
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<(), CliError> {
+    std::fs::write(path, text).map_err(|source| CliError::Write {
+        path: path.display().to_string(),
+        source,
+    })
 }

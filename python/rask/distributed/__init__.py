@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from rask.distributed.scheduler import Scheduler
     from rask.distributed.security import Security
     from rask.distributed.spec import Cluster, ProcessInterface, SpecCluster
+    from rask.distributed.ssh import SSHCluster
+    from rask.distributed.subprocess_cluster import SubprocessCluster
     from rask.distributed.worker import Worker
 
 _HOMES = {
@@ -63,10 +65,12 @@ _HOMES = {
     "ProcessInterface": "spec",
     "Reschedule": "exceptions",
     "Scheduler": "scheduler",
+    "SSHCluster": "ssh",
     "SchedulerPlugin": "plugins",
     "Security": "security",
     "SpecCluster": "spec",
     "Status": "_node",
+    "SubprocessCluster": "subprocess_cluster",
     "TimeoutError": "exceptions",
     "UploadDirectory": "plugins",
     "UploadFile": "plugins",
@@ -105,11 +109,13 @@ __all__ = [
     "PipInstall",
     "ProcessInterface",
     "Reschedule",
+    "SSHCluster",
     "Scheduler",
     "SchedulerPlugin",
     "Security",
     "SpecCluster",
     "Status",
+    "SubprocessCluster",
     "TimeoutError",
     "UploadDirectory",
     "UploadFile",

@@ -19,6 +19,7 @@ import threading
 from typing import Any
 
 from rask import _core
+from rask.distributed._preloading import load_preloads
 from rask.distributed._service import Service, takes_argument
 
 __all__ = ["SchedulerView", "main"]
@@ -304,8 +305,17 @@ class Helper(Service):
         return getattr(plugin, kind)(self.view, name)
 
 
+def _preload_names() -> list[str]:
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="python -m rask.distributed._helper")
+    parser.add_argument("--preload", action="append", default=[])
+    return parser.parse_args().preload
+
+
 def main() -> None:
     """Serve the scheduler whose pipes are standard input and output, until it ends."""
+
     folder = tempfile.TemporaryDirectory(prefix="rask-helper-", ignore_cleanup_errors=True)
     # What users print goes to standard error, and nobody reads from standard input.
     source, target = os.dup(0), os.dup(1)
@@ -318,7 +328,10 @@ def main() -> None:
     os.close(source)
     os.close(target)
     helper = Helper(link)
+    preloads = load_preloads(helper.view, _preload_names(), [], helper._wait)
+    preloads.start()
     helper.closed.wait()
+    preloads.teardown()
     sys.stderr.flush()
     folder.cleanup()
     # Threads may still be inside code of users: nothing would be gained by waiting for them.

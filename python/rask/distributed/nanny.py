@@ -114,6 +114,7 @@ class Nanny(Node):
         self._service: Any = None
         self._arrived = threading.Event()
         self._closing = False
+        self._restarting = False
         self._restart_lock = threading.RLock()
         self._place = (protocol, host, port, interface)
         self._start_seconds = parse_seconds(death_timeout) or _START_SECONDS
@@ -266,9 +267,13 @@ class Nanny(Node):
 
     def _restart(self) -> None:
         with self._restart_lock:
-            self._stop_worker()
-            if not self._closing:
-                self._start_worker()
+            self._restarting = True
+            try:
+                self._stop_worker()
+                if not self._closing:
+                    self._start_worker()
+            finally:
+                self._restarting = False
 
     async def restart(self, timeout: Any = None, reason: str = "") -> str:
         """Replace the worker's process; ``"OK"``, or ``"timed out"``."""
@@ -294,6 +299,23 @@ class Nanny(Node):
 
         await in_thread(self._start_worker)
         return Status.running
+
+    async def workers_ended(self) -> None:
+        """Wait until the worker's process has ended for good: it was told to, or it dies again and
+        again."""
+        import asyncio
+
+        while True:
+            supervisor = self._supervisor
+            if supervisor is not None and not self._restarting:
+                try:
+                    supervisor.wait(0.0)
+                except TimeoutError:
+                    pass
+                else:
+                    if supervisor is self._supervisor:
+                        return
+            await asyncio.sleep(_POLL_SECONDS)
 
     # ----------------------------------------------------------- attributes
 

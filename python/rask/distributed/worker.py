@@ -593,13 +593,21 @@ def memory_limit_bytes(text: Any, nthreads: int) -> int:
 _current: Worker | None = None
 
 
-def run_process(make: Callable[[], Worker], supervised: bool) -> int:
-    """Run a worker until it ends; the exit code that the process should have."""
+def run_process(
+    make: Callable[[], Worker],
+    supervised: bool,
+    started: Callable[[Worker], None] = lambda worker: None,
+) -> int:
+    """Run a worker until it ends; the exit code that the process should have.
+
+    `started` is called once the worker has started.
+    """
     global _current
     signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else signal.SIG_DFL)
     worker = make()
     _current = worker
     worker._ensure_started()
+    started(worker)
     signal.signal(signal.SIGTERM, lambda *_: worker._handle.stop())
     code, reason = worker._handle.wait()
     if code == 0 and worker._restarting:

@@ -128,27 +128,33 @@ pub(super) fn take(handle: &SchedulerHandle, client: ClientId, message: &FromCli
     true
 }
 
+/// Starts the process if it does not run, with the plugins that are registered.
+pub(super) fn ensure(handle: &SchedulerHandle) -> Result<(), String> {
+    let helper = &handle.shared.helper;
+    {
+        let mut state = helper.state.lock();
+        if state.running.is_some() {
+            return Ok(());
+        }
+        let command = helper.command.as_ref();
+        let command = command.ok_or("this scheduler was started without a helper process")?;
+        let running = start(handle, command);
+        let running = running.map_err(|error| format!("the helper did not start: {error}"))?;
+        state.running = Some(running);
+    }
+    let plugins = handle.plugins_of_helper().into_iter();
+    plugins
+        .into_iter()
+        .try_for_each(|plugin| send(handle, None, plugin))
+}
+
 fn pass_on(
     handle: &SchedulerHandle,
     client: ClientId,
     question: u64,
     call: &HelperCall,
 ) -> Result<(), String> {
-    let helper = &handle.shared.helper;
-    let mut state = helper.state.lock();
-    if state.running.is_none() {
-        let command = helper.command.as_ref();
-        let command = command.ok_or("this scheduler was started without a helper process")?;
-        let running = start(handle, command);
-        let running = running.map_err(|error| format!("the helper did not start: {error}"))?;
-        state.running = Some(running);
-        drop(state);
-        for plugin in handle.plugins_of_helper() {
-            send(handle, None, plugin)?;
-        }
-        state = helper.state.lock();
-    }
-    drop(state);
+    ensure(handle)?;
     let call = Call {
         id: 0,
         kind: call.kind.clone(),

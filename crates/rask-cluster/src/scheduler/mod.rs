@@ -127,6 +127,19 @@ impl SchedulerHandle {
         self.shared.state.lock().machine.worker_count()
     }
 
+    /// How many tasks there are.
+    pub fn task_count(&self) -> usize {
+        self.shared.state.lock().machine.task_count()
+    }
+
+    /// Starts the helper process, if it does not run.
+    pub fn start_helper(&self) -> Result<(), ClusterError> {
+        helper::ensure(self).map_err(|reason| ClusterError::Start {
+            what: "the helper process",
+            source: std::io::Error::other(reason),
+        })
+    }
+
     /// Adds a client of this process.
     pub fn attach_client(&self, sink: LocalSink) -> ClientId {
         let mut state = self.shared.state.lock();
