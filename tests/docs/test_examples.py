@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-GUIDES = sorted((ROOT / "docs").glob("*.md"))
+GUIDES = sorted((ROOT / "docs").rglob("*.md"))
 MODULES = [
     "rask",
     "rask.bag.core",
@@ -20,6 +20,12 @@ MODULES = [
     "rask.dask.scheduler",
     "rask.delayed",
     "rask.diagnostics.profile",
+    "rask.distributed.actor",
+    "rask.distributed.nanny",
+    "rask.distributed.scheduler",
+    "rask.distributed.spec",
+    "rask.distributed.subprocess_cluster",
+    "rask.distributed.worker",
     "rask.dot",
     "rask.local",
     "rask.threaded",

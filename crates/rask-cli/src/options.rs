@@ -18,7 +18,7 @@ pub struct Options {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a scheduler.
-    Scheduler(SchedulerOptions),
+    Scheduler(Box<SchedulerOptions>),
     /// Run worker processes, each replaced when it dies.
     Worker(WorkerOptions),
 }

@@ -207,6 +207,10 @@ pub struct Answer {
 
 /// What the scheduler answers.
 #[derive(Clone, PartialEq, prost::Oneof)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "messages are made and read one at a time"
+)]
 pub enum AnswerBody {
     #[prost(message, tag = "2")]
     Info(Info),

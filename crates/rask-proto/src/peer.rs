@@ -39,10 +39,6 @@ pub struct RunRequest {
 
 /// What a worker answers.
 #[derive(Clone, PartialEq, prost::Oneof)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "messages are made and read one at a time"
-)]
 pub enum ToPeer {
     #[prost(message, tag = "1")]
     Data(PeerData),

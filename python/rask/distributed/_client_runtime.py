@@ -11,7 +11,7 @@ from typing import Any
 from rask import _core
 from rask.distributed._utils import parse_seconds
 
-__all__ = ["RuntimeMethods", "find_client", "prepare"]
+__all__ = ["RuntimeMethods", "find_client", "prepare", "refuse_actors"]
 
 _clients: weakref.WeakSet[Any] = weakref.WeakSet()
 _RESTART_SECONDS = 60.0
@@ -52,6 +52,21 @@ def prepare(
     from rask.distributed._service import InExecutor
 
     return InExecutor(function, name)
+
+
+def refuse_actors(actors: Any) -> None:
+    """Collections have no actors.
+
+    Raises
+    ------
+    NotImplementedError
+        If some are asked for.
+    """
+    if actors:
+        raise NotImplementedError(
+            "actors=… is for client.submit and client.map: submit the class with actor=True, and "
+            "give its future to the collection's functions"
+        )
 
 
 class RuntimeMethods:

@@ -22,8 +22,8 @@ class RunningTask:
 
     worker: Any
     key: Any = None
-    layer: int | None = None
-    block: int | None = None
+    layer: int = 0
+    block: int = 0
     actor: bool = False
 
 

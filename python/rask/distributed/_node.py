@@ -51,9 +51,6 @@ class Node:
     Subclasses start in `_start` and end in `_close`, which block and are called on threads.
     """
 
-    #: Seconds that a start may take; None is without limit.
-    _start_seconds: float | None = None
-
     def __init__(self) -> None:
         self.id = f"{type(self).__name__}-{uuid.uuid4()}"
         self.status = Status.init
@@ -67,6 +64,9 @@ class Node:
 
     def _close(self) -> None:
         raise NotImplementedError
+
+    def _begin_close(self) -> None:
+        """Ask it to end, without waiting, where that takes time."""
 
     def _ensure_started(self) -> None:
         with self._life_lock:

@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 __all__ = ["ProcessPool", "main"]
 
@@ -22,14 +22,14 @@ _HEAD = struct.Struct("<QQ")
 _EXIT_SECONDS = 2.0
 
 
-def write_frame(stream: BinaryIO, kind: int, content: bytes) -> None:
+def write_frame(stream: IO[bytes], kind: int, content: bytes) -> None:
     """Write one frame."""
     stream.write(_HEAD.pack(kind, len(content)))
     stream.write(content)
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> tuple[int, bytes] | None:
+def read_frame(stream: IO[bytes]) -> tuple[int, bytes] | None:
     """Read one frame; None at the end."""
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:

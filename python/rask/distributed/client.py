@@ -13,7 +13,12 @@ from typing import Any
 from rask import _core
 from rask._core import Future
 from rask.distributed._arguments import extract
-from rask.distributed._client_runtime import RuntimeMethods, _clients, prepare
+from rask.distributed._client_runtime import (
+    RuntimeMethods,
+    _clients,
+    prepare,
+    refuse_actors,
+)
 from rask.distributed._futures import wait_async
 from rask.distributed._node import make_security
 from rask.distributed._submission import (
@@ -579,6 +584,7 @@ class Client(RuntimeMethods):
         -------
         Future or list of Future
         """
+        refuse_actors(actors)
         single = not isinstance(collections, (list, tuple, set))
         items = [collections] if single else list(collections)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
@@ -621,6 +627,7 @@ class Client(RuntimeMethods):
         collection or list of them
             The same, over blocks that the cluster holds.
         """
+        refuse_actors(actors)
         single = not isinstance(collections, (list, tuple, set))
         items = [collections] if single else list(collections)
         options = options_of(priority, retries, workers, allow_other_workers, resources)

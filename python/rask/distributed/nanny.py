@@ -117,7 +117,7 @@ class Nanny(Node):
         self._restarting = False
         self._restart_lock = threading.RLock()
         self._place = (protocol, host, port, interface)
-        self._start_seconds = parse_seconds(death_timeout) or _START_SECONDS
+        self._seconds = parse_seconds(death_timeout) or _START_SECONDS
         worker_kwargs.pop("supervised", None)
         self._worker_kwargs = {
             "name": name,
@@ -174,7 +174,7 @@ class Nanny(Node):
     def _connect(self) -> Any:
         import time
 
-        deadline = time.monotonic() + self._start_seconds
+        deadline = time.monotonic() + self._seconds
         while True:
             try:
                 return _core.ClusterClient.connect(self.scheduler_address, self.security._core)
@@ -195,7 +195,7 @@ class Nanny(Node):
     def _await_worker(self) -> None:
         import time
 
-        deadline = time.monotonic() + self._start_seconds
+        deadline = time.monotonic() + self._seconds
         while not self._arrived.wait(_POLL_SECONDS) and not self._closing:
             ends = self._supervisor.ends
             if self._supervisor.pid is None and len(ends) >= _FAILED_STARTS_MAX:
@@ -205,9 +205,7 @@ class Nanny(Node):
                 )
             if time.monotonic() > deadline:
                 self._supervisor.stop()
-                raise TimeoutError(
-                    f"worker {self.name} did not start in {self._start_seconds} seconds"
-                )
+                raise TimeoutError(f"worker {self.name} did not start in {self._seconds} seconds")
 
     def _arguments(self) -> list[str]:
         return [

@@ -300,7 +300,8 @@ class Cluster:
         from rask.distributed.client import Client
 
         logs: dict[str, str] = {}
-        with Client(self, set_as_default=False) as client:
+        with Client(self, set_as_default=False) as made:
+            client: Any = made
             if scheduler:
                 lines = client.get_scheduler_logs()
                 logs["Scheduler"] = "\n".join(_text_of(line) for line in lines)
@@ -419,7 +420,8 @@ class Cluster:
         return tab
 
     def _ipython_display_(self, **kwargs: Any) -> None:
-        from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
+        from IPython.core.display import HTML  # pyright: ignore[reportMissingImports]
+        from IPython.display import display  # pyright: ignore[reportMissingImports]
 
         display(self._widget() or HTML(self._repr_html_()))
 
@@ -560,7 +562,7 @@ class SpecCluster(Cluster):
             await self._retire(names)
         leaving = [self.workers.pop(name) for name in names]
         for worker in leaving:
-            if isinstance(worker, Node) and hasattr(worker, "_begin_close"):
+            if isinstance(worker, Node):
                 worker._begin_close()
         await asyncio.gather(*(worker.close() for worker in leaving), return_exceptions=True)
 
@@ -613,8 +615,7 @@ class SpecCluster(Cluster):
         self.status = Status.closing
         nodes = [worker for worker in self.workers.values() if isinstance(worker, Node)]
         for worker in nodes:
-            if hasattr(worker, "_begin_close"):
-                worker._begin_close()
+            worker._begin_close()
         for worker in nodes:
             worker._ensure_closed()
         others = [worker for worker in self.workers.values() if not isinstance(worker, Node)]

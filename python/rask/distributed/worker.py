@@ -28,6 +28,7 @@ logger = logging.getLogger("rask.distributed.worker")
 #: With this exit code a worker process asks to be started again.
 RESTART_EXIT_CODE = 75
 _CONNECT_SECONDS = 30.0
+_PR_SET_PDEATHSIG = 1
 #: For plugins and preloads to be torn down when a worker process ends.
 _FAREWELL_SECONDS = 5.0
 
@@ -593,6 +594,17 @@ def memory_limit_bytes(text: Any, nthreads: int) -> int:
 _current: Worker | None = None
 
 
+def _end_with_parent() -> None:
+    """Let the kernel end this process when the nanny's dies, however that happens."""
+    parent = os.getppid()
+    with contextlib.suppress(OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        raise SystemExit("the nanny is gone")
+
+
 def run_process(
     make: Callable[[], Worker],
     supervised: bool,
@@ -603,6 +615,8 @@ def run_process(
     `started` is called once the worker has started.
     """
     global _current
+    if supervised:
+        _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else signal.SIG_DFL)
     worker = make()
     _current = worker
