@@ -46,3 +46,15 @@ def kill_own_process(_=None):
 def slow_square(x, seconds=0.02):
     time.sleep(seconds)
     return x * x
+
+
+def mark(x, folder):
+    """Leave a file for every time it is run."""
+    with open(Path(folder) / f"{x}-{os.getpid()}-{time.monotonic_ns()}", "x"):
+        return x + 1
+
+
+def big(count):
+    import numpy as np
+
+    return np.ones(count)

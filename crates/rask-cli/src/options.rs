@@ -48,6 +48,16 @@ pub struct SchedulerOptions {
     /// Take a worker for dead after so many seconds without a word.
     #[arg(long, default_value_t = 60.0)]
     pub worker_timeout: f64,
+    /// Write down in this folder what has to outlive a restart: a scheduler that is started again
+    /// with the same folder and port goes on where it was.
+    #[arg(long)]
+    pub journal: Option<PathBuf>,
+    /// With a journal: seconds in which clients and workers try to come back.
+    #[arg(long, default_value_t = 60.0)]
+    pub reconnect_timeout: f64,
+    /// After a restart: seconds to wait for workers before what they held is made anew.
+    #[arg(long, default_value_t = 15.0)]
+    pub recovery_timeout: f64,
     #[command(flatten)]
     pub secrets: Secrets,
 }

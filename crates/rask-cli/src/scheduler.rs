@@ -53,8 +53,10 @@ pub fn run(options: &SchedulerOptions, python: &str) -> Result<(), CliError> {
             allowed_failures: options.allowed_failures,
             ..Settings::default()
         },
-        worker_timeout: Duration::try_from_secs_f64(options.worker_timeout)
-            .unwrap_or(Duration::from_secs(60)),
+        worker_timeout: seconds(options.worker_timeout),
+        journal: options.journal.clone(),
+        reconnect_timeout: seconds(options.reconnect_timeout),
+        recovery_timeout: seconds(options.recovery_timeout),
         helper: Some(helper_command(python, &options.preload)),
     })?;
     eprintln!("scheduler at {}", scheduler.address());
@@ -89,4 +91,8 @@ fn write(path: &PathBuf, text: &str) -> Result<(), CliError> {
         path: path.display().to_string(),
         source,
     })
+}
+
+fn seconds(count: f64) -> Duration {
+    Duration::try_from_secs_f64(count).unwrap_or(Duration::from_secs(60))
 }

@@ -30,9 +30,8 @@ impl Cluster {
         let scheduler = SchedulerHandle::start(SchedulerOptions {
             address: "tcp://127.0.0.1:0".parse().unwrap(),
             security: security.clone(),
-            settings: Default::default(),
             worker_timeout: LIMIT,
-            helper: None,
+            ..SchedulerOptions::default()
         })
         .unwrap();
         let workers = (0..worker_count).map(|number| {

@@ -106,6 +106,26 @@ impl Worker {
             .map(|(slot, _)| (slot as TaskId, self.key_of(slot as TaskId)))
     }
 
+    /// The keys of the values here that the scheduler counts on, with their bytes.
+    pub fn held(&self) -> impl Iterator<Item = (u64, u64)> {
+        let tasks = self.machine.tasks.iter().enumerate();
+        tasks
+            .filter(|(_, task)| task.has_value() && task.has(Task::KEPT) && !task.has(Task::DOOMED))
+            .map(|(slot, task)| (self.key_of(slot as TaskId), task.nbytes))
+    }
+
+    /// The keys of the tasks that have not begun.
+    pub fn waiting_keys(&self) -> Vec<u64> {
+        let tasks = self.machine.tasks.iter().enumerate();
+        tasks
+            .filter(|(slot, task)| {
+                let waits = matches!(task.state, State::Waiting | State::Ready | State::Loading);
+                waits && !self.machine.topology.is_vacant(*slot as TaskId)
+            })
+            .map(|(slot, _)| self.key_of(slot as TaskId))
+            .collect()
+    }
+
     /// Bytes of the value of a slot that has one.
     pub fn nbytes_of(&self, task: TaskId) -> u64 {
         self.machine.tasks[task as usize].nbytes

@@ -26,6 +26,12 @@ pub enum FromClient {
     /// These layers' numbers mean nothing any more.
     #[prost(message, tag = "7")]
     ForgetLayers(Blocks),
+    /// First of all.
+    #[prost(message, tag = "240")]
+    Hello(crate::Hello),
+    /// The client leaves for good.
+    #[prost(message, tag = "241")]
+    Bye(()),
 }
 
 /// Layers to add, and the blocks of them that the client wants.
@@ -155,6 +161,12 @@ pub enum ToClient {
     /// A submission that cannot be run.
     #[prost(message, tag = "7")]
     Rejected(Rejected),
+    /// First of all.
+    #[prost(message, tag = "240")]
+    Welcome(crate::SessionWelcome),
+    /// What need not be said again.
+    #[prost(message, tag = "241")]
+    Received(crate::Received),
 }
 
 /// Where a worker listens.
@@ -267,13 +279,13 @@ pub struct Contents {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct FromClientEnvelope {
-    #[prost(oneof = "FromClient", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "FromClient", tags = "1, 2, 3, 4, 5, 6, 7, 240, 241")]
     body: Option<FromClient>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct ToClientEnvelope {
-    #[prost(oneof = "ToClient", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "ToClient", tags = "1, 2, 3, 4, 5, 6, 7, 240, 241")]
     body: Option<ToClient>,
 }
 
@@ -306,6 +318,7 @@ impl Parts for FromClient {
             | FromClient::ForgetLayers(blocks) => blocks.check(),
             FromClient::Cancel(cancel) => check_some(&cancel.blocks),
             FromClient::FetchFailed(failed) => check_some(&failed.blocks),
+            FromClient::Hello(_) | FromClient::Bye(()) => Ok(()),
             FromClient::Query(query) => match &query.body {
                 Some(QueryBody::Holders(blocks)) => blocks.check(),
                 _ => Ok(()),
@@ -340,7 +353,10 @@ impl Parts for ToClient {
             ToClient::Erred(erred) => check_some(&erred.blocks),
             ToClient::Lost(blocks) | ToClient::Cancelled(blocks) => blocks.check(),
             ToClient::Rejected(rejected) => check_some(&rejected.blocks),
-            ToClient::Peers(_) | ToClient::Answer(_) => Ok(()),
+            ToClient::Peers(_)
+            | ToClient::Answer(_)
+            | ToClient::Welcome(_)
+            | ToClient::Received(_) => Ok(()),
         }
     }
 }

@@ -19,6 +19,7 @@ mod layer;
 mod packed;
 mod peer;
 mod runtime;
+mod session;
 mod worker;
 
 pub use blocks::Blocks;
@@ -33,6 +34,10 @@ pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};
 pub use packed::{Failure, Inline, InlineBuilder, Packed};
 pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
 pub use runtime::{Call, CallReply, HelperCall, Plugin, PluginKind, PluginName, Plugins};
+pub use session::{
+    Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,
+    Version, WorkerNumber,
+};
 pub use worker::{
     Assign, Death, FromWorker, GiveBack, Heartbeat, Missing, Pages, Peers, Register, Resource,
     Shutdown, TaskErred, TasksFinished, ToWorker, Welcome, WorkerLayer, WorkerPage, WorkerSummary,

@@ -34,6 +34,9 @@ pub enum FromWorker {
     /// These tasks wait for others and take no thread while they do.
     #[prost(message, tag = "10")]
     Seceded(Blocks),
+    /// What a worker has that comes back; after it has registered again.
+    #[prost(message, tag = "240")]
+    Holdings(crate::Holdings),
 }
 
 /// Who a worker is.
@@ -198,6 +201,9 @@ pub struct Welcome {
     /// To be set up before the first task runs.
     #[prost(message, optional, tag = "320")]
     pub plugins: Option<crate::Plugins>,
+    /// Try for this long to come back when the connection ends.
+    #[prost(uint32, tag = "240")]
+    pub reconnect_millis: u32,
 }
 
 /// Changes among the workers.
@@ -299,7 +305,7 @@ pub struct WorkerSummary {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct FromWorkerEnvelope {
-    #[prost(oneof = "FromWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "FromWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 240")]
     body: Option<FromWorker>,
 }
 
@@ -331,6 +337,7 @@ impl Parts for FromWorker {
         match self {
             FromWorker::Finished(finished) => finished.check(),
             FromWorker::Missing(missing) => missing.check(),
+            FromWorker::Holdings(holdings) => holdings.check(),
             FromWorker::Fetched(blocks)
             | FromWorker::Dropped(blocks)
             | FromWorker::Seceded(blocks) => blocks.check(),

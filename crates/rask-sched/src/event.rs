@@ -1,6 +1,6 @@
 //! What happens to the scheduler, and what it wants done.
 
-use rask_proto::{FromClient, FromWorker, Register, ToClient, ToWorker};
+use rask_proto::{Blocks, FromClient, FromWorker, Register, TaskFailed, ToClient, ToWorker};
 
 /// Time since the scheduler started, as the shell measures it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +30,12 @@ pub enum Event {
         client: ClientId,
         message: FromClient,
     },
+    /// The client is back: it is told how everything is that it wants.
+    ClientResumed {
+        client: ClientId,
+    },
+    /// Workers that are not back by now are taken for dead.
+    RecoveryEnded,
     /// A worker said who it is.
     WorkerJoined {
         worker: WorkerId,
@@ -44,6 +50,17 @@ pub enum Event {
         worker: WorkerId,
         message: FromWorker,
     },
+}
+
+/// What a scheduler has to remember to be itself after a restart.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JournalEntry {
+    /// The client's message; the layers of a submission got these numbers.
+    Said { numbers: Vec<u32> },
+    /// A task failed for good.
+    Failed(TaskFailed),
+    /// Tasks that nobody waits for ended.
+    Forgotten(Blocks),
 }
 
 /// Something to do. Messages to one peer must be sent in the order in which they come.
@@ -61,6 +78,11 @@ pub enum Command {
     DropWorker {
         worker: WorkerId,
         reason: String,
+    },
+    /// To be on disk before any later command is carried out.
+    Journal {
+        client: Option<ClientId>,
+        entry: JournalEntry,
     },
     /// A client asked the scheduler to end.
     Stop,

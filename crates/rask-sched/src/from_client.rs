@@ -32,6 +32,7 @@ impl Scheduler {
     }
 
     pub(crate) fn on_client_message(&mut self, client: ClientId, message: FromClient) {
+        let is_kept = self.settings.journal && message.is_kept();
         match message {
             FromClient::Submit(submit) => self.on_submit(client, submit),
             FromClient::Release(blocks) => self.on_release(client, &blocks),
@@ -40,6 +41,13 @@ impl Scheduler {
             FromClient::FetchFailed(failed) => self.on_client_fetch_failed(client, &failed),
             FromClient::Query(query) => self.on_query(client, query),
             FromClient::ForgetLayers(blocks) => self.on_forget_layers(client, &blocks),
+            FromClient::Hello(hello) => self.on_hello(client, hello),
+            FromClient::Bye(()) => {}
+        }
+        if is_kept {
+            let numbers = std::mem::take(&mut self.given_numbers);
+            self.out
+                .journal(Some(client), crate::JournalEntry::Said { numbers });
         }
     }
 

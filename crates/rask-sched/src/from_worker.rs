@@ -20,6 +20,7 @@ impl Scheduler {
             FromWorker::Fetched(blocks) => self.on_fetched(worker, &blocks),
             FromWorker::Dropped(blocks) => self.on_dropped(worker, &blocks),
             FromWorker::Seceded(blocks) => self.on_seceded(worker, &blocks),
+            FromWorker::Holdings(holdings) => self.on_holdings(worker, &holdings),
             FromWorker::Heartbeat(heartbeat) => {
                 if let Some(worker) = self.workers.find_mut(worker) {
                     worker.running = heartbeat.running.clone();
@@ -57,7 +58,7 @@ impl Scheduler {
     }
 
     /// `worker` holds the value of a task that exists.
-    fn on_value(
+    pub(crate) fn on_value(
         &mut self,
         worker: WorkerId,
         id: TaskId,
@@ -110,6 +111,7 @@ impl Scheduler {
             message: "the worker gave no reason".to_owned(),
             ..Failure::default()
         });
+        self.journal_failure(id, &failure);
         self.transition_pending_erred(id, &Arc::new(failure));
     }
 

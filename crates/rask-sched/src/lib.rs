@@ -22,6 +22,7 @@ mod membership;
 mod outgoing;
 mod plugins;
 mod policy;
+mod recovery;
 mod scheduler;
 mod settings;
 mod state;
@@ -33,6 +34,6 @@ mod view;
 pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
 pub(crate) type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
-pub use event::{ClientId, Command, Event, Time, WorkerId};
+pub use event::{ClientId, Command, Event, JournalEntry, Time, WorkerId};
 pub use scheduler::Scheduler;
 pub use settings::Settings;

@@ -12,7 +12,8 @@ impl Scheduler {
     pub(crate) fn on_worker_joined(&mut self, worker: WorkerId, register: Register) {
         let welcome = Welcome {
             worker: worker.0,
-            scheduler: String::new(),
+            scheduler: self.settings.scheduler_id.clone(),
+            reconnect_millis: self.settings.reconnect_millis,
             plugins: self.plugins.of_kind(rask_proto::PluginKind::Worker),
         };
         self.out.push(Command::ToWorker {
@@ -124,6 +125,7 @@ impl Scheduler {
             killed_workers: vec![worker.to_owned()],
             ..Failure::default()
         };
+        self.journal_failure(id, &failure);
         self.transition_pending_erred(id, &Arc::new(failure));
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct Outgoing {
     workers: BTreeMap<WorkerId, ForWorker>,
     clients: BTreeMap<ClientId, ForClient>,
     other: Vec<Command>,
+    /// Sent before everything else.
+    journal: Vec<Command>,
 }
 
 /// For one worker; sent in the order of the fields.
@@ -44,6 +46,11 @@ impl Outgoing {
     /// A message that needs no building.
     pub fn push(&mut self, command: Command) {
         self.other.push(command);
+    }
+
+    /// Something to be written down before anybody is told anything.
+    pub fn journal(&mut self, client: Option<ClientId>, entry: crate::JournalEntry) {
+        self.journal.push(Command::Journal { client, entry });
     }
 
     pub fn layer(&mut self, worker: WorkerId, layer: WorkerLayer) {
@@ -143,6 +150,7 @@ impl Outgoing {
 
     /// Everything, as commands.
     pub fn flush(&mut self, commands: &mut Vec<Command>) {
+        commands.append(&mut self.journal);
         commands.append(&mut self.other);
         for (worker, entry) in std::mem::take(&mut self.workers) {
             let messages = entry.into_messages().into_iter();

@@ -36,6 +36,12 @@ pub struct Scheduler {
     pub(crate) refusals: Refusals,
     /// How many submissions there were; earlier ones go first.
     pub(crate) submission_count: u64,
+    /// The numbers that layers had before a restart, while what clients said then is said again.
+    pub(crate) known_numbers: Option<Vec<u32>>,
+    /// The numbers that the layers of the submission at hand got, where they are written down.
+    pub(crate) given_numbers: Vec<u32>,
+    /// After a restart, until the workers are back: nothing is handed out.
+    pub(crate) recovering: bool,
     /// Tasks that may have become forgettable or releasable, see `transition::release`.
     pub(crate) settle: Vec<TaskId>,
 }
@@ -58,6 +64,9 @@ impl Scheduler {
             plugins: PluginTable::default(),
             refusals: Refusals::default(),
             submission_count: 0,
+            known_numbers: None,
+            given_numbers: Vec::new(),
+            recovering: false,
             settle: Vec::new(),
         }
     }
@@ -69,6 +78,8 @@ impl Scheduler {
             Event::ClientJoined { client } => self.on_client_joined(client),
             Event::ClientLeft { client } => self.on_client_left(client),
             Event::FromClient { client, message } => self.on_client_message(client, message),
+            Event::ClientResumed { client } => self.on_client_resumed(client),
+            Event::RecoveryEnded => self.recovering = false,
             Event::WorkerJoined { worker, register } => self.on_worker_joined(worker, register),
             Event::WorkerLeft { worker, reason } => self.on_worker_left(worker, &reason),
             Event::FromWorker { worker, message } => self.on_worker_message(worker, message),

@@ -15,6 +15,12 @@ pub struct Settings {
     pub bandwidth_bytes_per_second: u64,
     /// Part of a worker's memory above which it is given no more source tasks, in percent.
     pub source_memory_percent: u64,
+    /// What has to outlive a restart is put into [`Command::Journal`](crate::Command::Journal).
+    pub journal: bool,
+    /// Names the scheduler, over restarts.
+    pub scheduler_id: String,
+    /// Peers whose connection ends try for this long to come back.
+    pub reconnect_millis: u32,
     /// The largest submission that is taken on.
     pub graph_limits: rask_graph::ExpansionLimits,
 }
@@ -28,6 +34,9 @@ impl Default for Settings {
             unknown_duration_micros: 100_000,
             bandwidth_bytes_per_second: 500_000_000,
             source_memory_percent: 60,
+            journal: false,
+            scheduler_id: String::new(),
+            reconnect_millis: 0,
             graph_limits: rask_graph::ExpansionLimits {
                 tasks_max: 500_000_000,
                 edges_max: 2_000_000_000,

@@ -165,11 +165,15 @@ impl Scheduler {
     fn add_layers(&mut self, client: ClientId, submit: &Submit, graph: &Graph) -> Vec<u32> {
         let restriction = restriction_of(submit);
         let mut numbers = Vec::with_capacity(submit.layers.len());
-        for (spec, layer) in submit.layers.iter().zip(&graph.layers) {
-            let number = self
-                .layers
-                .find_number(&spec.name)
-                .unwrap_or_else(|| self.layers.add(new_layer(spec, layer, restriction.clone())));
+        let before = self.known_numbers.take().unwrap_or_default();
+        for (position, (spec, layer)) in submit.layers.iter().zip(&graph.layers).enumerate() {
+            let number = self.layers.find_number(&spec.name).unwrap_or_else(|| {
+                let layer = new_layer(spec, layer, restriction.clone());
+                match before.get(position) {
+                    Some(&number) => self.layers.add_as(number, layer),
+                    None => self.layers.add(layer),
+                }
+            });
             if spec.id != 0
                 && let Some(client) = self.clients.by_id.get_mut(&client)
                 && client.layers.insert(spec.id, number).is_none()
@@ -178,6 +182,9 @@ impl Scheduler {
                 self.layers.get_mut(number).client_count += 1;
             }
             numbers.push(number);
+        }
+        if self.settings.journal {
+            self.given_numbers.clone_from(&numbers);
         }
         numbers
     }

@@ -17,6 +17,7 @@ fn main() {
         blocks: 12,
         faults: Faults {
             deaths: 4,
+            restarts: 2,
             pauses: 3,
             refused_percent: 5,
             raising_percent: 2,

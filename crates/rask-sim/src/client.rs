@@ -90,7 +90,10 @@ impl SimClient {
             }
             ToClient::Rejected(rejected) => panic!("rejected: {}", rejected.reason),
             ToClient::Cancelled(_) => panic!("nobody cancels"),
-            ToClient::Peers(_) | ToClient::Answer(_) => {}
+            ToClient::Peers(_)
+            | ToClient::Answer(_)
+            | ToClient::Welcome(_)
+            | ToClient::Received(_) => {}
         }
         self.ask(wishes);
     }

@@ -5,6 +5,8 @@
 pub struct Faults {
     /// Workers that die; each is replaced by another after a while.
     pub deaths: u32,
+    /// Times that the scheduler dies and is started again.
+    pub restarts: u32,
     /// Workers that stand still for up to a second and go on.
     pub pauses: u32,
     /// Of 100 values asked of a peer, how many it does not hand over although it has them.

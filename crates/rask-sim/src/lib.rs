@@ -15,6 +15,7 @@ mod faults;
 mod graphs;
 mod network;
 mod random;
+mod restart;
 mod simulation;
 mod worker;
 

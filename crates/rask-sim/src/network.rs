@@ -36,6 +36,16 @@ pub(crate) enum Happening {
     ClientLeaves {
         client: u32,
     },
+    SchedulerDies,
+    SchedulerStarts,
+    /// A worker or client connects to the scheduler that was started again.
+    Returns {
+        party: Party,
+        incarnation: u32,
+    },
+    RecoveryEnds {
+        incarnation: u32,
+    },
     WorkerDies,
     WorkerPauses,
     WorkerJoins,
@@ -170,6 +180,13 @@ impl Network {
         for number in &sent[kept..] {
             self.lose(*number);
         }
+    }
+
+    /// Loses everything on its way from a party and to it.
+    pub(crate) fn lose_all(&mut self, party: Party) {
+        self.happenings.retain(|_, happening| {
+            !matches!(happening, Happening::Arrives { from, to, .. } if *from == party || *to == party)
+        });
     }
 
     /// Moves what happens to a party, or by it, to a later time.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use rask_exec::Job;
-use rask_proto::Register;
 use rask_sched::{ClientId, Command, Event, Scheduler, Time, WorkerId};
 
 use crate::Faults;
@@ -11,6 +10,7 @@ use crate::client::{SimClient, Wishes};
 use crate::graphs::{evaluate, random_graph};
 use crate::network::{Asked, Happening, Message, Network, Party};
 use crate::random::Random;
+use crate::restart::{Connections, Journal};
 use crate::worker::{Effects, SimWorker};
 
 /// How large a simulation is.
@@ -42,6 +42,8 @@ pub struct Report {
     pub values_spilled: u64,
     pub values_fetched: u64,
     pub workers_died: u64,
+    /// Times that the scheduler died and was started again.
+    pub restarts: u64,
     /// Most bytes held by any worker at a time.
     pub held_most: u64,
 }
@@ -59,15 +61,17 @@ pub fn simulate(seed: u64, settings: &Settings) -> Report {
     simulation.report
 }
 
-struct Simulation {
-    settings: Settings,
-    random: Random,
-    network: Network,
-    scheduler: Scheduler,
-    workers: BTreeMap<u32, SimWorker>,
-    clients: BTreeMap<u32, SimClient>,
+pub(crate) struct Simulation {
+    pub(crate) settings: Settings,
+    pub(crate) random: Random,
+    pub(crate) network: Network,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) journal: Journal,
+    pub(crate) connections: Connections,
+    pub(crate) workers: BTreeMap<u32, SimWorker>,
+    pub(crate) clients: BTreeMap<u32, SimClient>,
     next_worker: u32,
-    report: Report,
+    pub(crate) report: Report,
 }
 
 /// Characters of a happening that are printed.
@@ -80,16 +84,13 @@ impl Simulation {
     fn new(seed: u64, settings: Settings) -> Self {
         let mut random = Random::new(seed);
         let latency = 1 + random.below(3000);
-        // With many deaths any task may be running on many workers that die.
-        let scheduler = Scheduler::new(rask_sched::Settings {
-            allowed_failures: u8::MAX,
-            ..rask_sched::Settings::default()
-        });
         let mut simulation = Simulation {
             settings,
             random,
             network: Network::new(latency),
-            scheduler,
+            scheduler: Simulation::new_scheduler(),
+            journal: Journal::default(),
+            connections: Connections::default(),
             workers: BTreeMap::new(),
             clients: BTreeMap::new(),
             next_worker: 1,
@@ -103,6 +104,10 @@ impl Simulation {
         for _ in 0..settings.faults.deaths {
             let micros = simulation.random.below(FAULT_MICROS);
             simulation.network.after(micros, Happening::WorkerDies);
+        }
+        for _ in 0..settings.faults.restarts {
+            let micros = simulation.random.below(FAULT_MICROS);
+            simulation.network.after(micros, Happening::SchedulerDies);
         }
         for _ in 0..settings.faults.pauses {
             let micros = simulation.random.below(FAULT_MICROS);
@@ -129,11 +134,14 @@ impl Simulation {
             let made = evaluate(&graph, settings.faults.raising_percent);
             let client = SimClient::new(graph, made);
             let party = Party::Client(number);
+            self.journal.begin(ClientId(number));
             self.on_scheduler_event(Event::ClientJoined {
                 client: ClientId(number),
             });
-            let submit = Message::FromClient(client.submit());
-            self.send(party, Party::Scheduler, submit);
+            let submit = client.submit();
+            let said = self.connections.said.entry(number).or_default();
+            said.push(submit.clone());
+            self.send(party, Party::Scheduler, Message::FromClient(submit));
             self.clients.insert(number, client);
             if self.random.chance(settings.faults.leaving_percent) {
                 let micros = self.random.below(FAULT_MICROS);
@@ -143,7 +151,10 @@ impl Simulation {
         }
     }
 
-    fn send(&mut self, from: Party, to: Party, message: Message) {
+    pub(crate) fn send(&mut self, from: Party, to: Party, message: Message) {
+        if !self.connections.carries(from, to) {
+            return;
+        }
         self.network.send(&mut self.random, from, to, message);
     }
 
@@ -167,6 +178,10 @@ impl Simulation {
                     self.with_client(client, |client, wishes| client.ask(wishes));
                 }
                 Happening::ClientLeaves { client } => self.on_client_leaves(client),
+                Happening::SchedulerDies => self.on_scheduler_dies(),
+                Happening::SchedulerStarts => self.on_scheduler_starts(),
+                Happening::Returns { party, incarnation } => self.on_returns(party, incarnation),
+                Happening::RecoveryEnds { incarnation } => self.on_recovery_ends(incarnation),
                 Happening::WorkerDies => self.on_worker_dies(),
                 Happening::WorkerPauses => self.on_worker_pauses(),
                 Happening::WorkerJoins => self.on_worker_joins(),
@@ -181,7 +196,11 @@ impl Simulation {
                 let worker = WorkerId(number);
                 match message {
                     Message::FromWorker(message) => {
+                        let is_back = matches!(message, rask_proto::FromWorker::Holdings(_));
                         self.on_scheduler_event(Event::FromWorker { worker, message });
+                        if is_back {
+                            self.on_holdings_told(number);
+                        }
                     }
                     _ => self.on_scheduler_event(Event::WorkerLeft {
                         worker,
@@ -193,9 +212,13 @@ impl Simulation {
                 let client = ClientId(number);
                 match message {
                     Message::FromClient(message) => {
+                        self.journal.message = message.is_kept().then(|| message.clone());
                         self.on_scheduler_event(Event::FromClient { client, message });
                     }
-                    _ => self.on_scheduler_event(Event::ClientLeft { client }),
+                    _ => {
+                        self.journal.end(client);
+                        self.on_scheduler_event(Event::ClientLeft { client });
+                    }
                 }
             }
             (_, Party::Worker(number), Message::ToWorker(message)) => {
@@ -253,7 +276,11 @@ impl Simulation {
         });
     }
 
-    fn with_worker(&mut self, number: u32, body: impl FnOnce(&mut SimWorker, &mut Effects)) {
+    pub(crate) fn with_worker(
+        &mut self,
+        number: u32,
+        body: impl FnOnce(&mut SimWorker, &mut Effects),
+    ) {
         let Some(worker) = self.workers.get_mut(&number) else {
             return;
         };
@@ -288,6 +315,10 @@ impl Simulation {
         body(client, &mut wishes);
         let party = Party::Client(number);
         for message in wishes.tell {
+            if message.is_kept() {
+                let said = self.connections.said.entry(number).or_default();
+                said.push(message.clone());
+            }
             self.send(party, Party::Scheduler, Message::FromClient(message));
         }
         for (worker, keys) in wishes.ask {
@@ -299,7 +330,7 @@ impl Simulation {
         }
     }
 
-    fn on_scheduler_event(&mut self, event: Event) {
+    pub(crate) fn on_scheduler_event(&mut self, event: Event) {
         let now = Time {
             micros: self.network.now,
         };
@@ -319,25 +350,24 @@ impl Simulation {
                     self.send(Party::Scheduler, to, Message::ToWorker(message));
                 }
                 Command::DropWorker { reason, .. } => panic!("a worker is dropped: {reason}"),
+                Command::Journal { client, entry } => self.journal.note(client, entry),
                 Command::Stop => panic!("nobody stops the scheduler"),
             }
         }
     }
 
     fn on_worker_joins(&mut self) {
+        if self.connections.is_down {
+            let micros = self.random.below(FAULT_MICROS);
+            return self.network.after(micros, Happening::WorkerJoins);
+        }
         let number = self.next_worker;
         self.next_worker += 1;
         let threads = self.settings.threads;
         let budget = self.settings.memory_bytes_max;
         let worker = SimWorker::new(number, threads, budget);
         self.workers.insert(number, worker);
-        let register = Register {
-            name: format!("worker-{number}"),
-            address: format!("tcp://10.0.0.{number}:1"),
-            thread_count: threads,
-            memory_bytes_max: budget.unwrap_or(0),
-            ..Register::default()
-        };
+        let register = self.register(number);
         self.on_scheduler_event(Event::WorkerJoined {
             worker: WorkerId(number),
             register,

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rask_exec::{Assignment, Command, Event, Job, Limits, Pull, Source, TaskId};
-use rask_proto::{Assign, Blocks, FromWorker, Missing, TaskErred, TasksFinished, ToWorker};
+use rask_proto::{
+    Assign, Blocks, FromWorker, Holdings, Missing, TaskErred, TasksFinished, ToWorker,
+};
 
 use crate::Faults;
 use crate::graphs::{identity, make, nbytes, raises};
@@ -82,6 +84,23 @@ impl SimWorker {
             | ToWorker::Replicate(_)
             | ToWorker::Shutdown(_) => {}
         }
+        self.pull(effects);
+    }
+
+    /// The scheduler is back: tasks that have not begun are its to hand out again.
+    pub(crate) fn on_reconnected(&mut self, effects: &mut Effects) {
+        for key in self.tasks.waiting_keys() {
+            self.tasks.cancel(key, &mut self.commands);
+            self.obey(effects, None);
+        }
+        effects.tell.clear();
+        let (held, nbytes): (Vec<_>, Vec<_>) = self.tasks.held().unzip();
+        effects.tell.push(FromWorker::Holdings(Holdings {
+            held: Some(held.into_iter().map(key_of).collect()),
+            nbytes,
+            running: Some(self.tasks.running_keys().map(key_of).collect()),
+            layers: self.layers.keys().copied().collect(),
+        }));
         self.pull(effects);
     }
 

@@ -11,6 +11,7 @@ const SETTINGS: Settings = Settings {
     blocks: 12,
     faults: Faults {
         deaths: 0,
+        restarts: 0,
         pauses: 0,
         refused_percent: 0,
         raising_percent: 0,
@@ -21,20 +22,22 @@ const SETTINGS: Settings = Settings {
     trace: false,
 };
 
+fn seed_count() -> u64 {
+    let count = std::env::var("RASK_SIM_SEEDS").ok();
+    count.and_then(|text| text.parse().ok()).unwrap_or(400)
+}
+
 /// Runs the seeds and returns the sum of their reports. A failing seed is named.
 fn run_seeds(settings: &Settings) -> Report {
-    let count = std::env::var("RASK_SIM_SEEDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let seeds = 0..count.unwrap_or(400);
     let mut sum = Report::default();
-    for seed in seeds {
+    for seed in 0..seed_count() {
         let report = std::panic::catch_unwind(|| simulate(seed, settings))
             .unwrap_or_else(|_| panic!("seed {seed} fails with {settings:?}"));
         sum.tasks_run += report.tasks_run;
         sum.values_spilled += report.values_spilled;
         sum.values_fetched += report.values_fetched;
         sum.workers_died += report.workers_died;
+        sum.restarts += report.restarts;
         sum.held_most = sum.held_most.max(report.held_most);
     }
     sum
@@ -99,12 +102,56 @@ fn with_raising_tasks_and_leaving_clients() {
     run_seeds(&settings);
 }
 
+#[test]
+fn with_restarts_of_the_scheduler() {
+    let faults = Faults {
+        restarts: 3,
+        ..SETTINGS.faults
+    };
+    let report = run_seeds(&Settings { faults, ..SETTINGS });
+    assert!(report.restarts > 0);
+}
+
+/// Everything that was made is still held when the scheduler is back, so nothing is made twice.
+#[test]
+fn a_restart_alone_repeats_no_work() {
+    let alone = Settings {
+        clients: 1,
+        ..SETTINGS
+    };
+    let faults = Faults {
+        restarts: 3,
+        ..SETTINGS.faults
+    };
+    let restarted = Settings { faults, ..alone };
+    let mut restarts = 0;
+    for seed in 0..seed_count() {
+        let (calm, report) = (simulate(seed, &alone), simulate(seed, &restarted));
+        assert_eq!(report.tasks_run, calm.tasks_run, "seed {seed}");
+        restarts += report.restarts;
+    }
+    assert!(restarts > 0);
+}
+
+#[test]
+fn with_restarts_and_dying_workers() {
+    let faults = Faults {
+        deaths: 4,
+        restarts: 3,
+        raising_percent: 3,
+        leaving_percent: 20,
+        ..SETTINGS.faults
+    };
+    run_seeds(&Settings { faults, ..SETTINGS });
+}
+
 fn everything() -> Settings {
     Settings {
         memory_bytes_max: Some(5000),
         clients: 3,
         faults: Faults {
             deaths: 4,
+            restarts: 2,
             pauses: 3,
             refused_percent: 5,
             raising_percent: 2,

@@ -20,5 +20,5 @@ pub use connection::{Connection, Incoming, Listener, connect};
 pub use error::WireError;
 pub use handshake::{Role, accept as answer_handshake};
 pub use reader::{FrameReader, Limits};
-pub use security::{Security, Token};
+pub use security::{Security, Token, random_id};
 pub use sender::FrameSender;

@@ -154,6 +154,11 @@ fn missing(what: &str) -> WireError {
     WireError::Tls(format!("tls:// needs {what}"))
 }
 
+/// A name that nobody else has.
+pub fn random_id() -> [u8; 16] {
+    random_bytes()
+}
+
 /// Bytes from the system's random source.
 pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

@@ -1,12 +1,14 @@
 //! The way to the scheduler: a connection, or a function call.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use rask_proto::{FromClient, ToClient, Wire};
+use rask_proto::{FromClient, ToClient};
 use rask_sched::ClientId;
-use rask_wire::{Address, Connection, FrameSender, Role, Security};
+use rask_wire::{Address, Security};
 
+use super::session::{self, Endpoint, Outbox};
 use super::state::State;
 use super::{ClusterClient, Shared};
 use crate::ClusterError;
@@ -14,7 +16,7 @@ use crate::peer::PeerPool;
 use crate::scheduler::SchedulerHandle;
 
 pub(super) enum Link {
-    Remote(FrameSender),
+    Remote(Arc<Outbox>),
     Local {
         scheduler: SchedulerHandle,
         client: ClientId,
@@ -24,16 +26,14 @@ pub(super) enum Link {
 impl Link {
     pub fn send(&self, message: FromClient) {
         match self {
-            Link::Remote(sender) => {
-                sender.send(message.into_frame());
-            }
+            Link::Remote(outbox) => outbox.send(message),
             Link::Local { scheduler, client } => scheduler.client_message(*client, message),
         }
     }
 
     pub fn close(&self) {
         match self {
-            Link::Remote(sender) => sender.close(),
+            Link::Remote(outbox) => outbox.close(),
             Link::Local { scheduler, client } => scheduler.detach_client(*client),
         }
     }
@@ -44,20 +44,23 @@ pub(super) fn connect(
     address: &Address,
     security: &Security,
 ) -> Result<ClusterClient, ClusterError> {
-    let (address, security) = (address.clone(), security.clone());
+    let endpoint = Endpoint::new(address.clone(), security.clone());
     start_thread(move |handle, made| async move {
-        let connection = match rask_wire::connect(&address, &security, Role::Client).await {
-            Ok(connection) => connection,
+        let (connection, welcome) = match endpoint.connect(false).await {
+            Ok(connected) => connected,
             Err(error) => return report(&made, Err(error.into())),
         };
-        let link = Link::Remote(connection.sender.clone());
-        let shared = Arc::new(new_shared(link, address.to_string(), &security, handle));
+        let outbox = Arc::new(Outbox::new(connection.sender.clone()));
+        let link = Link::Remote(outbox.clone());
+        let address = endpoint.address.to_string();
+        let shared = Arc::new(new_shared(link, address, &endpoint.security, handle));
         let client = ClusterClient {
             shared: shared.clone(),
         };
         report(&made, Ok(client.clone()));
         tokio::spawn(release(client));
-        receive(connection, shared).await;
+        let reconnect = Duration::from_millis(welcome.reconnect_millis.into());
+        session::receive(connection, endpoint, reconnect, outbox, shared).await;
     })
 }
 
@@ -163,25 +166,4 @@ async fn release(client: ClusterClient) {
         client.shared.release_wanted.notified().await;
         client.flush_releases();
     }
-}
-
-/// Takes messages until the connection ends.
-async fn receive(mut connection: Connection, shared: Arc<Shared>) {
-    let reason = loop {
-        tokio::select! {
-            () = shared.stop.notified() => break "the client was closed".to_owned(),
-            frame = connection.reader.read() => {
-                let message = frame.and_then(|frame| Ok(ToClient::try_from_frame(frame)?));
-                match message {
-                    Ok(message) => {
-                        shared.state.lock().on_message(message);
-                        shared.changed.notify_all();
-                    }
-                    Err(error) => break error.to_string(),
-                }
-            }
-        }
-    };
-    connection.sender.close();
-    shared.on_closed(&reason);
 }

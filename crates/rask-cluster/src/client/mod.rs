@@ -7,6 +7,7 @@ mod fetch;
 mod link;
 mod queue;
 mod remote;
+mod session;
 mod state;
 mod submit;
 
@@ -15,8 +16,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rask_proto::{
-    Answer, AnswerBody, Blocks, Cancel, Failure, FromClient, LayerSpec, Packed, Query, QueryBody,
-    Submit,
+    Answer, AnswerBody, Blocks, Cancel, Failure, FromClient, LayerSpec, Packed, QueryBody, Submit,
 };
 use rask_wire::{Address, Security};
 
@@ -202,13 +202,12 @@ impl ClusterClient {
     /// Asks the scheduler something.
     pub fn ask(&self, body: QueryBody, limit: Duration) -> Result<AnswerBody, ClusterError> {
         self.flush_releases();
-        let id = self.shared.state.lock().next_query();
-        let query = Query {
-            id,
-            body: Some(body),
-        };
+        let query = self.shared.state.lock().begin_query(body);
+        let id = query.id;
         self.shared.link.send(FromClient::Query(query));
-        let answer = self.wait_until(limit, |state| state.take_answer(id))?;
+        let answer = self.wait_until(limit, |state| state.take_answer(id));
+        self.shared.state.lock().end_query(id);
+        let answer = answer?;
         match answer {
             Some(Answer { body, .. }) => body.ok_or(ClusterError::Unexpected("an empty answer")),
             None => Err(ClusterError::Timeout(limit.as_secs_f64())),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use foldhash::HashMap;
-use rask_proto::{Answer, Blocks, Failure, Finished, Packed, Rejected, ToClient};
+use rask_proto::{
+    Answer, Blocks, Failure, Finished, FromClient, Packed, Query, QueryBody, Rejected, ToClient,
+};
 
 use super::CompletionQueue;
 
@@ -72,6 +74,8 @@ pub(crate) struct State {
     last_number: u32,
     last_query: u64,
     answers: HashMap<u64, Answer>,
+    /// Not answered yet.
+    queries: HashMap<u64, Query>,
     /// Addresses of the workers.
     pub peers: HashMap<u32, String>,
     pub closed: Option<String>,
@@ -98,9 +102,18 @@ impl State {
         Some(self.layers.get(&number)?.name.to_string())
     }
 
-    pub fn next_query(&mut self) -> u64 {
+    pub fn begin_query(&mut self, body: QueryBody) -> Query {
         self.last_query += 1;
-        self.last_query
+        let query = Query {
+            id: self.last_query,
+            body: Some(body),
+        };
+        self.queries.insert(query.id, query.clone());
+        query
+    }
+
+    pub fn end_query(&mut self, id: u64) {
+        self.queries.remove(&id);
     }
 
     pub fn take_answer(&mut self, id: u64) -> Option<Answer> {
@@ -213,6 +226,23 @@ impl State {
         }
     }
 
+    /// There is a new connection: values are where the scheduler says anew, and questions that
+    /// were not answered are to be asked again.
+    pub fn on_resumed(&mut self) -> Vec<Query> {
+        self.peers.clear();
+        let entries = self.layers.values_mut();
+        for entry in entries.flat_map(|layer| layer.blocks.values_mut()) {
+            let is_here = entry.inline.is_some();
+            if matches!(entry.status, BlockStatus::Finished) && !is_here {
+                entry.status = BlockStatus::Pending;
+            }
+        }
+        let queries = self.queries.values().cloned();
+        queries
+            .filter(|query| !FromClient::Query(query.clone()).is_kept())
+            .collect()
+    }
+
     pub fn on_message(&mut self, message: ToClient) {
         match message {
             ToClient::Peers(peers) => {
@@ -239,6 +269,7 @@ impl State {
                     self.become_done(key, BlockStatus::Cancelled);
                 }
             }
+            ToClient::Welcome(_) | ToClient::Received(_) => {}
             ToClient::Answer(answer) => {
                 self.answers.insert(answer.id, answer);
             }

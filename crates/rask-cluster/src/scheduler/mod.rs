@@ -1,6 +1,8 @@
 //! The scheduler's process: connections around `rask_sched::Scheduler`.
 
 mod helper;
+mod journal;
+mod memory;
 mod serve;
 mod watch;
 
@@ -11,11 +13,13 @@ use std::time::Instant;
 use foldhash::HashMap;
 pub use helper::HelperCommand;
 use parking_lot::{Condvar, Mutex};
-use rask_proto::{FromClient, ToClient, Wire};
+use rask_proto::{FromClient, Hello, SessionWelcome, ToClient, Wire};
 use rask_sched::{ClientId, Command, Event, Scheduler, Settings, Time, WorkerId};
 use rask_wire::{Address, FrameSender, Listener, Security};
 use tokio::sync::Notify;
 
+use self::journal::Journal;
+use self::memory::Memory;
 use crate::ClusterError;
 
 /// How a scheduler is started.
@@ -29,6 +33,32 @@ pub struct SchedulerOptions {
     pub worker_timeout: std::time::Duration,
     /// What runs code of users beside the scheduler; nothing does without it.
     pub helper: Option<HelperCommand>,
+    /// Where to write down what has to outlive a restart; nothing does without.
+    pub journal: Option<std::path::PathBuf>,
+    /// With a journal: clients and workers whose connection ends try for this long to come back,
+    /// and their work is kept.
+    pub reconnect_timeout: std::time::Duration,
+    /// After a restart, workers have this long to come back before what they held is made anew.
+    pub recovery_timeout: std::time::Duration,
+}
+
+impl Default for SchedulerOptions {
+    fn default() -> Self {
+        SchedulerOptions {
+            address: Address {
+                scheme: rask_wire::Scheme::Tcp,
+                host: "127.0.0.1".to_owned(),
+                port: 0,
+            },
+            security: Security::default(),
+            settings: Settings::default(),
+            worker_timeout: std::time::Duration::from_secs(60),
+            helper: None,
+            journal: None,
+            reconnect_timeout: std::time::Duration::from_secs(60),
+            recovery_timeout: std::time::Duration::from_secs(15),
+        }
+    }
 }
 
 /// A client in the scheduler's own process is told things by call. The call happens while the
@@ -59,6 +89,9 @@ struct State {
     workers: HashMap<WorkerId, Peer>,
     next_client: u32,
     next_worker: u32,
+    next_connection: u64,
+    memory: Memory,
+    reconnect_millis: u32,
     stopping: bool,
     helper: Arc<helper::Helper>,
 }
@@ -92,17 +125,46 @@ impl SchedulerHandle {
         Ok(handle)
     }
 
-    fn new(listener: &Listener, settings: Settings, command: Option<HelperCommand>) -> Self {
-        let helper = Arc::new(helper::Helper::new(command));
-        SchedulerHandle {
+    /// A scheduler as its journal says, and whether there is anything to go on with.
+    fn try_new(listener: &Listener, options: SchedulerOptions) -> Result<Self, ClusterError> {
+        let mut settings = options.settings;
+        let mut records = Vec::new();
+        let mut journal = None;
+        if let Some(folder) = &options.journal {
+            let opened = Journal::open(folder);
+            let (opened, written) = opened.map_err(|source| ClusterError::Start {
+                what: "the scheduler's journal",
+                source,
+            })?;
+            let millis = options.reconnect_timeout.as_millis();
+            settings.reconnect_millis = u32::try_from(millis).unwrap_or(u32::MAX);
+            settings.scheduler_id = opened.id();
+            settings.journal = true;
+            records = written;
+            journal = Some(opened);
+        } else {
+            settings.scheduler_id = memory::fresh_id();
+        }
+        let reconnect_millis = settings.reconnect_millis;
+        let mut machine = Scheduler::new(settings);
+        let mut memory = Memory::new(journal);
+        let (last_client, last_worker) = memory.replay(records, &mut machine);
+        if !memory.awaited.is_empty() {
+            machine.begin_recovery();
+        }
+        let helper = Arc::new(helper::Helper::new(options.helper));
+        Ok(SchedulerHandle {
             shared: Arc::new(Shared {
                 state: Mutex::new(State {
-                    machine: Scheduler::new(settings),
+                    machine,
                     commands: Vec::new(),
                     clients: HashMap::default(),
                     workers: HashMap::default(),
-                    next_client: 1,
-                    next_worker: 1,
+                    next_client: last_client + 1,
+                    next_worker: last_worker + 1,
+                    next_connection: 1,
+                    memory,
+                    reconnect_millis,
                     stopping: false,
                     helper: helper.clone(),
                 }),
@@ -114,7 +176,7 @@ impl SchedulerHandle {
                 ended_changed: Condvar::new(),
                 thread: Mutex::new(None),
             }),
-        }
+        })
     }
 
     /// Where it listens.
@@ -231,9 +293,79 @@ impl State {
         client
     }
 
+    /// Begins a session, or goes on with one; the client, and a number for this connection. `None`
+    /// if it was to go on and is not known.
+    fn welcome_client(
+        &mut self,
+        hello: Hello,
+        sender: FrameSender,
+        now: Time,
+    ) -> Option<(ClientId, u64)> {
+        let connection = self.next_connection;
+        self.next_connection += 1;
+        let mut welcome = SessionWelcome {
+            reconnect_millis: self.reconnect_millis,
+            ..SessionWelcome::default()
+        };
+        let known = self.memory.sessions.get_mut(&hello.session);
+        if let Some(session) = known {
+            session.connection = connection;
+            welcome.received = session.received;
+            let client = session.client;
+            sender.send(ToClient::Welcome(welcome).into_frame());
+            self.clients.insert(client, Sink::Remote(sender));
+            self.on_event(now, Event::ClientResumed { client });
+            return Some((client, connection));
+        }
+        welcome.is_lost = hello.resumes;
+        sender.send(ToClient::Welcome(welcome).into_frame());
+        if hello.resumes {
+            return None;
+        }
+        let client = self.add_client(Sink::Remote(sender));
+        self.memory.begin(client, hello.clone());
+        if let Some(session) = self.memory.sessions.get_mut(&hello.session) {
+            session.connection = connection;
+        }
+        self.on_event(now, Event::ClientJoined { client });
+        let message = FromClient::Hello(hello);
+        self.on_event(now, Event::FromClient { client, message });
+        Some((client, connection))
+    }
+
+    /// The client's connection has ended. `false` if it may come back.
+    fn disconnect_client(&mut self, client: ClientId, connection: u64, for_good: bool) -> bool {
+        let mut sessions = self.memory.sessions.values_mut();
+        let session = sessions.find(|session| session.client == client);
+        let Some(session) = session.filter(|session| session.connection == connection) else {
+            return false;
+        };
+        session.connection = 0;
+        self.clients.remove(&client);
+        for_good || self.reconnect_millis == 0
+    }
+
+    /// A client that has not come back is gone.
+    fn end_client_if_away(&mut self, client: ClientId, now: Time) {
+        let mut sessions = self.memory.sessions.values();
+        let is_away = sessions.any(|session| session.client == client && session.connection == 0);
+        if is_away {
+            self.on_event(now, Event::ClientLeft { client });
+            self.memory.end(client);
+        }
+    }
+
+    /// A worker is back after a restart.
+    fn end_recovery_if_complete(&mut self, name: &str, now: Time) {
+        if self.memory.awaited.remove(name) && self.memory.awaited.is_empty() {
+            self.on_event(now, Event::RecoveryEnded);
+        }
+    }
+
     fn add_worker(&mut self, sender: FrameSender, name: String) -> WorkerId {
         let worker = WorkerId(self.next_worker);
         self.next_worker += 1;
+        self.memory.add_worker(worker.0, &name);
         let heard = Instant::now();
         let peer = Peer {
             sender,
@@ -280,7 +412,13 @@ impl State {
                     peer.sender.close();
                 }
             }
-            Command::Stop => self.stopping = true,
+            Command::Journal { client, entry } => self.memory.note(client, entry),
+            Command::Stop => {
+                self.stopping = true;
+                if let Err(error) = self.memory.clear() {
+                    tracing::warn!(%error, "the journal cannot be emptied");
+                }
+            }
         }
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use rask_proto::{FromClient, FromWorker, Wire};
-use rask_sched::{Event, WorkerId};
-use rask_wire::{Connection, FrameReader, Incoming, Listener, Role, WireError};
+use rask_proto::{FromClient, FromWorker, Received, ToClient, Wire};
+use rask_sched::{ClientId, Event, WorkerId};
+use rask_wire::{Connection, FrameReader, FrameSender, Incoming, Listener, Role, WireError};
 
-use super::{SchedulerHandle, SchedulerOptions, Sink};
+use super::{SchedulerHandle, SchedulerOptions, State};
 use crate::ClusterError;
 
 /// What was started, or why it was not.
@@ -37,7 +37,7 @@ pub(super) fn run(options: SchedulerOptions, report: Sender<Report>) {
 }
 
 async fn serve(options: SchedulerOptions, report: Sender<Report>) {
-    let bound = Listener::bind(&options.address, Arc::new(options.security)).await;
+    let bound = Listener::bind(&options.address, Arc::new(options.security.clone())).await;
     let listener = match bound {
         Ok(listener) => listener,
         Err(error) => {
@@ -45,9 +45,19 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
             return;
         }
     };
-    let handle = SchedulerHandle::new(&listener, options.settings, options.helper);
+    let worker_timeout = options.worker_timeout;
+    let recovery_timeout = options.recovery_timeout;
+    let handle = match SchedulerHandle::try_new(&listener, options) {
+        Ok(handle) => handle,
+        Err(error) => {
+            let _ = report.send(Err(error));
+            return;
+        }
+    };
     let _ = report.send(Ok(handle.clone()));
-    let silence = tokio::spawn(drop_silent(handle.clone(), options.worker_timeout));
+    tokio::spawn(end_recovery(handle.clone(), recovery_timeout));
+    await_sessions(&handle);
+    let silence = tokio::spawn(drop_silent(handle.clone(), worker_timeout));
     loop {
         tokio::select! {
             () = handle.shared.stop.notified() => break,
@@ -67,6 +77,36 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
     tokio::time::sleep(FAREWELL).await;
     *handle.shared.ended.lock() = true;
     handle.shared.ended_changed.notify_all();
+}
+
+/// Workers that are not back in time are taken for dead.
+async fn end_recovery(handle: SchedulerHandle, timeout: Duration) {
+    if handle.shared.state.lock().memory.awaited.is_empty() {
+        return;
+    }
+    tokio::time::sleep(timeout).await;
+    let mut state = handle.shared.state.lock();
+    let late = std::mem::take(&mut state.memory.awaited);
+    if !late.is_empty() {
+        tracing::warn!(?late, "workers did not come back after the restart");
+        state.on_event(handle.now(), Event::RecoveryEnded);
+    }
+}
+
+/// Clients of before the restart that do not come back are gone.
+fn await_sessions(handle: &SchedulerHandle) {
+    let state = handle.shared.state.lock();
+    for session in state.memory.sessions.values() {
+        let timeout = Duration::from_millis(state.reconnect_millis.into());
+        tokio::spawn(end_if_away(handle.clone(), session.client, timeout));
+    }
+}
+
+async fn end_if_away(handle: SchedulerHandle, client: ClientId, timeout: Duration) {
+    tokio::time::sleep(timeout).await;
+    let mut state = handle.shared.state.lock();
+    state.end_client_if_away(client, handle.now());
+    handle.check_stop(&state);
 }
 
 /// Ends connections of workers that have said nothing for too long.
@@ -101,23 +141,78 @@ async fn welcome(handle: SchedulerHandle, incoming: Incoming) {
 async fn serve_client(handle: SchedulerHandle, connection: Connection) {
     let sender = connection.sender;
     let mut reader = connection.reader;
-    let client = {
-        let mut state = handle.shared.state.lock();
-        let client = state.add_client(Sink::Remote(sender.clone()));
-        state.on_event(handle.now(), Event::ClientJoined { client });
-        client
+    let hello = match next::<FromClient>(&mut reader).await {
+        Ok(FromClient::Hello(hello)) => hello,
+        _ => return sender.close(),
     };
+    let (client, connection, reconnect_millis) = {
+        let mut state = handle.shared.state.lock();
+        let welcomed = state.welcome_client(hello, sender.clone(), handle.now());
+        let Some((client, connection)) = welcomed else {
+            return sender.close();
+        };
+        (client, connection, state.reconnect_millis)
+    };
+    let for_good = take_messages(&handle, client, &mut reader, &sender).await;
+    sender.close();
+    let mut state = handle.shared.state.lock();
+    if state.disconnect_client(client, connection, for_good) {
+        state.end_client_if_away(client, handle.now());
+        handle.check_stop(&state);
+    } else if reconnect_millis > 0 {
+        let timeout = Duration::from_millis(reconnect_millis.into());
+        tokio::spawn(end_if_away(handle.clone(), client, timeout));
+    }
+}
+
+/// A client is told what it need not say again after so many messages, or so many bytes of them.
+const ACKNOWLEDGED_COUNT: u64 = 32;
+const ACKNOWLEDGED_BYTES: u64 = 1 << 20;
+
+/// Takes a client's messages until its connection ends; whether it said good-bye.
+async fn take_messages(
+    handle: &SchedulerHandle,
+    client: ClientId,
+    reader: &mut FrameReader,
+    sender: &FrameSender,
+) -> bool {
+    let (mut count, mut nbytes) = (0, 0);
     loop {
-        match next::<FromClient>(&mut reader).await {
-            Ok(message) => handle.on_event(Event::FromClient { client, message }),
+        let frame = match reader.read().await {
+            Ok(frame) => frame,
             Err(error) => {
                 log_end("client", &error);
-                break;
+                return false;
             }
+        };
+        nbytes += frame.nbytes();
+        let mut state = handle.shared.state.lock();
+        let written = state.memory.has_journal();
+        let packed = written.then(|| super::journal::pack_frame(frame.clone()));
+        let message = match FromClient::try_from_frame(frame) {
+            Ok(FromClient::Bye(())) => return true,
+            Ok(message) => message,
+            Err(error) => {
+                log_end("client", &error.into());
+                return false;
+            }
+        };
+        let is_kept = message.is_kept();
+        state.memory.message = packed.filter(|_| is_kept);
+        state.on_event(handle.now(), Event::FromClient { client, message });
+        handle.check_stop(&state);
+        let received = state.memory.count_message(client, is_kept);
+        count += u64::from(is_kept);
+        if count >= ACKNOWLEDGED_COUNT || nbytes >= ACKNOWLEDGED_BYTES {
+            let State {
+                memory, machine, ..
+            } = &mut *state;
+            memory.compact_if_large(machine);
+            (count, nbytes) = (0, 0);
+            let message = ToClient::Received(Received { count: received });
+            sender.send(message.into_frame());
         }
     }
-    sender.close();
-    handle.detach_client(client);
 }
 
 async fn serve_worker(handle: SchedulerHandle, connection: Connection) {
@@ -148,6 +243,7 @@ async fn serve_worker(handle: SchedulerHandle, connection: Connection) {
     sender.close();
     let mut state = handle.shared.state.lock();
     state.workers.remove(&worker);
+    state.memory.remove_worker(worker.0);
     state.on_event(handle.now(), Event::WorkerLeft { worker, reason });
     handle.check_stop(&state);
 }
@@ -157,7 +253,12 @@ fn on_worker_message(handle: &SchedulerHandle, worker: WorkerId, message: FromWo
     if let Some(peer) = state.workers.get_mut(&worker) {
         peer.heard = Instant::now();
     }
+    let is_back = matches!(message, FromWorker::Holdings(_));
     state.on_event(handle.now(), Event::FromWorker { worker, message });
+    if is_back && let Some(peer) = state.workers.get(&worker) {
+        let name = peer.name.clone();
+        state.end_recovery_if_complete(&name, handle.now());
+    }
     handle.check_stop(&state);
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 use rask_exec::{Assignment, Command, Event, Fetch, Job as Step, Limits, Pull, Source, Worker};
-use rask_proto::{Assign, Blocks, Missing, Packed, Pages, Peers, WorkerLayer};
+use rask_proto::{Assign, Blocks, Holdings, Missing, Packed, Pages, Peers, WorkerLayer};
 use rask_store::{Extent, Slots, Spilled};
 use rask_value::ValueRef;
 
@@ -56,6 +56,26 @@ impl Core {
             wanted: Vec::new(),
             spilled_bytes: 0,
             commands: Vec::new(),
+        }
+    }
+
+    /// The scheduler is back, perhaps after a restart: tasks that have not begun are its to hand
+    /// out again; what is held and what runs it is told.
+    pub fn on_reconnected(&mut self, own_number: u32, effects: &mut Effects) -> Holdings {
+        self.own_number = own_number;
+        self.peers.clear();
+        for key in self.tasks.waiting_keys() {
+            self.tasks.cancel(key, &mut self.commands);
+            self.obey(effects, &mut Vec::new());
+        }
+        effects.given_back.clear();
+        let (held, nbytes) = self.tasks.held().map(|(key, n)| (key_of(key), n)).unzip();
+        let held: Vec<Key> = held;
+        Holdings {
+            held: Some(held.into_iter().collect()),
+            nbytes,
+            running: Some(self.running()),
+            layers: self.layers.keys().copied().collect(),
         }
     }
 

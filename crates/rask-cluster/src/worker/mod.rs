@@ -12,6 +12,7 @@ mod deferred;
 mod fetch;
 mod job;
 mod layer;
+mod scheduler_link;
 mod serve;
 
 use std::path::PathBuf;
@@ -81,7 +82,8 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     /// Tasks have become ready, or the worker ends.
     work: Condvar,
-    sender: FrameSender,
+    /// To the scheduler; another one after a reconnection.
+    sender: Mutex<FrameSender>,
     peers: PeerPool,
     disk: Disk,
     fetch_wanted: tokio::sync::Notify,
@@ -253,6 +255,6 @@ impl Shared {
     /// Sends a message to the scheduler. A connection that has ended is noticed where it is read.
     fn tell(&self, message: FromWorker) {
         let frame: Frame = message.into_frame();
-        self.sender.send(frame);
+        self.sender.lock().send(frame);
     }
 }

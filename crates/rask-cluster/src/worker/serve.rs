@@ -16,6 +16,7 @@ use rask_wire::{Connection, Incoming, Listener, Role, WireError};
 
 use super::core::Core;
 use super::job::{Effects, Found};
+use super::scheduler_link::SchedulerLink;
 use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
 use crate::ClusterError;
 use crate::calls::{IncomingCall, ServiceEvent};
@@ -44,12 +45,13 @@ pub(super) fn run(options: WorkerOptions, report: Sender<Report>) {
             return;
         }
     };
-    match runtime.block_on(start(options)) {
-        Ok((shared, listener, connection)) => {
+    match runtime.block_on(start(&options)) {
+        Ok((shared, listener, connection, link)) => {
             let _ = report.send(Ok(WorkerHandle {
                 shared: shared.clone(),
             }));
-            let end = runtime.block_on(serve(shared.clone(), listener, connection));
+            let served = serve(shared.clone(), listener, connection, link);
+            let end = runtime.block_on(served);
             finish(&shared, end);
             runtime.shutdown_timeout(Duration::from_millis(50));
         }
@@ -69,12 +71,12 @@ fn finish(shared: &Shared, end: WorkerEnd) {
 
 /// Connects, registers, and starts the compute threads.
 async fn start(
-    options: WorkerOptions,
-) -> Result<(Arc<Shared>, Listener, Connection), ClusterError> {
+    options: &WorkerOptions,
+) -> Result<(Arc<Shared>, Listener, Connection, SchedulerLink), ClusterError> {
     let security = Arc::new(options.security.clone());
     let listener = Listener::bind(&options.listen, security.clone()).await?;
-    let mut connection = connect(&options).await?;
-    let register = register(&options, &listener);
+    let mut connection = connect(options).await?;
+    let register = register(options, &listener);
     let first = FromWorker::Register(register.clone()).into_frame();
     connection.sender.send(first);
     let welcome = ToWorker::try_from_frame(connection.reader.read().await?);
@@ -83,10 +85,11 @@ async fn start(
     };
     let mut core = Core::new(decide_values_bytes_max(options.memory_bytes_max));
     core.own_number = welcome.worker;
+    let link = SchedulerLink::new(options, &welcome);
     let shared = Arc::new(Shared {
         core: Mutex::new(core),
         work: Condvar::new(),
-        sender: connection.sender.clone(),
+        sender: Mutex::new(connection.sender.clone()),
         peers: PeerPool::new(security),
         disk: Disk::new(options.local_directory.clone()),
         fetch_wanted: tokio::sync::Notify::new(),
@@ -105,7 +108,7 @@ async fn start(
     if !options.held {
         compute::start_all(&shared)?;
     }
-    Ok((shared, listener, connection))
+    Ok((shared, listener, connection, link))
 }
 
 /// The share of a worker's memory that values may take: tasks need room to work in.
@@ -159,15 +162,36 @@ fn register(options: &WorkerOptions, listener: &Listener) -> Register {
     }
 }
 
-async fn serve(shared: Arc<Shared>, listener: Listener, mut connection: Connection) -> WorkerEnd {
+async fn serve(
+    shared: Arc<Shared>,
+    listener: Listener,
+    mut connection: Connection,
+    mut link: SchedulerLink,
+) -> WorkerEnd {
     tokio::spawn(take_peers(shared.clone(), listener));
     tokio::spawn(fetch::run(shared.clone()));
     tokio::spawn(beat(shared.clone()));
     loop {
+        let ended = take_messages(&shared, &mut connection).await;
+        let WorkerEnd::Disconnected(reason) = &ended else {
+            return ended;
+        };
+        connection.sender.close();
+        tracing::warn!(reason, "the connection to the scheduler ended");
+        match link.come_back(&shared).await {
+            Ok(next) => connection = next,
+            Err(None) => return ended,
+            Err(Some(end)) => return end,
+        }
+    }
+}
+
+async fn take_messages(shared: &Arc<Shared>, connection: &mut Connection) -> WorkerEnd {
+    loop {
         tokio::select! {
             () = shared.stop.notified() => {
                 shared.tell(FromWorker::Leaving(()));
-                shared.sender.close();
+                shared.sender.lock().close();
                 let asked = shared.asked_end.lock().take();
                 return asked.unwrap_or(WorkerEnd::Stopped);
             }
@@ -176,13 +200,13 @@ async fn serve(shared: Arc<Shared>, listener: Listener, mut connection: Connecti
                 match message {
                     Ok(ToWorker::Shutdown(shutdown)) => {
                         shared.tell(FromWorker::Leaving(()));
-                        shared.sender.close();
+                        shared.sender.lock().close();
                         return WorkerEnd::Shutdown {
                             reason: shutdown.reason,
                             restart: shutdown.restart,
                         };
                     }
-                    Ok(message) => on_message(&shared, message),
+                    Ok(message) => on_message(shared, message),
                     Err(error) => return WorkerEnd::Disconnected(error.to_string()),
                 }
             }

@@ -39,6 +39,16 @@ impl Drop for PyFuture {
 }
 
 impl PyFuture {
+    /// Why there is no value: it was cancelled, or the connection to the scheduler ended.
+    fn without_value(&self, py: Python<'_>) -> PyErr {
+        let key = self.key_text();
+        let is_lost = self.core.status(self.block) == BlockStatus::Lost;
+        match self.core.closed().filter(|_| is_lost) {
+            Some(reason) => errors::cancelled(py, &format!("{key}: {reason}")),
+            None => errors::cancelled(py, &key),
+        }
+    }
+
     fn outcome(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Gathered> {
         let outcomes = gather_outcomes(py, &self.core, &[self.block], timeout)?;
         Ok(outcomes.into_iter().next().unwrap_or(Gathered::Cancelled))
@@ -72,7 +82,7 @@ impl PyFuture {
                 Ok(object)
             }
             Gathered::Failed(failure) => Err(errors::failure_to_py_err(py, &failure)),
-            Gathered::Cancelled => Err(errors::cancelled(py, &self.key_text())),
+            Gathered::Cancelled => Err(self.without_value(py)),
         }
     }
 }
@@ -131,7 +141,7 @@ impl PyFuture {
                 let failure = self.core.failure(self.block).unwrap_or_default();
                 errors::failure_to_py_err(py, &failure)
             }
-            BlockStatus::Cancelled | BlockStatus::Lost => errors::cancelled(py, &self.key_text()),
+            BlockStatus::Cancelled | BlockStatus::Lost => self.without_value(py),
             BlockStatus::Finished | BlockStatus::Pending => return Ok(None),
         };
         Ok(Some(raised.value(py).clone().into_any()))

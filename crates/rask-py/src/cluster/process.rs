@@ -93,7 +93,8 @@ pub struct PyScheduler {
 #[pymethods]
 impl PyScheduler {
     #[new]
-    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None))]
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0))]
     fn new(
         py: Python<'_>,
         address: &str,
@@ -101,7 +102,14 @@ impl PyScheduler {
         allowed_failures: u8,
         worker_timeout: f64,
         helper: Option<HelperParts>,
+        journal: Option<std::path::PathBuf>,
+        reconnect_timeout: f64,
+        recovery_timeout: f64,
     ) -> PyResult<Self> {
+        let seconds = |count: f64| {
+            Duration::try_from_secs_f64(count)
+                .map_err(|error| PyValueError::new_err(error.to_string()))
+        };
         let options = SchedulerOptions {
             address: address_of(address)?,
             security: security.security.clone(),
@@ -109,8 +117,10 @@ impl PyScheduler {
                 allowed_failures,
                 ..Settings::default()
             },
-            worker_timeout: Duration::try_from_secs_f64(worker_timeout)
-                .map_err(|error| PyValueError::new_err(error.to_string()))?,
+            worker_timeout: seconds(worker_timeout)?,
+            journal,
+            reconnect_timeout: seconds(reconnect_timeout)?,
+            recovery_timeout: seconds(recovery_timeout)?,
             helper: helper.map(|(program, arguments, environment)| HelperCommand {
                 program,
                 arguments,

@@ -94,7 +94,7 @@ impl Scheduler {
     /// The worker that is making everything that a short, unrestricted Waiting task waits for.
     fn find_maker(&self, id: TaskId) -> Option<WorkerId> {
         let task = self.tasks.get(id);
-        if task.state != TaskState::Waiting || task.deps.len() > NEIGHBOURS_MAX {
+        if self.recovering || task.state != TaskState::Waiting || task.deps.len() > NEIGHBOURS_MAX {
             return None;
         }
         if self.layers.get(task.layer).restriction.is_some()

@@ -16,7 +16,7 @@ use crate::state::{TaskId, TaskState};
 impl Scheduler {
     /// Hands out what workers have room for.
     pub(crate) fn hand_out(&mut self) {
-        if self.workers.by_id.is_empty() {
+        if self.workers.by_id.is_empty() || self.recovering {
             return;
         }
         let workers = self.workers.by_id.iter();

@@ -7,6 +7,8 @@ use crate::event::ClientId;
 /// One client.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
+    /// Who it says it is.
+    pub hello: rask_proto::Hello,
     /// The scheduler's number for each of the client's.
     pub layers: HashMap<u32, u32>,
     /// The client's number for each of the scheduler's.

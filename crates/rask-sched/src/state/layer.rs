@@ -86,6 +86,17 @@ impl Layers {
         number
     }
 
+    /// Adds a layer under the number that it had before a restart.
+    pub fn add_as(&mut self, number: u32, layer: Layer) -> u32 {
+        if self.by_number.contains_key(&number) {
+            return self.add(layer);
+        }
+        self.next = self.next.max(number.saturating_add(1));
+        self.by_name.insert(layer.name.clone(), number);
+        self.by_number.insert(number, layer);
+        number
+    }
+
     /// The number of the layer of this name.
     pub fn find_number(&self, name: &str) -> Option<u32> {
         self.by_name.get(name).copied()

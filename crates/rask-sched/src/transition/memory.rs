@@ -24,6 +24,7 @@ impl Scheduler {
         self.tell_finished(id, worker, inline);
         self.release_needs(id);
         self.advance_dependents(id);
+        self.journal_forgotten(id);
         self.tasks
             .get_mut(id)
             .wanted_by

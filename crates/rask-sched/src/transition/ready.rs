@@ -54,9 +54,20 @@ impl Scheduler {
         self.leave_queues(id);
         let layer_number = self.tasks.get(id).layer;
         self.ship_layer(worker, layer_number, self.tasks.get(id).block);
+        self.take_over(id, worker);
+        self.send_assignment(id, worker);
+    }
+
+    /// Writes down that a task is with `worker`.
+    pub(crate) fn take_over(&mut self, id: TaskId, worker: WorkerId) {
+        let layer_number = self.tasks.get(id).layer;
         let charged = self.predict_micros(layer_number);
         let restriction = self.layers.get(layer_number).restriction.clone();
         let now = self.now;
+        let task = self.tasks.get_mut(id);
+        task.state = TaskState::Assigned;
+        task.worker = worker;
+        task.charged_micros = charged;
         if let Some(worker) = self.workers.find_mut(worker) {
             if worker.assigned_count == 0 {
                 worker.progress = now;
@@ -67,10 +78,9 @@ impl Scheduler {
                 worker.take(&restriction.resources, 1.0);
             }
         }
-        let task = self.tasks.get_mut(id);
-        task.state = TaskState::Assigned;
-        task.worker = worker;
-        task.charged_micros = charged;
+    }
+
+    fn send_assignment(&mut self, id: TaskId, worker: WorkerId) {
         let task = self.tasks.get(id);
         let wanted = !task.wanted_by.is_empty();
         self.out
