@@ -58,7 +58,7 @@ pub enum JournalEntry {
     /// The client's message; the layers of a submission got these numbers.
     Said { numbers: Vec<u32> },
     /// A task failed for good.
-    Failed(TaskFailed),
+    Failed(Box<TaskFailed>),
     /// Tasks that nobody waits for ended.
     Forgotten(Blocks),
 }

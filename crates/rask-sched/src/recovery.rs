@@ -95,11 +95,11 @@ impl Scheduler {
             return;
         }
         let task = self.tasks.get(id);
-        let entry = JournalEntry::Failed(TaskFailed {
+        let entry = JournalEntry::Failed(Box::new(TaskFailed {
             layer: task.layer,
             block: task.block,
             failure: Some(failure.clone()),
-        });
+        }));
         self.out.journal(None, entry);
     }
 

@@ -40,7 +40,7 @@ impl Journal {
 
     pub(crate) fn note(&mut self, client: Option<ClientId>, entry: JournalEntry) {
         let entry = match entry {
-            JournalEntry::Failed(failed) => Entry::Failed(failed),
+            JournalEntry::Failed(failed) => Entry::Failed(*failed),
             JournalEntry::Forgotten(blocks) => Entry::Forgotten(blocks),
             JournalEntry::Said { numbers } => {
                 let client = client.expect("somebody said it");

@@ -104,7 +104,7 @@ impl Memory {
     /// Writes down what the machine says has to outlive a restart.
     pub fn note(&mut self, client: Option<ClientId>, entry: JournalEntry) {
         let record = match entry {
-            JournalEntry::Failed(failed) => Record::Failed(failed),
+            JournalEntry::Failed(failed) => Record::Failed(*failed),
             JournalEntry::Forgotten(blocks) => Record::Forgotten(blocks),
             JournalEntry::Said { numbers } => {
                 let session = client.and_then(|client| self.sessions_by_client.get(&client));

@@ -186,9 +186,7 @@ async fn take_messages(
             }
         };
         nbytes += frame.nbytes();
-        let mut state = handle.shared.state.lock();
-        let written = state.memory.has_journal();
-        let packed = written.then(|| super::journal::pack_frame(frame.clone()));
+        let raw = frame.clone();
         let message = match FromClient::try_from_frame(frame) {
             Ok(FromClient::Bye(())) => return true,
             Ok(message) => message,
@@ -197,8 +195,14 @@ async fn take_messages(
                 return false;
             }
         };
+        if super::helper::take(handle, client, &message) {
+            continue;
+        }
         let is_kept = message.is_kept();
-        state.memory.message = packed.filter(|_| is_kept);
+        let mut state = handle.shared.state.lock();
+        if is_kept && state.memory.has_journal() {
+            state.memory.message = Some(super::journal::pack_frame(raw));
+        }
         state.on_event(handle.now(), Event::FromClient { client, message });
         handle.check_stop(&state);
         let received = state.memory.count_message(client, is_kept);
