@@ -294,15 +294,14 @@ def test_scheduler_plugins_are_told_what_happens(tmp_path):
             client.register_plugin(Counting(str(path)), name="counting")
             assert client.submit(inc, 1, key="one").result() == 2
             assert client.submit(fail, 1, key="two").exception() is not None
-            cluster.scale(2)
-            cluster.wait_for_workers(2, timeout=30)
-            cluster.scale(1)
-
             def events():
                 return client.run_on_scheduler(
                     lambda dask_scheduler: dask_scheduler.plugins["counting"].events
                 )
 
+            cluster.scale(2)
+            wait_for(lambda: ("add_worker", True) in events())
+            cluster.scale(1)
             expected = [
                 ("update_graph", "one"),
                 ("one", "waiting", "processing"),
@@ -311,7 +310,7 @@ def test_scheduler_plugins_are_told_what_happens(tmp_path):
                 ("add_worker", True),
                 ("remove_worker", False),
             ]
-            wait_for(lambda: set(expected) <= set(events()))
+            wait_for(lambda: set(expected) <= set(events()), 5)
             told = [event for event in events() if event in expected]
             assert told.index(expected[0]) < told.index(expected[1]) < told.index(expected[2])
         assert not path.exists()

@@ -93,21 +93,27 @@ impl Helper {
         }
     }
 
-    /// Ends the process, gently at first.
+    /// Ends the process, gently at first. Until it has ended it may still ask for the state.
     pub fn close(&self) {
-        let Some(mut running) = self.state.lock().running.take() else {
-            return;
-        };
-        // A full queue is not waited for: the process is ended the other way.
-        let _ = running.sender.try_send(ToHelper::Close(()));
-        drop(running.sender);
+        match &self.state.lock().running {
+            None => return,
+            // A full queue is not waited for: the process is ended the other way.
+            Some(running) => drop(running.sender.try_send(ToHelper::Close(()))),
+        }
         let deadline = Instant::now() + GRACE;
         while Instant::now() < deadline {
-            if !matches!(running.child.try_wait(), Ok(None)) {
-                return;
+            let runs = match &mut self.state.lock().running {
+                None => return,
+                Some(running) => matches!(running.child.try_wait(), Ok(None)),
+            };
+            if !runs {
+                break;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+        let Some(mut running) = self.state.lock().running.take() else {
+            return;
+        };
         // It may have ended by itself since it was last looked at.
         let _ = running.child.kill();
         let _ = running.child.wait();
