@@ -294,6 +294,7 @@ def test_scheduler_plugins_are_told_what_happens(tmp_path):
             client.register_plugin(Counting(str(path)), name="counting")
             assert client.submit(inc, 1, key="one").result() == 2
             assert client.submit(fail, 1, key="two").exception() is not None
+
             def events():
                 return client.run_on_scheduler(
                     lambda dask_scheduler: dask_scheduler.plugins["counting"].events

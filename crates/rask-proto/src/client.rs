@@ -132,6 +132,9 @@ pub enum QueryBody {
     /// Replace the processes of these workers, by name or address.
     #[prost(message, tag = "324")]
     RestartWorkers(Names),
+    /// How much there is to do.
+    #[prost(message, tag = "325")]
+    Load(()),
 }
 
 /// A list of names.
@@ -213,7 +216,7 @@ pub struct Rejected {
 pub struct Answer {
     #[prost(uint64, tag = "1")]
     pub id: u64,
-    #[prost(oneof = "AnswerBody", tags = "2, 3, 4, 5, 320, 321")]
+    #[prost(oneof = "AnswerBody", tags = "2, 3, 4, 5, 320, 321, 322")]
     pub body: Option<AnswerBody>,
 }
 
@@ -236,6 +239,8 @@ pub enum AnswerBody {
     Plugins(crate::Plugins),
     #[prost(message, tag = "321")]
     Called(crate::CallReply),
+    #[prost(message, tag = "322")]
+    Load(crate::Load),
 }
 
 /// About the scheduler and its workers.

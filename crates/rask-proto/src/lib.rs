@@ -33,7 +33,7 @@ pub use helper::{FromHelper, HelperEvent, HelperState, HelperTask, ToHelper};
 pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};
 pub use packed::{Failure, Inline, InlineBuilder, Packed};
 pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
-pub use runtime::{Call, CallReply, HelperCall, Plugin, PluginKind, PluginName, Plugins};
+pub use runtime::{Call, CallReply, HelperCall, Load, Plugin, PluginKind, PluginName, Plugins};
 pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,
     Version, WorkerNumber,

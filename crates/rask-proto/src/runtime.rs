@@ -81,6 +81,20 @@ pub struct HelperCall {
     pub body: Option<Packed>,
 }
 
+/// How much there is to do.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Load {
+    /// Tasks that are to be run.
+    #[prost(uint64, tag = "1")]
+    pub pending: u64,
+    /// Those of them that could run at once, or do.
+    #[prost(uint64, tag = "2")]
+    pub ready: u64,
+    /// What all of them are thought to take, on one thread.
+    #[prost(uint64, tag = "3")]
+    pub pending_micros: u64,
+}
+
 impl Call {
     pub(crate) fn for_each_packed(
         &mut self,

@@ -46,6 +46,7 @@ impl Scheduler {
                 self.on_restart_workers(&names.names);
                 AnswerBody::Done(())
             }
+            Some(QueryBody::Load(())) => AnswerBody::Load(self.load()),
             Some(QueryBody::Helper(_)) => {
                 AnswerBody::Called(refuse("this scheduler has no helper process"))
             }
@@ -138,26 +139,6 @@ impl Scheduler {
         }
         self.settle();
         self.shut_down_workers("the cluster was restarted", true);
-    }
-
-    /// Workers that are to leave take no more tasks; one that runs nothing leaves at once.
-    fn on_retire(&mut self, names: &[String]) {
-        let leaving: Vec<_> = self
-            .workers
-            .by_id
-            .iter()
-            .filter(|(_, worker)| {
-                names.contains(&worker.register.name) || names.contains(&worker.register.address)
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for worker in leaving {
-            let message = ToWorker::Shutdown(Shutdown {
-                reason: "the worker was retired".to_owned(),
-                restart: false,
-            });
-            self.out.push(Command::ToWorker { worker, message });
-        }
     }
 
     /// Ends the processes of some workers, so that their supervisors start others.

@@ -45,6 +45,7 @@ impl Scheduler {
             return;
         };
         self.out.forget_worker(worker);
+        self.resume_retirements(worker);
         let news = Peers {
             joined: Vec::new(),
             left: vec![worker.0],

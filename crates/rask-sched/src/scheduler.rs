@@ -1,13 +1,15 @@
 //! The machine: its tables, and the dispatch of events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::HashMap;
 
-use crate::event::{ClientId, Command, Event, Time};
+use crate::event::{ClientId, Command, Event, Time, WorkerId};
 use crate::outgoing::Outgoing;
 use crate::plugins::PluginTable;
 use crate::policy::rescheduling::Refusals;
+use crate::policy::retirement::Leaving;
 use crate::settings::Settings;
 use crate::state::{Clients, Layers, QueueEntry, Task, TaskId, Tasks, Workers};
 
@@ -34,6 +36,8 @@ pub struct Scheduler {
     pub(crate) out: Outgoing,
     pub(crate) plugins: PluginTable,
     pub(crate) refusals: Refusals,
+    /// Workers that are to leave.
+    pub(crate) leaving: BTreeMap<WorkerId, Leaving>,
     /// How many submissions there were; earlier ones go first.
     pub(crate) submission_count: u64,
     /// The numbers that layers had before a restart, while what clients said then is said again.
@@ -63,6 +67,7 @@ impl Scheduler {
             out: Outgoing::default(),
             plugins: PluginTable::default(),
             refusals: Refusals::default(),
+            leaving: BTreeMap::new(),
             submission_count: 0,
             known_numbers: None,
             given_numbers: Vec::new(),
@@ -86,6 +91,7 @@ impl Scheduler {
         }
         self.settle();
         self.hand_out();
+        self.advance_retirements();
         self.out.flush(commands);
     }
 

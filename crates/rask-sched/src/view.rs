@@ -1,6 +1,6 @@
 //! Read-only looks at the tables, for those who watch.
 
-use rask_proto::{HelperState, HelperTask};
+use rask_proto::{HelperState, HelperTask, Load};
 
 use crate::scheduler::{NOBODY, Scheduler};
 use crate::state::TaskState;
@@ -41,6 +41,21 @@ impl Scheduler {
             }
         });
         tasks.collect()
+    }
+
+    /// How much there is to do.
+    pub(crate) fn load(&self) -> Load {
+        let mut load = Load::default();
+        for (_, task) in self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.state.is_pending())
+        {
+            load.pending += 1;
+            load.ready += u64::from(task.state != TaskState::Waiting);
+            load.pending_micros += u64::from(self.predict_micros(task.layer));
+        }
+        load
     }
 
     /// The name of a layer, and whether numbers are part of its blocks' keys.

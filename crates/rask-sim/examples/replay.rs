@@ -18,6 +18,7 @@ fn main() {
         faults: Faults {
             deaths: 4,
             restarts: 2,
+            retirements: 0,
             pauses: 3,
             refused_percent: 5,
             raising_percent: 2,

@@ -1,12 +1,14 @@
 //! What goes wrong.
 
 /// How much goes wrong in a simulation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// Workers that die; each is replaced by another after a while.
     pub deaths: u32,
     /// Times that the scheduler dies and is started again.
     pub restarts: u32,
+    /// Workers that are told to leave; each is replaced by another.
+    pub retirements: u32,
     /// Workers that stand still for up to a second and go on.
     pub pauses: u32,
     /// Of 100 values asked of a peer, how many it does not hand over although it has them.
@@ -17,4 +19,15 @@ pub struct Faults {
     pub spill_failing_percent: u64,
     /// Of 100 clients, how many leave before they have what they want.
     pub leaving_percent: u64,
+}
+
+impl Faults {
+    /// Whether workers leave in order, and nothing else goes wrong.
+    pub(crate) fn is_only_retirements(&self) -> bool {
+        let others = Faults {
+            retirements: 0,
+            ..*self
+        };
+        others == Faults::default()
+    }
 }

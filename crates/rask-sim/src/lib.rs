@@ -16,6 +16,7 @@ mod graphs;
 mod network;
 mod random;
 mod restart;
+mod retirement;
 mod simulation;
 mod worker;
 

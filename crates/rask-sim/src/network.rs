@@ -48,6 +48,7 @@ pub(crate) enum Happening {
     },
     WorkerDies,
     WorkerPauses,
+    WorkerRetires,
     WorkerJoins,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rask_exec::Job;
+use rask_proto::ToWorker;
 use rask_sched::{ClientId, Command, Event, Scheduler, Time, WorkerId};
 
 use crate::Faults;
@@ -42,6 +43,7 @@ pub struct Report {
     pub values_spilled: u64,
     pub values_fetched: u64,
     pub workers_died: u64,
+    pub workers_retired: u64,
     /// Times that the scheduler died and was started again.
     pub restarts: u64,
     /// Most bytes held by any worker at a time.
@@ -108,6 +110,10 @@ impl Simulation {
         for _ in 0..settings.faults.restarts {
             let micros = simulation.random.below(FAULT_MICROS);
             simulation.network.after(micros, Happening::SchedulerDies);
+        }
+        for _ in 0..settings.faults.retirements {
+            let micros = simulation.random.below(FAULT_MICROS);
+            simulation.network.after(micros, Happening::WorkerRetires);
         }
         for _ in 0..settings.faults.pauses {
             let micros = simulation.random.below(FAULT_MICROS);
@@ -184,6 +190,7 @@ impl Simulation {
                 Happening::RecoveryEnds { incarnation } => self.on_recovery_ends(incarnation),
                 Happening::WorkerDies => self.on_worker_dies(),
                 Happening::WorkerPauses => self.on_worker_pauses(),
+                Happening::WorkerRetires => self.on_worker_retires(),
                 Happening::WorkerJoins => self.on_worker_joins(),
             }
         }
@@ -220,6 +227,9 @@ impl Simulation {
                         self.on_scheduler_event(Event::ClientLeft { client });
                     }
                 }
+            }
+            (_, Party::Worker(number), Message::ToWorker(ToWorker::Shutdown(_))) => {
+                self.on_worker_retired(number);
             }
             (_, Party::Worker(number), Message::ToWorker(message)) => {
                 self.with_worker(number, |worker, effects| {
@@ -374,7 +384,7 @@ impl Simulation {
         });
     }
 
-    fn pick_worker(&mut self) -> Option<u32> {
+    pub(crate) fn pick_worker(&mut self) -> Option<u32> {
         let count = self.workers.len() as u64;
         let at = self.random.below(count.max(1)) as usize;
         self.workers.keys().nth(at).copied()

@@ -72,6 +72,7 @@ impl SimWorker {
                     self.obey(effects, None);
                 }
             }
+            ToWorker::Replicate(wish) => self.on_replicate(&wish, effects),
             ToWorker::GiveBack(wish) => self.on_give_back(wish.count, effects),
             ToWorker::ForgetLayers(blocks) => {
                 for (layer, _) in blocks.iter() {
@@ -81,7 +82,6 @@ impl SimWorker {
             ToWorker::Welcome(_)
             | ToWorker::Peers(_)
             | ToWorker::Pages(_)
-            | ToWorker::Replicate(_)
             | ToWorker::Shutdown(_) => {}
         }
         self.pull(effects);
@@ -130,6 +130,30 @@ impl SimWorker {
             };
             self.tasks.assign(assignment, &mut self.commands);
             self.obey(effects, Some(self.number));
+        }
+    }
+
+    /// Also holds values that peers have; those that are here already are told at once.
+    fn on_replicate(&mut self, wish: &Missing, effects: &mut Effects) {
+        let mut here = Blocks::default();
+        let keys = wish.inputs.iter().flat_map(Blocks::iter);
+        for (key, &holder) in keys.zip(&wish.holders) {
+            let source = Source {
+                key: number_of(key),
+                nbytes: 0,
+                holder: Some(holder),
+            };
+            self.tasks.replicate(source, &mut self.commands);
+            let before = self.commands.len();
+            self.commands
+                .retain(|command| !matches!(command, Command::Report { .. }));
+            if self.commands.len() < before {
+                here.push(key.0, key.1);
+            }
+            self.obey(effects, None);
+        }
+        if !here.is_empty() {
+            effects.tell.push(FromWorker::Fetched(here));
         }
     }
 

@@ -12,6 +12,7 @@ const SETTINGS: Settings = Settings {
     faults: Faults {
         deaths: 0,
         restarts: 0,
+        retirements: 0,
         pauses: 0,
         refused_percent: 0,
         raising_percent: 0,
@@ -37,6 +38,7 @@ fn run_seeds(settings: &Settings) -> Report {
         sum.values_spilled += report.values_spilled;
         sum.values_fetched += report.values_fetched;
         sum.workers_died += report.workers_died;
+        sum.workers_retired += report.workers_retired;
         sum.restarts += report.restarts;
         sum.held_most = sum.held_most.max(report.held_most);
     }
@@ -75,6 +77,22 @@ fn with_dying_workers() {
     };
     let report = run_seeds(&Settings { faults, ..SETTINGS });
     assert!(report.workers_died > 0);
+}
+
+/// Workers that leave in order take nothing with them that only they held.
+#[test]
+fn with_retirements() {
+    let faults = Faults {
+        retirements: 2,
+        ..SETTINGS.faults
+    };
+    let settings = Settings {
+        workers: 4,
+        faults,
+        ..SETTINGS
+    };
+    let report = run_seeds(&settings);
+    assert!(report.workers_retired > 0);
 }
 
 #[test]
@@ -152,6 +170,7 @@ fn everything() -> Settings {
         faults: Faults {
             deaths: 4,
             restarts: 2,
+            retirements: 2,
             pauses: 3,
             refused_percent: 5,
             raising_percent: 2,

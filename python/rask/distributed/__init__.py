@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from rask.distributed._waiting import as_completed, fire_and_forget, wait
     from rask.distributed.actor import Actor, ActorFuture, BaseActorFuture
+    from rask.distributed.adaptive import Adaptive
     from rask.distributed.client import Client, default_client, futures_of
     from rask.distributed.cluster import LocalCluster
     from rask.distributed.exceptions import CancelledError, KilledWorker, Reschedule, TimeoutError
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Actor": "actor",
     "ActorFuture": "actor",
+    "Adaptive": "adaptive",
     "BaseActorFuture": "actor",
     "CancelledError": "exceptions",
     "Client": "client",
@@ -94,6 +96,7 @@ _HOMES = {
 __all__ = [
     "Actor",
     "ActorFuture",
+    "Adaptive",
     "BaseActorFuture",
     "CancelledError",
     "Client",

@@ -405,6 +405,48 @@ class RuntimeMethods:
                     outcome[worker] = "timed out"
         return outcome
 
+    def retire_workers(
+        self, workers: Any = None, close_workers: bool = True, timeout: Any = None, **kwargs: Any
+    ) -> Any:
+        """Let workers leave: they finish what they have begun, and what only they hold is moved to
+        others first.
+
+        Parameters
+        ----------
+        workers : str or list of str
+            Addresses or names.
+        timeout : float or str, optional
+            How long to wait until they have left; default: as long as it takes.
+
+        Returns
+        -------
+        dict
+            What was known of each worker, by address.
+
+        Raises
+        ------
+        ValueError
+            For workers that are not there.
+        TimeoutError
+            When the time is up; the workers leave all the same.
+        """
+        if not workers:
+            raise ValueError("say which workers are to leave: workers=[…]")
+        if not close_workers:
+            raise NotImplementedError("workers that are retired are closed, too")
+        return self._either(self._retire_workers, workers, parse_seconds(timeout))
+
+    def _retire_workers(self, workers: Any, seconds: float | None) -> dict[str, Any]:
+        targets = self._targets(workers, nanny=False)
+        there = {worker["address"]: worker for worker in self._core.info()[0]}
+        self._core.retire(list(targets))
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while left := set(targets) & {worker["address"] for worker in self._core.info()[0]}:
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"{len(left)} of {len(targets)} workers have not left yet")
+            time.sleep(0.01)
+        return {address: there[address] for address in targets}
+
     def _await_replaced(self, before: set[str], timeout: Any, what: str) -> None:
         seconds = parse_seconds(timeout) or _RESTART_SECONDS
         deadline = time.monotonic() + seconds

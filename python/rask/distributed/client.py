@@ -680,11 +680,6 @@ class Client(RuntimeMethods):
         """Run failed futures again."""
         return self._either(self._core.retry, futures_of(futures))
 
-    def retire_workers(self, workers: Any = None, **kwargs: Any) -> Any:
-        """Stop workers, by name or address; what only they hold is computed again if needed."""
-        names = [workers] if isinstance(workers, str) else list(workers or [])
-        return self._either(self._core.retire, [str(name) for name in names])
-
     def wait_for_workers(self, n_workers: int = 1, timeout: Any = None) -> Any:
         """Wait until there are at least this many workers.
 

@@ -713,6 +713,31 @@ class SpecCluster(Cluster):
         self.loop.call_soon_threadsafe(begin)
         return None
 
+    def adapt(self, Adaptive: Any = None, **kwargs: Any) -> Any:
+        """Have as many workers as there is work for.
+
+        Parameters
+        ----------
+        Adaptive : class, optional
+            Default: `rask.distributed.Adaptive`, which takes the keyword arguments.
+        minimum, maximum : int
+            Workers.
+        minimum_cores, maximum_cores : int
+            The same as threads.
+        minimum_memory, maximum_memory : str or int
+            The same as memory of the workers together.
+        """
+        for bound, round_ in (("minimum", math.ceil), ("maximum", math.floor)):
+            choose = max if bound == "minimum" else min
+            cores, memory = kwargs.pop(f"{bound}_cores", None), kwargs.pop(f"{bound}_memory", None)
+            known = kwargs.get(bound, 0 if bound == "minimum" else math.inf)
+            if cores is not None:
+                known = choose(known, round_(cores / self._threads_per_worker()))
+            if memory is not None:
+                known = choose(known, round_(parse_bytes(memory) / self._memory_per_worker()))
+            kwargs[bound] = known
+        return super().adapt(Adaptive, **kwargs)
+
     scale_up = scale
 
     async def scale_down(self, workers: Any) -> None:

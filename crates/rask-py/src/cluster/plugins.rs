@@ -106,6 +106,17 @@ impl PyRuntime {
         Ok(())
     }
 
+    /// How much there is to do: tasks to be run, those that could run at once, and the seconds that
+    /// all of them are thought to take on one thread.
+    fn load(&self, py: Python<'_>) -> PyResult<(u64, u64, f64)> {
+        match self.ask(py, QueryBody::Load(()), ANSWER_LIMIT)? {
+            AnswerBody::Load(load) => {
+                Ok((load.pending, load.ready, load.pending_micros as f64 / 1e6))
+            }
+            _ => Err(another_answer()),
+        }
+    }
+
     /// Asks the helper process beside the scheduler.
     #[pyo3(signature = (kind, target, payload, timeout=None))]
     fn helper<'py>(

@@ -4,4 +4,5 @@ mod ahead;
 mod placement;
 mod queueing;
 pub(crate) mod rescheduling;
+pub(crate) mod retirement;
 mod stealing;

@@ -145,8 +145,8 @@ impl Scheduler {
         }
     }
 
-    /// Sends the op and the page that a block needs, if the worker does not have them.
-    pub(crate) fn ship_layer(&mut self, worker: WorkerId, number: u32, block: u32) {
+    /// Sends name and op of a layer, if the worker does not have them.
+    pub(crate) fn ship_op(&mut self, worker: WorkerId, number: u32) {
         let layer = self.layers.get_mut(number);
         if layer.shipped.insert(worker) {
             self.out.layer(
@@ -161,6 +161,12 @@ impl Scheduler {
                 },
             );
         }
+    }
+
+    /// Sends the op and the page that a block needs, if the worker does not have them.
+    pub(crate) fn ship_layer(&mut self, worker: WorkerId, number: u32, block: u32) {
+        self.ship_op(worker, number);
+        let layer = self.layers.get_mut(number);
         let Some(page) = layer.page_of(block) else {
             return;
         };
