@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rask_proto::Versions;
 use rask_wire::{FrameReader, Limits, Token, answer_handshake};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -28,8 +29,13 @@ pub(crate) fn run_frames(data: &[u8]) {
 pub(crate) fn run_handshake(data: &[u8]) {
     let mut stranger = Stranger(std::io::Cursor::new(data.to_vec()));
     let token = Token::new("a token that no input holds");
-    let outcome =
-        RUNTIME.with(|runtime| runtime.block_on(answer_handshake(&mut stranger, Some(&token))));
+    let outcome = RUNTIME.with(|runtime| {
+        runtime.block_on(answer_handshake(
+            &mut stranger,
+            Some(&token),
+            &Versions::OURS,
+        ))
+    });
     assert!(outcome.is_err(), "nobody proves a token by guessing");
 }
 

@@ -20,6 +20,7 @@ mod packed;
 mod peer;
 mod runtime;
 mod session;
+mod version;
 mod worker;
 
 pub use blocks::Blocks;
@@ -38,10 +39,8 @@ pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,
     Version, WorkerNumber,
 };
+pub use version::{Capabilities, Versions};
 pub use worker::{
     Assign, Death, FromWorker, GiveBack, Heartbeat, Missing, Pages, Peers, Register, Resource,
     Shutdown, TaskErred, TasksFinished, ToWorker, Welcome, WorkerLayer, WorkerPage, WorkerSummary,
 };
-
-/// Version of the protocol. A peer with another major number is refused in the handshake.
-pub const PROTOCOL_VERSION: u32 = 1;

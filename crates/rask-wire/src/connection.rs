@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use rask_proto::Versions;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::handshake::{accept, offer};
+use crate::handshake::{Agreement, accept, offer};
 use crate::security::server_name;
 use crate::{Address, FrameReader, FrameSender, Limits, Role, Scheme, Security, WireError};
 
@@ -18,6 +19,8 @@ pub struct Connection {
     pub role: Role,
     /// The peer's host.
     pub peer_host: String,
+    /// The version that both speak, and what both are capable of.
+    pub agreement: Agreement,
 }
 
 /// Connects to `address` as `role`.
@@ -37,8 +40,9 @@ pub async fn connect(
     match address.scheme {
         Scheme::Tcp => {
             let mut socket = socket;
-            offer(&mut socket, security.token.as_ref(), role).await?;
-            Ok(plain(socket, role, address.host.clone()))
+            let token = security.token.as_ref();
+            let agreement = offer(&mut socket, token, role, &Versions::OURS).await?;
+            Ok(plain(socket, (role, agreement), address.host.clone()))
         }
         Scheme::Tls => {
             let connector = TlsConnector::from(security.try_client_config()?);
@@ -46,8 +50,9 @@ pub async fn connect(
                 .connect(server_name(), socket)
                 .await
                 .map_err(failed)?;
-            offer(&mut stream, security.token.as_ref(), role).await?;
-            Ok(encrypted(stream, role, address.host.clone()))
+            let token = security.token.as_ref();
+            let agreement = offer(&mut stream, token, role, &Versions::OURS).await?;
+            Ok(encrypted(stream, (role, agreement), address.host.clone()))
         }
     }
 }
@@ -118,29 +123,30 @@ impl Incoming {
         let mut socket = self.socket;
         match self.tls {
             None => {
-                let role = accept(&mut socket, token).await?;
-                Ok(plain(socket, role, self.peer_host))
+                let agreed = accept(&mut socket, token, &Versions::OURS).await?;
+                Ok(plain(socket, agreed, self.peer_host))
             }
             Some(acceptor) => {
                 let mut stream = acceptor.accept(socket).await?;
-                let role = accept(&mut stream, token).await?;
-                Ok(encrypted(stream, role, self.peer_host))
+                let agreed = accept(&mut stream, token, &Versions::OURS).await?;
+                Ok(encrypted(stream, agreed, self.peer_host))
             }
         }
     }
 }
 
-fn plain(socket: TcpStream, role: Role, peer_host: String) -> Connection {
+fn plain(socket: TcpStream, (role, agreement): (Role, Agreement), peer_host: String) -> Connection {
     let (reader, writer) = socket.into_split();
     Connection {
         reader: FrameReader::new(Box::new(reader), Limits::default()),
         sender: FrameSender::direct(writer),
         role,
         peer_host,
+        agreement,
     }
 }
 
-fn encrypted<S>(stream: S, role: Role, peer_host: String) -> Connection
+fn encrypted<S>(stream: S, (role, agreement): (Role, Agreement), peer_host: String) -> Connection
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -150,5 +156,6 @@ where
         sender: FrameSender::queued(writer),
         role,
         peer_host,
+        agreement,
     }
 }

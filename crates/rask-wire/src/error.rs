@@ -1,6 +1,6 @@
 //! What can go wrong with a connection.
 
-use rask_proto::ProtoError;
+use rask_proto::{ProtoError, Versions};
 
 /// A connection that could not be made, or that broke.
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +24,10 @@ pub enum WireError {
     #[error("the peer does not speak this protocol")]
     NotRask,
     #[error(
-        "the peer speaks version {theirs} of the protocol and this is version {ours}: \
-         upgrade the older of the two"
+        "the peer speaks {theirs} of the protocol and this end {ours}: upgrade Rask at {}",
+        if ours.newest < theirs.newest { "this end" } else { "the other end" }
     )]
-    Version { ours: u32, theirs: u32 },
+    Version { ours: Versions, theirs: Versions },
     #[error(
         "the token was refused; give this end the token of the cluster (--token-file, Security(token=…))"
     )]

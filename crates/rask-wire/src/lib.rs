@@ -2,8 +2,8 @@
 //!
 //! * [`Address`]: `tcp://host:port`, `tls://host:port`.
 //! * [`Security`]: the token that every connection needs, and certificates for `tls://`.
-//! * [`Listener::bind`], [`connect`]: both ends prove that they know the token before anything else
-//!   is read, see the module `handshake`.
+//! * [`Listener::bind`], [`connect`]: both ends agree on a version of the protocol and prove that they
+//!   know the token before anything else is read, see the module `handshake`.
 //! * [`FrameReader`], [`FrameSender`]: frames with limits on their sizes. Sending never blocks: it
 //!   writes at once where the socket takes it, from whichever thread, and queues the rest.
 
@@ -18,7 +18,7 @@ mod sender;
 pub use address::{Address, Scheme};
 pub use connection::{Connection, Incoming, Listener, connect};
 pub use error::WireError;
-pub use handshake::{Role, accept as answer_handshake};
+pub use handshake::{Agreement, Role, accept as answer_handshake};
 pub use reader::{FrameReader, Limits};
 pub use security::{Security, Token, random_id};
 pub use sender::FrameSender;
