@@ -58,3 +58,24 @@ def big(count):
     import numpy as np
 
     return np.ones(count)
+
+
+def count_up(path):
+    """Add one to the number in a file; only right if nobody else does so at the same time."""
+    from rask.distributed import Lock
+
+    with Lock("counter"):
+        number = int(Path(path).read_text())
+        Path(path).write_text(str(number + 1))
+
+
+def wait_for_event(name):
+    from rask.distributed import Event
+
+    return Event(name).wait(timeout=30)
+
+
+def put_in_queue(item, name):
+    from rask.distributed import Queue
+
+    Queue(name).put(item)

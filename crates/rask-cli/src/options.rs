@@ -16,7 +16,6 @@ pub struct Options {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Command {
     /// Run a scheduler.
     Scheduler(Box<SchedulerOptions>),

@@ -91,7 +91,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 320, 321, 322, 323, 324"
+        tags = "2, 3, 4, 5, 6, 7, 320, 321, 322, 323, 324, 300"
     )]
     pub body: Option<QueryBody>,
 }
@@ -135,6 +135,9 @@ pub enum QueryBody {
     /// How much there is to do.
     #[prost(message, tag = "325")]
     Load(()),
+    /// Something that clients share. Answered with Coordinated.
+    #[prost(message, tag = "300")]
+    Coordinate(crate::CoordinationRequest),
 }
 
 /// A list of names.
@@ -216,7 +219,7 @@ pub struct Rejected {
 pub struct Answer {
     #[prost(uint64, tag = "1")]
     pub id: u64,
-    #[prost(oneof = "AnswerBody", tags = "2, 3, 4, 5, 320, 321, 322")]
+    #[prost(oneof = "AnswerBody", tags = "2, 3, 4, 5, 320, 321, 322, 300")]
     pub body: Option<AnswerBody>,
 }
 
@@ -241,6 +244,8 @@ pub enum AnswerBody {
     Called(crate::CallReply),
     #[prost(message, tag = "322")]
     Load(crate::Load),
+    #[prost(message, tag = "300")]
+    Coordinated(crate::CoordinationReply),
 }
 
 /// About the scheduler and its workers.
@@ -326,6 +331,9 @@ impl Parts for FromClient {
             FromClient::Hello(_) | FromClient::Bye(()) => Ok(()),
             FromClient::Query(query) => match &query.body {
                 Some(QueryBody::Holders(blocks)) => blocks.check(),
+                Some(QueryBody::Coordinate(request)) => {
+                    request.item().map_or(Ok(()), crate::Item::check)
+                }
                 _ => Ok(()),
             },
         }
@@ -346,6 +354,11 @@ impl Parts for ToClient {
             ToClient::Answer(answer) => match &mut answer.body {
                 Some(AnswerBody::Plugins(plugins)) => plugins.for_each_packed(visit),
                 Some(AnswerBody::Called(reply)) => reply.for_each_packed(visit),
+                Some(AnswerBody::Coordinated(reply)) => reply
+                    .items
+                    .iter_mut()
+                    .filter_map(|item| item.value.as_mut())
+                    .try_for_each(visit),
                 _ => Ok(()),
             },
             _ => Ok(()),
@@ -372,6 +385,10 @@ fn visit_query(
 ) -> Result<(), ProtoError> {
     match &mut query.body {
         Some(QueryBody::PutPlugin(plugin)) => plugin.content.iter_mut().try_for_each(visit),
+        Some(QueryBody::Coordinate(request)) => request
+            .item_mut()
+            .and_then(|item| item.value.as_mut())
+            .map_or(Ok(()), visit),
         Some(QueryBody::Helper(call)) => call.body.iter_mut().try_for_each(visit),
         _ => Ok(()),
     }

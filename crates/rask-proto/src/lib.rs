@@ -12,6 +12,7 @@
 
 mod blocks;
 mod client;
+mod coordination;
 mod error;
 mod frame;
 mod helper;
@@ -27,6 +28,10 @@ pub use blocks::Blocks;
 pub use client::{
     Answer, AnswerBody, Cancel, Contents, Erred, FetchFailed, Finished, FromClient, Holders, Info,
     Names, PeerAddress, Query, QueryBody, Rejected, Submit, ToClient,
+};
+pub use coordination::{
+    Acquire, CoordinationOp, CoordinationReply, CoordinationRequest, DatasetPut, Item, NamedItem,
+    Outcome, QueueGet, QueuePut,
 };
 pub use error::ProtoError;
 pub use frame::{Frame, Wire};

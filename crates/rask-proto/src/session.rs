@@ -43,6 +43,7 @@ impl crate::FromClient {
                     crate::QueryBody::PutPlugin(_)
                         | crate::QueryBody::RemovePlugin(_)
                         | crate::QueryBody::Restart(())
+                        | crate::QueryBody::Coordinate(_)
                 )
             ),
             _ => false,

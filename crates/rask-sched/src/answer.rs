@@ -25,6 +25,9 @@ impl Scheduler {
     pub(crate) fn on_query(&mut self, client: ClientId, query: Query) {
         let body = match query.body {
             None => return,
+            Some(QueryBody::Coordinate(request)) => {
+                return self.on_coordination(client, query.id, request);
+            }
             Some(QueryBody::Info(())) => AnswerBody::Info(self.info()),
             Some(QueryBody::Holders(blocks)) => AnswerBody::Holders(self.holders(client, &blocks)),
             Some(QueryBody::Contents(())) => AnswerBody::Contents(self.contents()),

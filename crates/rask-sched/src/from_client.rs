@@ -23,6 +23,7 @@ impl Scheduler {
         for id in wanted {
             self.unwant(client, id);
         }
+        self.end_coordination_of(client);
         self.out.forget_client(client);
         if let Some(left) = self.clients.by_id.remove(&client) {
             for layer in left.numbers.into_keys() {
@@ -57,7 +58,7 @@ impl Scheduler {
         }
     }
 
-    fn unwant(&mut self, client: ClientId, id: TaskId) {
+    pub(crate) fn unwant(&mut self, client: ClientId, id: TaskId) {
         let task = self.tasks.get_mut(id);
         task.wanted_by.retain(|wanting| *wanting != client);
         self.settle.push(id);

@@ -14,6 +14,7 @@
 //! * `invariants`: what must hold after every event, checked in tests and in the simulator.
 
 mod answer;
+mod coordination;
 mod event;
 mod from_client;
 mod from_worker;

@@ -121,6 +121,7 @@ impl Scheduler {
     /// Tells a client that is back how everything is that it wants.
     pub(crate) fn on_client_resumed(&mut self, client: ClientId) {
         self.tell_all_peers(client);
+        self.repeat_answers(client);
         let wanted: Vec<TaskId> = self
             .tasks
             .iter()

@@ -33,6 +33,7 @@ pub struct Scheduler {
     pub(crate) stranded: Vec<(TaskId, u32)>,
     /// Mean duration of tasks of each operation, over layers.
     pub(crate) operations: HashMap<Arc<str>, f32>,
+    pub(crate) coordination: crate::coordination::Coordination,
     pub(crate) out: Outgoing,
     pub(crate) plugins: PluginTable,
     pub(crate) refusals: Refusals,
@@ -64,6 +65,7 @@ impl Scheduler {
             queued_count: 0,
             stranded: Vec::new(),
             operations: HashMap::default(),
+            coordination: Default::default(),
             out: Outgoing::default(),
             plugins: PluginTable::default(),
             refusals: Refusals::default(),

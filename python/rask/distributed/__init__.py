@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from rask.distributed.adaptive import Adaptive
     from rask.distributed.client import Client, default_client, futures_of
     from rask.distributed.cluster import LocalCluster
+    from rask.distributed.coordination import (
+        Event,
+        Lock,
+        MultiLock,
+        Queue,
+        Semaphore,
+        Variable,
+    )
     from rask.distributed.exceptions import CancelledError, KilledWorker, Reschedule, TimeoutError
     from rask.distributed.nanny import Nanny
     from rask.distributed.plugins import (
@@ -48,6 +56,12 @@ if TYPE_CHECKING:
     from rask.distributed.worker import Worker
 
 _HOMES = {
+    "Variable": "coordination",
+    "Semaphore": "coordination",
+    "Queue": "coordination",
+    "MultiLock": "coordination",
+    "Lock": "coordination",
+    "Event": "coordination",
     "Actor": "actor",
     "ActorFuture": "actor",
     "Adaptive": "adaptive",
@@ -103,25 +117,31 @@ __all__ = [
     "Cluster",
     "CondaInstall",
     "Environ",
+    "Event",
     "Future",
     "InstallPlugin",
     "KilledWorker",
     "LocalCluster",
+    "Lock",
+    "MultiLock",
     "Nanny",
     "NannyPlugin",
     "PipInstall",
     "ProcessInterface",
+    "Queue",
     "Reschedule",
     "SSHCluster",
     "Scheduler",
     "SchedulerPlugin",
     "Security",
+    "Semaphore",
     "SpecCluster",
     "Status",
     "SubprocessCluster",
     "TimeoutError",
     "UploadDirectory",
     "UploadFile",
+    "Variable",
     "Worker",
     "WorkerPlugin",
     "as_completed",

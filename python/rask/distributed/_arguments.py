@@ -6,7 +6,7 @@ from typing import Any
 
 from rask._core import Future
 
-__all__ = ["extract", "fill"]
+__all__ = ["extract", "fill", "refill"]
 
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 
@@ -77,6 +77,11 @@ def fill(
     left = iter(values)
     filled = tuple([_fill(argument, left) for argument in arguments])
     return filled, {name: _fill(value, left) for name, value in keywords.items()}
+
+
+def refill(value: Any, values: list[Any]) -> Any:
+    """Put `values` where `extract` left markers in `value`."""
+    return _fill(value, iter(values))
 
 
 def _fill(value: Any, left: Any) -> Any:

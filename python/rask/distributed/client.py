@@ -19,6 +19,7 @@ from rask.distributed._client_runtime import (
     prepare,
     refuse_actors,
 )
+from rask.distributed._client_shared import SharedMethods
 from rask.distributed._futures import wait_async
 from rask.distributed._node import make_security
 from rask.distributed._submission import (
@@ -74,7 +75,7 @@ def futures_of(o: Any, client: Client | None = None) -> list[Future]:
     return futures
 
 
-class Client(RuntimeMethods):
+class Client(RuntimeMethods, SharedMethods):
     """Connects to a cluster and submits work to it.
 
     Once made, a client is the scheduler that ``compute`` and ``persist`` of all collections use.
@@ -130,7 +131,6 @@ class Client(RuntimeMethods):
         self._given_security = security
         self.security: Security | None = None
         self._core: Any = None
-        self._datasets: dict[str, Any] = {}
         if not asynchronous:
             self._start()
 
@@ -782,34 +782,6 @@ class Client(RuntimeMethods):
             return {"client": own, "scheduler": {"rask": own["rask"]}, "workers": workers}
 
         return self._either(versions)
-
-    # -------------------------------------------------------------- datasets
-
-    def publish_dataset(self, *args: Any, name: str | None = None, **kwargs: Any) -> None:
-        """Name datasets for later; those of this client only."""
-        if args and name is not None:
-            kwargs[name] = args[0]
-        elif args:
-            raise ValueError("a dataset needs a name: publish_dataset(name=value)")
-        for key, value in kwargs.items():
-            if key in self._datasets:
-                raise KeyError(f"there is a dataset named {key!r} already")
-            self._datasets[key] = value
-
-    def get_dataset(self, name: str, **kwargs: Any) -> Any:
-        """A published dataset."""
-        if name not in self._datasets:
-            raise KeyError(f"there is no dataset named {name!r}")
-        return self._datasets[name]
-
-    def list_datasets(self, **kwargs: Any) -> tuple[str, ...]:
-        """Names of published datasets."""
-        return tuple(sorted(self._datasets))
-
-    def unpublish_dataset(self, name: str, **kwargs: Any) -> None:
-        """Forget a published dataset."""
-        if self._datasets.pop(name, None) is None:
-            raise KeyError(f"there is no dataset named {name!r}")
 
 
 def _columns(iterables: Iterable[Any]) -> list[list[Any]]:

@@ -201,17 +201,34 @@ impl ClusterClient {
 
     /// Asks the scheduler something.
     pub fn ask(&self, body: QueryBody, limit: Duration) -> Result<AnswerBody, ClusterError> {
+        let id = self.begin_question(body);
+        let answer = self.wait_answer(id, limit);
+        self.shared.state.lock().end_query(id);
+        answer?.ok_or(ClusterError::Timeout(limit.as_secs_f64()))
+    }
+
+    /// Asks the scheduler something that it may answer much later; the question's number.
+    pub fn begin_question(&self, body: QueryBody) -> u64 {
         self.flush_releases();
         let query = self.shared.state.lock().begin_query(body);
         let id = query.id;
         self.shared.link.send(FromClient::Query(query));
-        let answer = self.wait_until(limit, |state| state.take_answer(id));
+        id
+    }
+
+    /// Waits for the answer to a question; `None` if it has not come yet.
+    pub fn wait_answer(
+        &self,
+        id: u64,
+        limit: Duration,
+    ) -> Result<Option<AnswerBody>, ClusterError> {
+        let answer = self.wait_until(limit, |state| state.take_answer(id))?;
+        let Some(Answer { body, .. }) = answer else {
+            return Ok(None);
+        };
         self.shared.state.lock().end_query(id);
-        let answer = answer?;
-        match answer {
-            Some(Answer { body, .. }) => body.ok_or(ClusterError::Unexpected("an empty answer")),
-            None => Err(ClusterError::Timeout(limit.as_secs_f64())),
-        }
+        let body = body.ok_or(ClusterError::Unexpected("an empty answer"))?;
+        Ok(Some(body))
     }
 
     /// Runs an op once on the worker at `address`, outside the graph.

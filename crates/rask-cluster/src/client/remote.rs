@@ -108,6 +108,40 @@ impl ClusterClient {
         blocks
     }
 
+    /// A plan of blocks that the cluster holds or will hold: names and grids of their layers, and for
+    /// each wanted block its layer, its number there and its key. Each is referred to once more.
+    pub fn plan_of_blocks(
+        &self,
+        layers: &[(String, Vec<u32>)],
+        blocks: &[(u32, u32, BlockKey)],
+    ) -> Plan {
+        let mut keys: Vec<HashMap<u32, BlockKey>> = vec![HashMap::default(); layers.len()];
+        let mut plan = Plan::default();
+        for &(layer, block, key) in blocks {
+            let Some(keys) = keys.get_mut(layer as usize) else {
+                continue;
+            };
+            if keys.insert(block, key).is_none() {
+                self.refer(key);
+            }
+            plan.graph.wanted.push(rask_graph::Block {
+                layer: rask_graph::LayerId(layer),
+                block,
+            });
+        }
+        for ((name, grid), keys) in layers.iter().zip(keys) {
+            let layer = Layer {
+                name: name.as_str().into(),
+                grid: rask_graph::Grid::new(grid.iter().copied()),
+                inputs: Default::default(),
+            };
+            let client = self.clone();
+            let op = RemoteOp { client, keys };
+            plan.add(layer, LayerOp::Run(Arc::new(op)), None);
+        }
+        plan
+    }
+
     /// Submits a plan, and returns one of the same wanted blocks, held by the cluster.
     pub fn persist_plan(&self, plan: &Plan, options: &SubmitOptions) -> Result<Plan, ClusterError> {
         let keys = self.submit_plan(plan, options)?;

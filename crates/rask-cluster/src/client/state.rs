@@ -271,7 +271,10 @@ impl State {
             }
             ToClient::Welcome(_) | ToClient::Received(_) => {}
             ToClient::Answer(answer) => {
-                self.answers.insert(answer.id, answer);
+                // One that is not waited for any more, or that comes twice, is of no use.
+                if self.queries.contains_key(&answer.id) {
+                    self.answers.insert(answer.id, answer);
+                }
             }
         }
     }

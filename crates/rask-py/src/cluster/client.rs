@@ -52,6 +52,11 @@ fn options_of(options: Option<&Bound<'_, PyDict>>) -> PyResult<SubmitOptions> {
 }
 
 impl PyClusterClient {
+    /// The client itself.
+    pub fn core(&self) -> &ClusterClient {
+        &self.core
+    }
+
     fn future(&self, client: &Bound<'_, PyAny>, parts: (BlockKey, Arc<str>, bool)) -> PyFuture {
         let (block, name, numbered) = parts;
         PyFuture {
@@ -270,6 +275,31 @@ impl PyClusterClient {
             list.append(Bound::new(py, future)?)?;
         }
         Ok(list)
+    }
+
+    /// A plan of blocks that the cluster holds: names and grids of their layers, for each wanted
+    /// block its layer and number, and its future.
+    fn plan_of_futures(
+        &self,
+        layers: Vec<(String, Vec<u32>)>,
+        blocks: Vec<(u32, u32)>,
+        futures: Vec<Bound<'_, PyFuture>>,
+    ) -> PyResult<PyPlan> {
+        let in_range = |&(layer, block): &(u32, u32)| {
+            let grid = layers.get(layer as usize).map(|(_, grid)| grid);
+            let count = grid.map(|grid| grid.iter().map(|&n| u64::from(n)).product::<u64>());
+            count.is_some_and(|count| u64::from(block) < count)
+        };
+        if blocks.len() != futures.len() || !blocks.iter().all(in_range) {
+            return Err(PyValueError::new_err(
+                "blocks and futures do not fit each other",
+            ));
+        }
+        let blocks = blocks.iter().zip(&futures);
+        let blocks: Vec<_> = blocks
+            .map(|(&(layer, block), future)| (layer, block, future.get().block))
+            .collect();
+        Ok(PyPlan::new(self.core.plan_of_blocks(&layers, &blocks)))
     }
 
     /// Runs a future's task to its end even if no future of it is left.

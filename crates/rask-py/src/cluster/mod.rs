@@ -2,6 +2,7 @@
 
 mod call;
 mod client;
+mod coordination;
 mod errors;
 mod future;
 mod gather;
@@ -32,6 +33,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     plugins::register(module)?;
     outcome::register(module)?;
     module.add_class::<payload::PyPayload>()?;
+    module.add_class::<coordination::PyCoordination>()?;
     module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
     module.add_function(wrap_pyfunction!(process::run_cli, module)?)?;
     module.add_function(wrap_pyfunction!(process::secede, module)?)?;
