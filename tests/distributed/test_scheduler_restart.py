@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import rask.array as da
-from rask.distributed import Client, Security
+from rask.distributed import Client, Security, WorkerPlugin
 
 LIMIT = 60.0
 
@@ -140,3 +140,20 @@ def test_without_a_journal_the_error_says_what_to_do(tmp_path):
                 client.submit(functions.inc, future).result(timeout=LIMIT)
     finally:
         cluster.close()
+
+
+class Mark(WorkerPlugin):
+    def setup(self, worker):
+        worker.mark = "set by a plugin"
+
+
+def test_plugins_outlive_the_scheduler_and_who_registered_them(restartable):
+    with restartable.connect() as client:
+        client.register_plugin(Mark(), name="mark")
+    restartable.kill_scheduler()
+    restartable.scheduler = restartable.start_scheduler()
+    with restartable.connect() as client:
+        restartable.workers.append(restartable.start_worker("three"))
+        client.wait_for_workers(3, timeout=LIMIT)
+        marks = client.run(lambda dask_worker: dask_worker.mark, workers=["three"])
+        assert list(marks.values()) == ["set by a plugin"]

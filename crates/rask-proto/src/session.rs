@@ -129,6 +129,9 @@ pub enum Record {
     /// So many messages of a session had been taken in.
     #[prost(message, tag = "8")]
     Counted(Counted),
+    /// A plugin, whoever registered it.
+    #[prost(message, tag = "320")]
+    Plugin(crate::Plugin),
 }
 
 /// A session.
@@ -181,7 +184,7 @@ pub struct TaskFailed {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct RecordEnvelope {
-    #[prost(oneof = "Record", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "Record", tags = "1, 2, 3, 4, 5, 6, 7, 8, 320")]
     body: Option<Record>,
 }
 
@@ -194,6 +197,7 @@ impl Parts for Record {
     ) -> Result<(), ProtoError> {
         match self {
             Record::Said(said) => said.message.iter_mut().try_for_each(visit),
+            Record::Plugin(plugin) => plugin.content.iter_mut().try_for_each(visit),
             Record::Failed(failed) => {
                 let failure = failed.failure.iter_mut();
                 failure

@@ -19,6 +19,11 @@ impl PluginTable {
         self.plugins.push(plugin);
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Plugin> {
+        self.plugins.iter()
+    }
+
     /// Forgets a plugin; what was forgotten.
     pub fn remove(&mut self, name: &PluginName) -> Plugins {
         let is_named = |plugin: &mut Plugin| plugin.kind == name.kind && plugin.name == name.name;

@@ -76,6 +76,16 @@ impl Scheduler {
         Some(&worker.register.address)
     }
 
+    /// All plugins, in the order of their registration.
+    pub fn plugins(&self) -> impl Iterator<Item = rask_proto::Plugin> {
+        self.plugins.iter().cloned()
+    }
+
+    /// Keeps a plugin.
+    pub fn put_plugin(&mut self, plugin: rask_proto::Plugin) {
+        self.plugins.put(plugin);
+    }
+
     /// The plugins for the helper process.
     pub fn helper_plugins(&self) -> rask_proto::Plugins {
         let plugins = self.plugins.of_kind(rask_proto::PluginKind::Scheduler);

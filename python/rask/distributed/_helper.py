@@ -330,6 +330,7 @@ def main() -> None:
     helper = Helper(link)
     preloads = load_preloads(helper.view, _preload_names(), [], helper._wait)
     preloads.start()
+    helper.begin()
     helper.closed.wait()
     preloads.teardown()
     sys.stderr.flush()

@@ -47,6 +47,9 @@ class Service:
         self._loop_lock = threading.Lock()
         self._name = name
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+
+    def begin(self) -> None:
+        """Take calls; those that came before have waited."""
         self._thread.start()
 
     @property

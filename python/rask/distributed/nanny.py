@@ -151,6 +151,7 @@ class Nanny(Node):
                 if at == len(listen) - 1:
                     raise
         self._service = Service("rask-nanny", self._server, self._handlers())
+        self._service.begin()
         names, arguments = self._given_preloads
         self._preloads = load_preloads(self, names, arguments, self._run_awaitable)
         self._preloads.start()

@@ -173,6 +173,7 @@ class Worker(Node):
             self._plugin_add(_plugin_name(plugin, number), plugin, "", raises=True)
         for name, serial, plugin in self._core.plugins():
             self._plugin_add(name, plugin, serial, raises=False)
+        self._service.begin()
         self._core.open()
         if self._lifetime is not None:
             self._lifetime_timer = threading.Timer(self._lifetime, self._end_lifetime)

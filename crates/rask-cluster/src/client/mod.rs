@@ -120,6 +120,11 @@ impl ClusterClient {
     /// Refers to blocks once less each; those not referred to any more are told to the scheduler.
     pub fn release(&self, keys: &[BlockKey]) {
         let _in_order = self.shared.order.lock();
+        self.release_in_order(keys);
+    }
+
+    /// As `release`; the caller holds the lock of the order.
+    fn release_in_order(&self, keys: &[BlockKey]) {
         let (blocks, layers) = self.shared.state.lock().release(keys);
         if !blocks.is_empty() {
             self.shared.link.send(FromClient::Release(blocks));
@@ -140,8 +145,10 @@ impl ClusterClient {
 
     /// Releases what `release_later` was called for.
     fn flush_releases(&self) {
+        // In order: nobody is between taking releases out and telling them when this returns.
+        let _in_order = self.shared.order.lock();
         let keys = std::mem::take(&mut *self.shared.releases.lock());
-        self.release(&keys);
+        self.release_in_order(&keys);
     }
 
     /// How a block is.

@@ -6,7 +6,8 @@ use std::io;
 use bytes::Bytes;
 use foldhash::{HashMap, HashSet};
 use rask_proto::{
-    Blocks, Counted, FromClient, Hello, Packed, Record, Said, SessionId, Wire, WorkerNumber,
+    Blocks, Counted, FromClient, Hello, Packed, Query, QueryBody, Record, Said, SessionId, Wire,
+    WorkerNumber,
 };
 use rask_sched::{ClientId, Event, JournalEntry, Scheduler, Time};
 
@@ -162,6 +163,7 @@ impl Memory {
                 }
                 Record::Failed(failed) => machine.replay_failure(failed),
                 Record::Forgotten(blocks) => machine.replay_forgotten(&blocks),
+                Record::Plugin(plugin) => machine.put_plugin(plugin),
             }
         }
         (last_client, last_worker)
@@ -222,6 +224,11 @@ impl Memory {
                     }
                     needed
                 }
+                // Written as what has come of them.
+                Ok(FromClient::Query(Query {
+                    body: Some(QueryBody::PutPlugin(_) | QueryBody::RemovePlugin(_)),
+                    ..
+                })) => false,
                 Ok(FromClient::Query(_)) => true,
                 _ => false,
             };
@@ -258,6 +265,7 @@ impl Memory {
                 })
             }));
         }
+        records.extend(machine.plugins().map(Record::Plugin));
         records.extend(machine.failures().into_iter().map(Record::Failed));
         let counted = self.sessions.iter().map(|(session, entry)| {
             Record::Counted(Counted {
