@@ -9,6 +9,15 @@ pub struct Faults {
     pub restarts: u32,
     /// Workers that are told to leave; each is replaced by another.
     pub retirements: u32,
+    /// Connections to the scheduler, of workers and clients, that end although both live; after a
+    /// while there is another.
+    pub cuts: u32,
+    /// Times that two workers cannot reach each other for a while.
+    pub partitions: u32,
+    /// Times that a worker's disk is full for a while.
+    pub full_disks: u32,
+    /// Of 100 transfers to and from disk, how many take very long.
+    pub slow_disk_percent: u64,
     /// Workers that stand still for up to a second and go on.
     pub pauses: u32,
     /// Of 100 values asked of a peer, how many it does not hand over although it has them.

@@ -8,7 +8,7 @@
 //!
 //! * `network`: what happens when; messages arrive in the order sent, after a random time.
 //! * `worker`, `client`: pretended shells around the machine of a worker, and in place of users.
-//! * `faults`: what goes wrong, and when.
+//! * `faults`: what goes wrong, and how much of it; `restart` and `troubles`: what happens then.
 
 mod client;
 mod faults;
@@ -18,6 +18,7 @@ mod random;
 mod restart;
 mod retirement;
 mod simulation;
+mod troubles;
 mod worker;
 
 pub use faults::Faults;

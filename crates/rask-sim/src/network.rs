@@ -46,6 +46,15 @@ pub(crate) enum Happening {
     RecoveryEnds {
         incarnation: u32,
     },
+    /// The connection of a worker or a client to the scheduler ends.
+    ConnectionEnds,
+    /// The scheduler notices that the connection of the worker of this number has ended.
+    ConnectionMissed {
+        id: u32,
+    },
+    /// Two workers cannot reach each other for a while.
+    WorkersPart,
+    DiskFills,
     WorkerDies,
     WorkerPauses,
     WorkerRetires,
@@ -63,10 +72,13 @@ pub(crate) enum Message {
     Closed,
     /// Please hand over the values of these blocks.
     Ask {
+        /// The number under which the asker knows who is asked.
+        holder: u32,
         keys: Vec<Asked>,
     },
     /// For each block asked for, its value and size, if it was handed over.
     Given {
+        holder: u32,
         keys: Vec<Asked>,
         values: Vec<Option<(u64, u64)>>,
     },
@@ -181,6 +193,14 @@ impl Network {
         for number in &sent[kept..] {
             self.lose(*number);
         }
+    }
+
+    /// Loses everything on its way between two parties.
+    pub(crate) fn lose_between(&mut self, one: Party, other: Party) {
+        self.happenings.retain(|_, happening| {
+            !matches!(happening, Happening::Arrives { from, to, .. }
+                if (*from, *to) == (one, other) || (*from, *to) == (other, one))
+        });
     }
 
     /// Loses everything on its way from a party and to it.

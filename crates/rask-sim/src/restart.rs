@@ -100,8 +100,13 @@ pub(crate) struct Connections {
     /// Nobody has one while the scheduler is down.
     pub(crate) is_down: bool,
     /// How many times it was started again.
-    incarnation: u32,
-    away: BTreeSet<Party>,
+    pub(crate) incarnation: u32,
+    pub(crate) away: BTreeSet<Party>,
+    /// It dies while it does what follows from the next event.
+    pub(crate) dies_in_event: bool,
+    /// The number under which the scheduler knows each worker: a new one with each connection.
+    ids: BTreeMap<u32, u32>,
+    parties: BTreeMap<u32, u32>,
     /// Workers of before the restart that are not back.
     awaited: BTreeSet<u32>,
     /// What each client has said that must not be lost.
@@ -109,6 +114,24 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
+    /// A worker gets a connection to the scheduler.
+    pub(crate) fn new_id(&mut self, number: u32) -> WorkerId {
+        let id = self.parties.len() as u32 + 1;
+        self.parties.insert(id, number);
+        self.ids.insert(number, id);
+        WorkerId(id)
+    }
+
+    /// The scheduler's number of a worker.
+    pub(crate) fn find_id(&self, number: u32) -> Option<WorkerId> {
+        self.ids.get(&number).map(|&id| WorkerId(id))
+    }
+
+    /// Who has, or had, this number of the scheduler's.
+    pub(crate) fn party_of(&self, id: u32) -> Party {
+        Party::Worker(self.parties[&id])
+    }
+
     /// Whether a message between these gets through.
     pub(crate) fn carries(&self, from: Party, to: Party) -> bool {
         let ends = [from, to];
@@ -118,11 +141,20 @@ impl Connections {
 }
 
 impl Simulation {
-    /// The scheduler dies; all that was on its way from it and to it is lost.
+    /// The scheduler dies, now or in the middle of what follows from the next event.
     pub(crate) fn on_scheduler_dies(&mut self) {
-        if self.connections.is_down {
+        if self.connections.is_down || self.connections.dies_in_event {
             return;
         }
+        match self.random.chance(50) {
+            true => self.connections.dies_in_event = true,
+            false => self.end_scheduler(),
+        }
+    }
+
+    /// All that is on its way from the scheduler and to it is lost.
+    pub(crate) fn end_scheduler(&mut self) {
+        self.connections.dies_in_event = false;
         self.report.restarts += 1;
         self.connections.is_down = true;
         self.connections.incarnation += 1;
@@ -160,7 +192,10 @@ impl Simulation {
         if incarnation != self.connections.incarnation || self.connections.is_down {
             return;
         }
-        self.connections.away.remove(&party);
+        if !self.connections.away.remove(&party) {
+            return;
+        }
+        self.report.reconnections += 1;
         match party {
             Party::Worker(number) => self.on_worker_returns(number),
             Party::Client(number) => self.on_client_returns(number),
@@ -172,19 +207,24 @@ impl Simulation {
         if !self.workers.contains_key(&number) {
             return;
         }
+        if let Some(id) = self.connections.find_id(number) {
+            // It may not have been noticed yet that the connection before has ended.
+            self.on_connection_missed(id.0);
+        }
+        let worker = self.connections.new_id(number);
         let register = self.register(number);
-        self.on_scheduler_event(Event::WorkerJoined {
-            worker: WorkerId(number),
-            register,
-        });
-        self.with_worker(number, |worker, effects| worker.on_reconnected(effects));
+        self.on_scheduler_event(Event::WorkerJoined { worker, register });
+        let id = worker.0;
+        self.with_worker(number, |worker, effects| worker.on_reconnected(id, effects));
     }
 
     fn on_client_returns(&mut self, number: u32) {
-        if !self.clients.contains_key(&number) {
-            return;
-        }
         let client = ClientId(number);
+        if !self.clients.contains_key(&number) {
+            // It left while it had no connection, and is given up when it does not come back.
+            self.journal.end(client);
+            return self.on_scheduler_event(Event::ClientLeft { client });
+        }
         self.on_scheduler_event(Event::ClientResumed { client });
         let taken_in = self.journal.count(client);
         let said = self.connections.said.get(&number).cloned();

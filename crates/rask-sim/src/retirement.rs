@@ -40,12 +40,13 @@ impl Simulation {
         }
         self.report.workers_retired += 1;
         let view = self.scheduler.view(true);
+        let id = self.connections.find_id(number).map_or(0, |id| id.0);
         let others = view
             .info
             .map_or(0, |info| info.workers.len())
             .saturating_sub(1);
         let lost = view.tasks.iter();
-        let lost = lost.filter(|task| task.state == "memory" && task.workers == [number]);
+        let lost = lost.filter(|task| task.state == "memory" && task.workers == [id]);
         if others > 0 && self.settings.faults.is_only_retirements() {
             assert_eq!(
                 lost.count(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rask_exec::Job;
 use rask_proto::ToWorker;
-use rask_sched::{ClientId, Command, Event, Scheduler, Time, WorkerId};
+use rask_sched::{ClientId, Command, Event, Scheduler, Time};
 
 use crate::Faults;
 use crate::client::{SimClient, Wishes};
@@ -12,6 +12,7 @@ use crate::graphs::{evaluate, random_graph};
 use crate::network::{Asked, Happening, Message, Network, Party};
 use crate::random::Random;
 use crate::restart::{Connections, Journal};
+use crate::troubles::Troubles;
 use crate::worker::{Effects, SimWorker};
 
 /// How large a simulation is.
@@ -46,6 +47,8 @@ pub struct Report {
     pub workers_retired: u64,
     /// Times that the scheduler died and was started again.
     pub restarts: u64,
+    /// Times that a worker or client lost its connection to the scheduler and got another.
+    pub reconnections: u64,
     /// Most bytes held by any worker at a time.
     pub held_most: u64,
 }
@@ -70,6 +73,7 @@ pub(crate) struct Simulation {
     pub(crate) scheduler: Scheduler,
     pub(crate) journal: Journal,
     pub(crate) connections: Connections,
+    pub(crate) troubles: Troubles,
     pub(crate) workers: BTreeMap<u32, SimWorker>,
     pub(crate) clients: BTreeMap<u32, SimClient>,
     next_worker: u32,
@@ -80,7 +84,7 @@ pub(crate) struct Simulation {
 const TRACE_LENGTH: usize = 400;
 
 /// Faults come within this time, and a worker that died is replaced within it.
-const FAULT_MICROS: u64 = 50_000;
+pub(crate) const FAULT_MICROS: u64 = 50_000;
 
 impl Simulation {
     fn new(seed: u64, settings: Settings) -> Self {
@@ -93,6 +97,7 @@ impl Simulation {
             scheduler: Simulation::new_scheduler(),
             journal: Journal::default(),
             connections: Connections::default(),
+            troubles: Troubles::default(),
             workers: BTreeMap::new(),
             clients: BTreeMap::new(),
             next_worker: 1,
@@ -119,6 +124,7 @@ impl Simulation {
             let micros = simulation.random.below(FAULT_MICROS);
             simulation.network.after(micros, Happening::WorkerPauses);
         }
+        simulation.plan_troubles();
         simulation
     }
 
@@ -188,6 +194,10 @@ impl Simulation {
                 Happening::SchedulerStarts => self.on_scheduler_starts(),
                 Happening::Returns { party, incarnation } => self.on_returns(party, incarnation),
                 Happening::RecoveryEnds { incarnation } => self.on_recovery_ends(incarnation),
+                Happening::ConnectionEnds => self.on_connection_ends(),
+                Happening::ConnectionMissed { id } => self.on_connection_missed(id),
+                Happening::WorkersPart => self.on_workers_part(),
+                Happening::DiskFills => self.on_disk_fills(),
                 Happening::WorkerDies => self.on_worker_dies(),
                 Happening::WorkerPauses => self.on_worker_pauses(),
                 Happening::WorkerRetires => self.on_worker_retires(),
@@ -200,7 +210,9 @@ impl Simulation {
     fn on_arrival(&mut self, from: Party, to: Party, message: Message) {
         match (from, to, message) {
             (Party::Worker(number), Party::Scheduler, message) => {
-                let worker = WorkerId(number);
+                let Some(worker) = self.connections.find_id(number) else {
+                    return;
+                };
                 match message {
                     Message::FromWorker(message) => {
                         let is_back = matches!(message, rask_proto::FromWorker::Holdings(_));
@@ -242,23 +254,36 @@ impl Simulation {
                     client.release_if_done(wishes);
                 });
             }
-            (asker, Party::Worker(number), Message::Ask { keys }) => {
-                self.on_ask(asker, number, keys);
+            (asker, Party::Worker(number), Message::Ask { holder, keys }) => {
+                self.on_ask(asker, number, (holder, keys));
             }
-            (Party::Worker(holder), to, Message::Given { keys, values }) => {
+            (
+                _,
+                to,
+                Message::Given {
+                    holder,
+                    keys,
+                    values,
+                },
+            ) => {
                 self.on_given(holder, to, &keys, &values);
             }
             (from, to, message) => unreachable!("{from:?} to {to:?}: {message:?}"),
         }
     }
 
-    fn on_ask(&mut self, asker: Party, number: u32, keys: Vec<Asked>) {
+    fn on_ask(&mut self, asker: Party, number: u32, (holder, keys): (u32, Vec<Asked>)) {
         let refused = self.settings.faults.refused_percent;
+        let apart = self.are_apart(asker, Party::Worker(number));
         let values = match self.workers.get(&number) {
-            Some(worker) => worker.give(&keys, &mut self.random, refused),
-            None => vec![None; keys.len()],
+            Some(worker) if !apart => worker.give(&keys, &mut self.random, refused),
+            _ => vec![None; keys.len()],
         };
-        let message = Message::Given { keys, values };
+        let message = Message::Given {
+            holder,
+            keys,
+            values,
+        };
         self.send(Party::Worker(number), asker, message);
     }
 
@@ -278,7 +303,10 @@ impl Simulation {
     }
 
     fn on_job_end(&mut self, number: u32, job: Job) {
-        let faults = self.settings.faults;
+        let mut faults = self.settings.faults;
+        if self.has_full_disk(number) {
+            faults.spill_failing_percent = 100;
+        }
         let mut random = self.random.clone();
         self.random.next();
         self.with_worker(number, |worker, effects| {
@@ -302,7 +330,8 @@ impl Simulation {
             self.send(party, Party::Scheduler, Message::FromWorker(message));
         }
         for (holder, keys) in effects.ask {
-            self.send(party, Party::Worker(holder), Message::Ask { keys });
+            let to = self.connections.party_of(holder);
+            self.send(party, to, Message::Ask { holder, keys });
         }
         for job in effects.jobs {
             match job {
@@ -310,7 +339,10 @@ impl Simulation {
                 Job::Spill { .. } => self.report.values_spilled += 1,
                 Job::Unspill { .. } => {}
             }
-            let micros = 1 + self.random.below(2000);
+            let mut micros = 1 + self.random.below(2000);
+            if !matches!(job, Job::Run { .. }) {
+                micros += self.decide_disk_delay();
+            }
             let worker = number;
             self.network
                 .after(micros, Happening::JobEnds { worker, job });
@@ -331,8 +363,9 @@ impl Simulation {
             }
             self.send(party, Party::Scheduler, Message::FromClient(message));
         }
-        for (worker, keys) in wishes.ask {
-            self.send(party, Party::Worker(worker), Message::Ask { keys });
+        for (holder, keys) in wishes.ask {
+            let to = self.connections.party_of(holder);
+            self.send(party, to, Message::Ask { holder, keys });
         }
         if wishes.retry {
             let retries = Happening::ClientRetries { client: number };
@@ -341,6 +374,9 @@ impl Simulation {
     }
 
     pub(crate) fn on_scheduler_event(&mut self, event: Event) {
+        if self.connections.is_down {
+            return;
+        }
         let now = Time {
             micros: self.network.now,
         };
@@ -349,20 +385,27 @@ impl Simulation {
         if let Err(broken) = self.scheduler.check_invariants() {
             panic!("the scheduler's books: {broken}");
         }
-        for command in commands {
+        let done = match self.connections.dies_in_event {
+            true => self.random.below(commands.len() as u64 + 1) as usize,
+            false => commands.len(),
+        };
+        for command in commands.drain(..done) {
             match command {
                 Command::ToClient { client, message } => {
                     let to = Party::Client(client.0);
                     self.send(Party::Scheduler, to, Message::ToClient(message));
                 }
                 Command::ToWorker { worker, message } => {
-                    let to = Party::Worker(worker.0);
+                    let to = self.connections.party_of(worker.0);
                     self.send(Party::Scheduler, to, Message::ToWorker(message));
                 }
                 Command::DropWorker { reason, .. } => panic!("a worker is dropped: {reason}"),
                 Command::Journal { client, entry } => self.journal.note(client, entry),
                 Command::Stop => panic!("nobody stops the scheduler"),
             }
+        }
+        if self.connections.dies_in_event {
+            self.end_scheduler();
         }
     }
 
@@ -375,13 +418,11 @@ impl Simulation {
         self.next_worker += 1;
         let threads = self.settings.threads;
         let budget = self.settings.memory_bytes_max;
-        let worker = SimWorker::new(number, threads, budget);
-        self.workers.insert(number, worker);
+        let worker = self.connections.new_id(number);
+        let fresh = SimWorker::new(worker.0, threads, budget);
+        self.workers.insert(number, fresh);
         let register = self.register(number);
-        self.on_scheduler_event(Event::WorkerJoined {
-            worker: WorkerId(number),
-            register,
-        });
+        self.on_scheduler_event(Event::WorkerJoined { worker, register });
     }
 
     pub(crate) fn pick_worker(&mut self) -> Option<u32> {
@@ -396,6 +437,7 @@ impl Simulation {
             return;
         };
         self.workers.remove(&number);
+        self.troubles.forget(number);
         self.report.workers_died += 1;
         let party = Party::Worker(number);
         self.network.lose_from(&mut self.random, party);

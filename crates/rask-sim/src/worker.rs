@@ -14,6 +14,7 @@ use crate::random::Random;
 
 /// One worker process.
 pub(crate) struct SimWorker {
+    /// The scheduler's number of it.
     number: u32,
     threads: u32,
     busy: u32,
@@ -88,7 +89,8 @@ impl SimWorker {
     }
 
     /// The scheduler is back: tasks that have not begun are its to hand out again.
-    pub(crate) fn on_reconnected(&mut self, effects: &mut Effects) {
+    pub(crate) fn on_reconnected(&mut self, number: u32, effects: &mut Effects) {
+        self.number = number;
         for key in self.tasks.waiting_keys() {
             self.tasks.cancel(key, &mut self.commands);
             self.obey(effects, None);

@@ -13,6 +13,10 @@ const SETTINGS: Settings = Settings {
         deaths: 0,
         restarts: 0,
         retirements: 0,
+        cuts: 0,
+        partitions: 0,
+        full_disks: 0,
+        slow_disk_percent: 0,
         pauses: 0,
         refused_percent: 0,
         raising_percent: 0,
@@ -40,6 +44,7 @@ fn run_seeds(settings: &Settings) -> Report {
         sum.workers_died += report.workers_died;
         sum.workers_retired += report.workers_retired;
         sum.restarts += report.restarts;
+        sum.reconnections += report.reconnections;
         sum.held_most = sum.held_most.max(report.held_most);
     }
     sum
@@ -163,6 +168,55 @@ fn with_restarts_and_dying_workers() {
     run_seeds(&Settings { faults, ..SETTINGS });
 }
 
+/// Values that a worker brings back are used again, tasks that it still runs are not run twice
+/// there, and who is taken for dead while it lives does no harm.
+#[test]
+fn with_connections_that_end() {
+    let faults = Faults {
+        cuts: 6,
+        ..SETTINGS.faults
+    };
+    let report = run_seeds(&Settings { faults, ..SETTINGS });
+    assert!(report.reconnections > 0);
+}
+
+#[test]
+fn with_connections_that_end_and_restarts() {
+    let faults = Faults {
+        cuts: 5,
+        restarts: 3,
+        deaths: 2,
+        ..SETTINGS.faults
+    };
+    let report = run_seeds(&Settings { faults, ..SETTINGS });
+    assert!(report.reconnections > report.restarts && report.restarts > 0);
+}
+
+#[test]
+fn with_workers_that_cannot_reach_each_other() {
+    let faults = Faults {
+        partitions: 10,
+        ..SETTINGS.faults
+    };
+    run_seeds(&Settings { faults, ..SETTINGS });
+}
+
+#[test]
+fn with_full_and_slow_disks() {
+    let faults = Faults {
+        full_disks: 5,
+        slow_disk_percent: 20,
+        ..SETTINGS.faults
+    };
+    let settings = Settings {
+        memory_bytes_max: Some(3000),
+        faults,
+        ..SETTINGS
+    };
+    let report = run_seeds(&settings);
+    assert!(report.values_spilled > 0);
+}
+
 fn everything() -> Settings {
     Settings {
         memory_bytes_max: Some(5000),
@@ -171,6 +225,10 @@ fn everything() -> Settings {
             deaths: 4,
             restarts: 2,
             retirements: 2,
+            cuts: 4,
+            partitions: 3,
+            full_disks: 2,
+            slow_disk_percent: 5,
             pauses: 3,
             refused_percent: 5,
             raising_percent: 2,
