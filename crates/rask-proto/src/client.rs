@@ -91,7 +91,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 320, 321, 322, 323, 324, 300"
+        tags = "2, 3, 4, 5, 6, 7, 320, 321, 322, 323, 324, 300, 220, 221"
     )]
     pub body: Option<QueryBody>,
 }
@@ -135,6 +135,12 @@ pub enum QueryBody {
     /// How much there is to do.
     #[prost(message, tag = "325")]
     Load(()),
+    /// Hold blocks on several workers. Answered with Done when it is so.
+    #[prost(message, tag = "220")]
+    Replicate(crate::Replicate),
+    /// Spread values evenly. Answered with Done when it is so.
+    #[prost(message, tag = "221")]
+    Rebalance(crate::Rebalance),
     /// Something that clients share. Answered with Coordinated.
     #[prost(message, tag = "300")]
     Coordinate(crate::CoordinationRequest),
@@ -331,6 +337,8 @@ impl Parts for FromClient {
             FromClient::Hello(_) | FromClient::Bye(()) => Ok(()),
             FromClient::Query(query) => match &query.body {
                 Some(QueryBody::Holders(blocks)) => blocks.check(),
+                Some(QueryBody::Replicate(wish)) => check_some(&wish.blocks),
+                Some(QueryBody::Rebalance(wish)) => check_some(&wish.blocks),
                 Some(QueryBody::Coordinate(request)) => {
                     request.item().map_or(Ok(()), crate::Item::check)
                 }

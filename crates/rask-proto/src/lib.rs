@@ -19,6 +19,7 @@ mod helper;
 mod layer;
 mod packed;
 mod peer;
+mod replicas;
 mod runtime;
 mod session;
 mod version;
@@ -39,6 +40,7 @@ pub use helper::{FromHelper, HelperEvent, HelperState, HelperTask, ToHelper};
 pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};
 pub use packed::{Failure, Inline, InlineBuilder, Packed};
 pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
+pub use replicas::{Rebalance, Replicate};
 pub use runtime::{Call, CallReply, HelperCall, Load, Plugin, PluginKind, PluginName, Plugins};
 pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,

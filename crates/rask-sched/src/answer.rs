@@ -28,6 +28,12 @@ impl Scheduler {
             Some(QueryBody::Coordinate(request)) => {
                 return self.on_coordination(client, query.id, request);
             }
+            Some(QueryBody::Replicate(wish)) => {
+                return self.on_replicate((client, query.id), &wish);
+            }
+            Some(QueryBody::Rebalance(wish)) => {
+                return self.on_rebalance((client, query.id), &wish);
+            }
             Some(QueryBody::Info(())) => AnswerBody::Info(self.info()),
             Some(QueryBody::Holders(blocks)) => AnswerBody::Holders(self.holders(client, &blocks)),
             Some(QueryBody::Contents(())) => AnswerBody::Contents(self.contents()),

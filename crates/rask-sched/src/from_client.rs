@@ -24,6 +24,7 @@ impl Scheduler {
             self.unwant(client, id);
         }
         self.end_coordination_of(client);
+        self.end_copies_of(client);
         self.out.forget_client(client);
         if let Some(left) = self.clients.by_id.remove(&client) {
             for layer in left.numbers.into_keys() {

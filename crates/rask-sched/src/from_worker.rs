@@ -124,6 +124,7 @@ impl Scheduler {
             worker.asked_back = false;
         }
         self.on_replication_failed(missing.inputs.as_ref());
+        self.repeat_copies(worker, missing.inputs.as_ref());
         let inputs = missing.inputs.iter().flat_map(Blocks::iter);
         let mut lost = Vec::new();
         for ((layer, block), &holder) in inputs.zip(&missing.holders) {

@@ -33,6 +33,8 @@ pub struct Scheduler {
     pub(crate) stranded: Vec<(TaskId, u32)>,
     /// Mean duration of tasks of each operation, over layers.
     pub(crate) operations: HashMap<Arc<str>, f32>,
+    /// Copies that clients asked for.
+    pub(crate) copying: Vec<crate::policy::replicas::Copying>,
     pub(crate) coordination: crate::coordination::Coordination,
     pub(crate) out: Outgoing,
     pub(crate) plugins: PluginTable,
@@ -65,6 +67,7 @@ impl Scheduler {
             queued_count: 0,
             stranded: Vec::new(),
             operations: HashMap::default(),
+            copying: Vec::new(),
             coordination: Default::default(),
             out: Outgoing::default(),
             plugins: PluginTable::default(),
@@ -94,6 +97,7 @@ impl Scheduler {
         self.settle();
         self.hand_out();
         self.advance_retirements();
+        self.advance_copies();
         self.out.flush(commands);
     }
 

@@ -19,6 +19,7 @@ from rask.distributed._client_runtime import (
     prepare,
     refuse_actors,
 )
+from rask.distributed._client_replicas import ReplicaMethods
 from rask.distributed._client_shared import SharedMethods
 from rask.distributed._futures import wait_async
 from rask.distributed._node import make_security
@@ -75,7 +76,7 @@ def futures_of(o: Any, client: Client | None = None) -> list[Future]:
     return futures
 
 
-class Client(RuntimeMethods, SharedMethods):
+class Client(RuntimeMethods, SharedMethods, ReplicaMethods):
     """Connects to a cluster and submits work to it.
 
     Once made, a client is the scheduler that ``compute`` and ``persist`` of all collections use.
@@ -479,8 +480,8 @@ class Client(RuntimeMethods, SharedMethods):
             The values of a container become one future each.
         workers : str or list of str, optional
             Where to.
-        broadcast : bool
-            Accepted: a worker that needs a value gets it with the first task that does.
+        broadcast : bool or int
+            Whether every worker gets a copy, or how many do.
         hash : bool
             Whether equal values may share one key.
 
@@ -488,9 +489,17 @@ class Client(RuntimeMethods, SharedMethods):
         -------
         list, tuple, set or dict of Future, or Future
         """
-        return self._either(self._scatter, data, workers, hash)
+        return self._either(self._scatter, data, workers, hash, broadcast)
 
-    def _scatter(self, data: Any, workers: Any, hash: bool) -> Any:
+    def _scatter(self, data: Any, workers: Any, hash: bool, broadcast: bool | int) -> Any:
+        futures = self._scatter_once(data, workers, hash)
+        if broadcast:
+            count = 0 if broadcast is True else int(broadcast)
+            names = [workers] if isinstance(workers, str) else list(workers or [])
+            self._replicate(futures, count, names, None)
+        return futures
+
+    def _scatter_once(self, data: Any, workers: Any, hash: bool) -> Any:
         self._check_running()
         options = options_of(0, None, workers, False, None)
 

@@ -11,6 +11,7 @@ mod outcome;
 mod payload;
 mod plugins;
 mod process;
+mod replicas;
 mod service;
 mod small;
 
@@ -34,6 +35,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     outcome::register(module)?;
     module.add_class::<payload::PyPayload>()?;
     module.add_class::<coordination::PyCoordination>()?;
+    module.add_class::<replicas::PyReplicas>()?;
     module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
     module.add_function(wrap_pyfunction!(process::run_cli, module)?)?;
     module.add_function(wrap_pyfunction!(process::secede, module)?)?;

@@ -3,6 +3,7 @@
 mod ahead;
 mod placement;
 mod queueing;
+pub(crate) mod replicas;
 pub(crate) mod rescheduling;
 pub(crate) mod retirement;
 mod stealing;
