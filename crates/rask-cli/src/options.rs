@@ -55,6 +55,9 @@ pub struct SchedulerOptions {
     /// With a journal: seconds in which clients and workers try to come back.
     #[arg(long, default_value_t = 60.0)]
     pub reconnect_timeout: f64,
+    /// End when the process that started this one does.
+    #[arg(long, hide = true)]
+    pub ends_with_parent: bool,
     /// After a restart: seconds to wait for workers before what they held is made anew.
     #[arg(long, default_value_t = 15.0)]
     pub recovery_timeout: f64,

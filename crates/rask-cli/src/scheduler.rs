@@ -59,7 +59,9 @@ pub fn run(options: &SchedulerOptions, python: &str) -> Result<(), CliError> {
         recovery_timeout: seconds(options.recovery_timeout),
         helper: Some(helper_command(python, &options.preload)),
     })?;
-    eprintln!("scheduler at {}", scheduler.address());
+    if !options.ends_with_parent {
+        eprintln!("scheduler at {}", scheduler.address());
+    }
     if let Some(path) = &options.scheduler_file {
         let text = format!("{{\"address\": \"{}\"}}\n", scheduler.address());
         write(path, &text)?;
@@ -70,13 +72,17 @@ pub fn run(options: &SchedulerOptions, python: &str) -> Result<(), CliError> {
     if !options.preload.is_empty() {
         scheduler.start_helper()?;
     }
+    let parent = std::os::unix::process::parent_id();
+    let is_orphan = || options.ends_with_parent && std::os::unix::process::parent_id() != parent;
     let mut idle_since = Instant::now();
     let outcome = wait_for_end(|| {
         if scheduler.task_count() > 0 {
             idle_since = Instant::now();
         }
         let idle = idle_since.elapsed().as_secs_f64();
-        scheduler.wait(Duration::ZERO) || options.idle_timeout.is_some_and(|limit| idle > limit)
+        scheduler.wait(Duration::ZERO)
+            || is_orphan()
+            || options.idle_timeout.is_some_and(|limit| idle > limit)
     });
     scheduler.stop();
     if let Some(path) = &options.pid_file {

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from rask.distributed.progressbar import progress
     from rask.distributed.scheduler import Scheduler
+    from rask.distributed.scheduler_process import SchedulerProcess
     from rask.distributed.security import Security
     from rask.distributed.spec import Cluster, ProcessInterface, SpecCluster
     from rask.distributed.ssh import SSHCluster
@@ -83,6 +84,7 @@ _HOMES = {
     "Scheduler": "scheduler",
     "SSHCluster": "ssh",
     "SchedulerPlugin": "plugins",
+    "SchedulerProcess": "scheduler_process",
     "Security": "security",
     "SpecCluster": "spec",
     "Status": "_node",
@@ -133,6 +135,7 @@ __all__ = [
     "SSHCluster",
     "Scheduler",
     "SchedulerPlugin",
+    "SchedulerProcess",
     "Security",
     "Semaphore",
     "SpecCluster",

@@ -8,6 +8,7 @@ from typing import Any
 from rask.distributed._utils import cpu_count, memory_bytes, parse_bytes
 from rask.distributed.nanny import Nanny
 from rask.distributed.scheduler import Scheduler
+from rask.distributed.scheduler_process import SchedulerProcess
 from rask.distributed.security import Security
 from rask.distributed.spec import SpecCluster
 from rask.distributed.worker import Worker
@@ -16,7 +17,7 @@ __all__ = ["LocalCluster"]
 
 
 class LocalCluster(SpecCluster):
-    """A scheduler in this process, and workers in processes of their own or on threads here.
+    """A scheduler in this process or in one of its own, and workers in processes of their own or on threads here.
 
     Parameters
     ----------
@@ -38,8 +39,12 @@ class LocalCluster(SpecCluster):
         certificates.
     worker_class : class, optional
         Default: `Nanny` for processes, else `Worker`.
+    journal : bool or str, optional
+        Have the scheduler in a process of its own, with a journal, and start it again when it dies:
+        clients and workers come back, and nothing that is still held is made anew. True for a
+        folder that is removed at the end, or a folder, with whose work the cluster goes on.
     scheduler_kwargs : dict, optional
-        Further arguments of `Scheduler`.
+        Further arguments of `Scheduler`, or with a journal of `SchedulerProcess`.
     silence_logs, dashboard_address, …
         Accepted for compatibility.
     **worker_kwargs
@@ -82,6 +87,7 @@ class LocalCluster(SpecCluster):
         scheduler_kwargs: dict[str, Any] | None = None,
         scheduler_sync_interval: Any = None,
         memory_limit: Any = "auto",
+        journal: bool | str | os.PathLike[str] | None = None,
         **worker_kwargs: Any,
     ) -> None:
         if processes is None:
@@ -101,8 +107,14 @@ class LocalCluster(SpecCluster):
             **worker_kwargs,
         }
         worker = {"cls": kind, "options": {k: v for k, v in options.items() if v is not None}}
+        in_process = journal is None or journal is False
+        if not in_process and not processes:
+            raise ValueError(
+                "journal= is for clusters whose workers are processes: with processes=False they "
+                "are threads of this process, and end with it"
+            )
         scheduler = {
-            "cls": Scheduler,
+            "cls": Scheduler if in_process else SchedulerProcess,
             "options": {
                 "host": host or ip,
                 "port": scheduler_port,
@@ -110,6 +122,7 @@ class LocalCluster(SpecCluster):
                 "interface": interface,
                 "security": own,
                 "dashboard_address": dashboard_address,
+                **({} if in_process else {"journal": None if journal is True else journal}),
                 **(scheduler_kwargs or {}),
             },
         }

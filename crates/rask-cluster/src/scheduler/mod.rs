@@ -13,7 +13,7 @@ use std::time::Instant;
 use foldhash::HashMap;
 pub use helper::HelperCommand;
 use parking_lot::{Condvar, Mutex};
-use rask_proto::{FromClient, Hello, SessionWelcome, ToClient, Wire};
+use rask_proto::{FromClient, Hello, Register, SessionWelcome, ToClient, Wire};
 use rask_sched::{ClientId, Command, Event, Scheduler, Settings, Time, WorkerId};
 use rask_wire::{Address, FrameSender, Listener, Security};
 use tokio::sync::Notify;
@@ -105,6 +105,8 @@ struct Peer {
     sender: FrameSender,
     heard: Instant,
     name: String,
+    /// Where it listens: two workers at a time never have the same.
+    address: String,
 }
 
 impl SchedulerHandle {
@@ -362,7 +364,31 @@ impl State {
         }
     }
 
-    fn add_worker(&mut self, sender: FrameSender, name: String) -> WorkerId {
+    /// A worker at this address connects. A connection that it had before has ended, even if that
+    /// has not been noticed here.
+    fn end_connections_before(&mut self, address: &str, now: Time) {
+        let before = self.workers.iter();
+        let before: Vec<WorkerId> = before
+            .filter(|(_, peer)| peer.address == address)
+            .map(|(&worker, _)| worker)
+            .collect();
+        for worker in before {
+            self.end_worker(worker, "it has connected anew".to_owned(), now);
+        }
+    }
+
+    /// A worker's connection has ended.
+    fn end_worker(&mut self, worker: WorkerId, reason: String, now: Time) {
+        let Some(peer) = self.workers.remove(&worker) else {
+            return;
+        };
+        peer.sender.close();
+        self.memory.remove_worker(worker.0);
+        self.on_event(now, Event::WorkerLeft { worker, reason });
+    }
+
+    fn add_worker(&mut self, sender: FrameSender, register: &Register) -> WorkerId {
+        let name = register.name.clone();
         let worker = WorkerId(self.next_worker);
         self.next_worker += 1;
         self.memory.add_worker(worker.0, &name);
@@ -371,6 +397,7 @@ impl State {
             sender,
             heard,
             name,
+            address: register.address.clone(),
         };
         self.workers.insert(worker, peer);
         worker

@@ -231,7 +231,8 @@ async fn serve_worker(handle: SchedulerHandle, connection: Connection) {
     };
     let worker = {
         let mut state = handle.shared.state.lock();
-        let worker = state.add_worker(sender.clone(), register.name.clone());
+        state.end_connections_before(&register.address, handle.now());
+        let worker = state.add_worker(sender.clone(), &register);
         state.on_event(handle.now(), Event::WorkerJoined { worker, register });
         worker
     };
@@ -246,9 +247,7 @@ async fn serve_worker(handle: SchedulerHandle, connection: Connection) {
     };
     sender.close();
     let mut state = handle.shared.state.lock();
-    state.workers.remove(&worker);
-    state.memory.remove_worker(worker.0);
-    state.on_event(handle.now(), Event::WorkerLeft { worker, reason });
+    state.end_worker(worker, reason, handle.now());
     handle.check_stop(&state);
 }
 
