@@ -13,13 +13,13 @@ from typing import Any
 from rask import _core
 from rask._core import Future
 from rask.distributed._arguments import extract
+from rask.distributed._client_replicas import ReplicaMethods
 from rask.distributed._client_runtime import (
     RuntimeMethods,
     _clients,
     prepare,
     refuse_actors,
 )
-from rask.distributed._client_replicas import ReplicaMethods
 from rask.distributed._client_shared import SharedMethods
 from rask.distributed._futures import wait_async
 from rask.distributed._node import make_security

@@ -1,0 +1,279 @@
+//! The scheduler alone: events in, commands out, with workers that finish what they are given.
+//!
+//! Usage: `cargo run --release -p rask-sim --example scale -- [TASKS] [WORKERS] [SHAPE]`
+//! SHAPE: map, tree, shuffle, random, chains. Without arguments: all shapes, small to large.
+
+use std::alloc::{GlobalAlloc, Layout as Memory, System};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use rask_proto::{
+    Blocks, FromClient, FromWorker, InputSpec, LayerSpec, Packed, Register, Submit, TasksFinished,
+    ToWorker,
+};
+use rask_sched::{ClientId, Command, Event, Scheduler, Settings, Time, WorkerId};
+
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is the system allocator's; the counter does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Memory) -> *mut u8 {
+        HELD.fetch_add(layout.size(), Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Memory) {
+        HELD.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const SHAPES: [&str; 5] = ["map", "tree", "shuffle", "random", "chains"];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    println!(
+        "{:>8} {:>10} {:>8} {:>12} {:>10} {:>12} {:>12}",
+        "shape", "tasks", "workers", "submit µs/t", "bytes/t", "tasks/s", "µs/task"
+    );
+    match arguments.first().and_then(|text| text.parse().ok()) {
+        Some(tasks) => {
+            let workers = arguments.get(1).and_then(|text| text.parse().ok());
+            let workers = workers.unwrap_or(24);
+            match arguments.get(2) {
+                Some(shape) => study(shape, tasks, workers),
+                None => SHAPES.iter().for_each(|shape| study(shape, tasks, workers)),
+            }
+        }
+        None => {
+            for shape in SHAPES {
+                for (tasks, workers) in [(100_000, 24), (1_000_000, 24), (1_000_000, 1_000)] {
+                    study(shape, tasks, workers);
+                }
+            }
+            for workers in [10_000, 100_000] {
+                study("map", 1_000_000, workers);
+            }
+            study("map", 10_000_000, 10_000);
+        }
+    }
+}
+
+fn study(shape: &str, tasks: u32, workers: u32) {
+    let mut cluster = Cluster::new(workers);
+    let submit = Submit {
+        layers: layers_of(shape, tasks),
+        ..Submit::default()
+    };
+    let last = submit.layers.len() as u32 - 1;
+    let count = submit.layers[last as usize].grid.iter().product();
+    let submit = Submit {
+        wanted: Some((0..count).map(|block| (last, block)).collect()),
+        ..submit
+    };
+    let before = HELD.load(Relaxed);
+    let started = Instant::now();
+    // Nobody is there to be handed anything: what the tables cost is seen by itself.
+    cluster.on_event(Event::FromClient {
+        client: ClientId(1),
+        message: FromClient::Submit(submit),
+    });
+    let submitted = started.elapsed();
+    let total = cluster.scheduler.task_count();
+    let bytes = HELD.load(Relaxed).saturating_sub(before) / total;
+    cluster.join();
+    let started = Instant::now();
+    cluster.run();
+    let seconds = started.elapsed().as_secs_f64();
+    assert_eq!(cluster.finished, total, "{shape}");
+    println!(
+        "{shape:>8} {total:>10} {workers:>8} {:>12.3} {bytes:>10} {:>12.0} {:>12.3}",
+        submitted.as_secs_f64() * 1e6 / total as f64,
+        total as f64 / seconds,
+        seconds * 1e6 / total as f64
+    );
+}
+
+/// A scheduler and workers that take no time.
+struct Cluster {
+    scheduler: Scheduler,
+    workers: u32,
+    /// What each worker was given and has not finished, by worker, in the order of arrival.
+    given: VecDeque<(WorkerId, Blocks)>,
+    finished: usize,
+    micros: u64,
+}
+
+impl Cluster {
+    fn new(workers: u32) -> Self {
+        let mut cluster = Cluster {
+            scheduler: Scheduler::new(Settings::default()),
+            workers,
+            given: VecDeque::new(),
+            finished: 0,
+            micros: 0,
+        };
+        let client = ClientId(1);
+        cluster.on_event(Event::ClientJoined { client });
+        cluster
+    }
+
+    fn join(&mut self) {
+        for number in 1..=self.workers {
+            let register = Register {
+                name: number.to_string(),
+                address: format!(
+                    "tcp://10.{}.{}.{}:1",
+                    number >> 16,
+                    number >> 8 & 255,
+                    number & 255
+                ),
+                thread_count: 1,
+                ..Register::default()
+            };
+            self.on_event(Event::WorkerJoined {
+                worker: WorkerId(number),
+                register,
+            });
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let mut commands = Vec::new();
+        self.micros += 1;
+        let now = Time {
+            micros: self.micros,
+        };
+        self.scheduler.on_event(now, event, &mut commands);
+        for command in commands {
+            if let Command::ToWorker {
+                worker,
+                message: ToWorker::Assign(assign),
+            } = command
+            {
+                let tasks = assign.tasks.unwrap_or_default();
+                self.given.push_back((worker, tasks));
+            }
+        }
+    }
+
+    fn run(&mut self) {
+        while let Some((worker, tasks)) = self.given.pop_front() {
+            self.finished += tasks.len();
+            let finished = TasksFinished {
+                nbytes: vec![8; tasks.len()],
+                duration_micros: vec![1; tasks.len()],
+                blocks: Some(tasks),
+                ..TasksFinished::default()
+            };
+            self.on_event(Event::FromWorker {
+                worker,
+                message: FromWorker::Finished(finished),
+            });
+        }
+    }
+}
+
+fn layer(name: String, count: u32, inputs: Vec<InputSpec>) -> LayerSpec {
+    LayerSpec {
+        name,
+        grid: vec![count],
+        inputs,
+        op: Some(Packed::default()),
+        operation: "simulated".to_owned(),
+        id: 1,
+        ..LayerSpec::default()
+    }
+}
+
+fn explicit(source: u32, lists: impl Iterator<Item = Vec<u32>>) -> InputSpec {
+    let mut spec = InputSpec {
+        layer: source,
+        explicit: true,
+        offsets: vec![0],
+        ..InputSpec::default()
+    };
+    for list in lists {
+        spec.blocks.extend(list);
+        spec.offsets.push(spec.blocks.len() as u32);
+    }
+    spec
+}
+
+fn layers_of(shape: &str, tasks: u32) -> Vec<LayerSpec> {
+    let mut layers = match shape {
+        "map" => vec![layer("map".to_owned(), tasks, Vec::new())],
+        "tree" => tree(tasks),
+        "shuffle" => shuffle(tasks),
+        "random" => random(tasks),
+        "chains" => chains(tasks),
+        other => panic!("no shape is named {other:?}"),
+    };
+    for (position, layer) in layers.iter_mut().enumerate() {
+        layer.id = position as u32 + 1;
+    }
+    layers
+}
+
+fn tree(tasks: u32) -> Vec<LayerSpec> {
+    let mut count = tasks / 2;
+    let mut layers = vec![layer("leaf".to_owned(), count, Vec::new())];
+    while count > 1 {
+        let next = count.div_ceil(2);
+        let lists = (0..next).map(|i| (2 * i..(2 * i + 2).min(count)).collect());
+        let input = explicit(layers.len() as u32 - 1, lists);
+        layers.push(layer(format!("sum-{next}"), next, vec![input]));
+        count = next;
+    }
+    layers
+}
+
+/// As many edges as tasks are asked for: n splits, n outputs that need them all.
+fn shuffle(tasks: u32) -> Vec<LayerSpec> {
+    let side = f64::from(tasks).sqrt() as u32;
+    let all = explicit(0, (0..side).map(|_| (0..side).collect()));
+    vec![
+        layer("split".to_owned(), side, Vec::new()),
+        layer("merge".to_owned(), side, vec![all]),
+    ]
+}
+
+fn random(tasks: u32) -> Vec<LayerSpec> {
+    const LAYERS: u32 = 20;
+    let width = tasks / LAYERS;
+    let mut state = 7u32;
+    let mut next = move |limit: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % limit
+    };
+    let mut layers = vec![layer("random-0".to_owned(), width, Vec::new())];
+    for number in 1..LAYERS {
+        let lists: Vec<Vec<u32>> = (0..width)
+            .map(|_| (0..1 + next(3)).map(|_| next(width)).collect())
+            .collect();
+        let input = explicit(number - 1, lists.into_iter());
+        layers.push(layer(format!("random-{number}"), width, vec![input]));
+    }
+    let all = explicit(LAYERS - 1, std::iter::once((0..width).collect()));
+    layers.push(layer("random-end".to_owned(), 1, vec![all]));
+    layers
+}
+
+fn chains(tasks: u32) -> Vec<LayerSpec> {
+    const LENGTH: u32 = 100;
+    let width = tasks / LENGTH;
+    let mut layers = vec![layer("chain-0".to_owned(), width, Vec::new())];
+    for number in 1..LENGTH {
+        let input = explicit(number - 1, (0..width).map(|i| vec![i]));
+        layers.push(layer(format!("chain-{number}"), width, vec![input]));
+    }
+    layers
+}
