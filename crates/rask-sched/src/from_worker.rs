@@ -13,6 +13,7 @@ impl Scheduler {
         if self.workers.find(worker).is_none() {
             return;
         }
+        self.attention.touch(worker);
         match message {
             FromWorker::Finished(finished) => self.on_finished(worker, finished),
             FromWorker::Erred(erred) => self.on_erred(worker, erred),

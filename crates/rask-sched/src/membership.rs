@@ -25,6 +25,7 @@ impl Scheduler {
             address: register.address.clone(),
         };
         self.workers.by_id.insert(worker, Worker::new(register));
+        self.attention.touch(worker);
         let everyone = self.all_peers();
         self.out.push(Command::ToWorker {
             worker,
@@ -45,6 +46,7 @@ impl Scheduler {
             return;
         };
         self.out.forget_worker(worker);
+        self.attention.forget(worker);
         self.resume_retirements(worker);
         let news = Peers {
             joined: Vec::new(),

@@ -47,6 +47,8 @@ pub struct Scheduler {
     pub(crate) known_numbers: Option<Vec<u32>>,
     /// The numbers that the layers of the submission at hand got, where they are written down.
     pub(crate) given_numbers: Vec<u32>,
+    /// Which workers have to be looked at.
+    pub(crate) attention: crate::policy::attention::Attention,
     /// After a restart, until the workers are back: nothing is handed out.
     pub(crate) recovering: bool,
     /// Tasks that may have become forgettable or releasable, see `transition::release`.
@@ -76,6 +78,7 @@ impl Scheduler {
             submission_count: 0,
             known_numbers: None,
             given_numbers: Vec::new(),
+            attention: Default::default(),
             recovering: false,
             settle: Vec::new(),
         }
@@ -89,7 +92,10 @@ impl Scheduler {
             Event::ClientLeft { client } => self.on_client_left(client),
             Event::FromClient { client, message } => self.on_client_message(client, message),
             Event::ClientResumed { client } => self.on_client_resumed(client),
-            Event::RecoveryEnded => self.recovering = false,
+            Event::RecoveryEnded => {
+                self.recovering = false;
+                self.attention.touch_all(self.workers.by_id.keys());
+            }
             Event::WorkerJoined { worker, register } => self.on_worker_joined(worker, register),
             Event::WorkerLeft { worker, reason } => self.on_worker_left(worker, &reason),
             Event::FromWorker { worker, message } => self.on_worker_message(worker, message),

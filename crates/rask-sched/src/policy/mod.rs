@@ -1,6 +1,7 @@
 //! Decisions, one file each.
 
 mod ahead;
+pub(crate) mod attention;
 mod placement;
 mod queueing;
 pub(crate) mod replicas;

@@ -14,26 +14,34 @@ use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
 
 impl Scheduler {
-    /// Hands out what workers have room for.
+    /// Hands out what workers have room for, to those with whom something has changed.
     pub(crate) fn hand_out(&mut self) {
         if self.workers.by_id.is_empty() || self.recovering {
             return;
         }
-        let workers = self.workers.by_id.iter();
-        let mut open: Vec<(u64, WorkerId)> = workers
-            .filter(|(_, worker)| self.has_room(worker))
-            .map(|(id, worker)| (worker.assigned_micros, *id))
-            .collect();
-        open.sort_unstable();
-        let quota = self.queued_count / (2 * open.len()).max(1);
-        for (_, id) in open {
-            let thread_count = self
-                .workers
-                .find(id)
-                .map_or(1, |worker| worker.thread_count());
-            self.fill(id, quota.max(thread_count as usize));
+        let mut open: Vec<(u64, WorkerId)> = Vec::new();
+        for id in self.attention.take() {
+            let Some(worker) = self.workers.find(id) else {
+                continue;
+            };
+            let has_room = self.has_room(worker);
+            if has_room {
+                open.push((worker.assigned_micros, id));
+            }
+            self.attention.note(id, has_room);
         }
-        self.recall_stalled();
+        open.sort_unstable();
+        let quota = self.queued_count / (2 * self.attention.open_count()).max(1);
+        for (_, id) in open {
+            let worker = self.workers.find(id);
+            let thread_count = worker.map_or(1, |worker| worker.thread_count());
+            self.fill(id, quota.max(thread_count as usize));
+            let has_room = self.workers.find(id).is_some_and(|w| self.has_room(w));
+            self.attention.note(id, has_room);
+        }
+        if self.attention.is_stalled_check_due(self.now) {
+            self.recall_stalled();
+        }
     }
 
     /// Hands tasks to one worker while it has room, at most `source_quota` of the common queue.

@@ -73,13 +73,23 @@ impl Scheduler {
         }
     }
 
-    fn decide_victim(&self, thief: WorkerId) -> Option<WorkerId> {
-        let others = self.workers.by_id.iter().filter(|(id, worker)| {
-            **id != thief && worker.placed_count > 0 && worker.assigned_count > 0
+    /// Of some workers with queues, the one that has most in it.
+    fn decide_victim(&mut self, thief: WorkerId) -> Option<WorkerId> {
+        let workers = &self.workers;
+        let has_queue = |id: &WorkerId| workers.find(*id).is_some_and(|w| w.placed_count > 0);
+        while let Some(&first) = self.attention.loaded.first() {
+            if has_queue(&first) {
+                break;
+            }
+            self.attention.loaded.remove(&first);
+        }
+        let loaded = self.attention.loaded.iter().take(VICTIMS_COMPARED_MAX);
+        let busy = loaded.filter_map(|id| Some((*id, workers.find(*id)?)));
+        let busy = busy.filter(|(id, worker)| {
+            *id != thief && worker.placed_count > 0 && worker.assigned_count > 0
         });
-        others
-            .max_by_key(|(_, worker)| worker.placed_micros)
-            .map(|(id, _)| *id)
+        busy.max_by_key(|(_, worker)| worker.placed_micros)
+            .map(|(id, _)| id)
     }
 
     fn pop_placed(&mut self, victim: WorkerId) -> Option<crate::state::QueueEntry> {
@@ -126,6 +136,7 @@ impl Scheduler {
         task.worker = thief;
         task.charged_micros = charged;
         let entry = Reverse((task.priority, id, task.serial));
+        self.attention.on_placed(thief);
         if let Some(worker) = self.workers.find_mut(thief) {
             worker.queue.push(entry);
             worker.placed_count += 1;
@@ -136,6 +147,9 @@ impl Scheduler {
 
 /// A worker that has more tasks than threads and has reported none for this long is stalled.
 const STALLED_MICROS: u64 = 30_000;
+
+/// Workers of which the fullest is taken from.
+const VICTIMS_COMPARED_MAX: usize = 64;
 
 /// Tasks of one queue that are looked at for one that is worth moving.
 const LOOKED_AT_MAX: usize = 16;

@@ -61,6 +61,9 @@ impl Scheduler {
     pub(crate) fn leave_queues(&mut self, id: TaskId) {
         let task = self.tasks.get_mut(id);
         let charged = u64::from(std::mem::take(&mut task.charged_micros));
+        if matches!(task.state, TaskState::Placed | TaskState::Assigned) {
+            self.attention.touch(task.worker);
+        }
         match task.state {
             TaskState::Queued => self.queued_count = self.queued_count.saturating_sub(1),
             TaskState::Placed => {

@@ -32,6 +32,7 @@ impl Scheduler {
         task.state = TaskState::Queued;
         self.queue.push(Reverse((task.priority, id, task.serial)));
         self.queued_count += 1;
+        self.attention.on_queued();
     }
 
     pub(crate) fn transition_waiting_placed(&mut self, id: TaskId, worker: WorkerId) {
@@ -41,6 +42,7 @@ impl Scheduler {
         task.worker = worker;
         task.charged_micros = charged;
         let entry = Reverse((task.priority, id, task.serial));
+        self.attention.on_placed(worker);
         if let Some(worker) = self.workers.find_mut(worker) {
             worker.queue.push(entry);
             worker.placed_count += 1;
