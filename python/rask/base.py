@@ -227,6 +227,11 @@ def client_as_current(client: Any) -> Iterator[None]:
         _local_client.reset(token)
 
 
+def local_client() -> Any | None:
+    """The client of the surrounding `client_as_current`, if any."""
+    return _local_client.get()
+
+
 def current_client() -> Any | None:
     """The client that computations go to, if any."""
     return _local_client.get() or _global_client

@@ -37,17 +37,41 @@ pub(crate) fn unpack_origin(origin: &OriginSpec) -> Origin {
     }
 }
 
-/// A task's error, to be sent. An exception that cannot be encoded travels as text only.
+/// Bytes of an encoded exception beyond which only its text travels.
+const EXCEPTION_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a message, and of the text of a traceback, that travel.
+const MESSAGE_BYTES_MAX: usize = 10_000;
+const TRACEBACK_BYTES_MAX: usize = 100_000;
+
+/// The start and the end of a long text.
+fn shorten(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let start = text.floor_char_boundary(bytes_max / 2);
+    let end = text.ceil_char_boundary(text.len() - bytes_max / 2);
+    let (first, last) = (&text[..start], &text[end..]);
+    format!("{first} […{} bytes left out…] {last}", end - start)
+}
+
+/// A task's error, to be sent. An exception that cannot be encoded, or is very large, travels as
+/// text only.
 pub fn failure_from_task(error: &TaskError, layer: &str, block: u32) -> Failure {
     let exception = error.exception.as_ref();
     Failure {
-        message: error.message.clone(),
-        traceback: error.traceback.clone(),
-        exception: exception.and_then(|value| value.encode().ok()).map(pack),
+        message: shorten(&error.message, MESSAGE_BYTES_MAX),
+        traceback: error
+            .traceback
+            .as_ref()
+            .map(|text| shorten(text, TRACEBACK_BYTES_MAX)),
+        exception: exception
+            .and_then(|value| value.encode().ok())
+            .filter(|encoded| encoded.frames.nbytes() <= EXCEPTION_BYTES_MAX)
+            .map(pack),
         origin: error.origin.as_ref().map(pack_origin),
         layer: layer.to_owned(),
         block,
-        killed_workers: Vec::new(),
+        ..Failure::default()
     }
 }
 

@@ -91,7 +91,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 320, 321, 322, 323, 324, 300, 220, 221"
+        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 317, 318, 320, 321, 322, 323, 324"
     )]
     pub body: Option<QueryBody>,
 }
@@ -117,6 +117,12 @@ pub enum QueryBody {
     /// Names of the blocks that each worker holds.
     #[prost(message, tag = "7")]
     Contents(()),
+    /// Names of the blocks that each worker has been given to run. Answered with Contents.
+    #[prost(message, tag = "317")]
+    Processing(()),
+    /// What this task runs and is given. Answered with Recipe.
+    #[prost(message, tag = "318")]
+    Recipe(crate::BlockName),
     /// Keep a plugin, for the workers that join later too. Answered with Done.
     #[prost(message, tag = "320")]
     PutPlugin(crate::Plugin),
@@ -225,16 +231,12 @@ pub struct Rejected {
 pub struct Answer {
     #[prost(uint64, tag = "1")]
     pub id: u64,
-    #[prost(oneof = "AnswerBody", tags = "2, 3, 4, 5, 320, 321, 322, 300")]
+    #[prost(oneof = "AnswerBody", tags = "2, 3, 4, 5, 300, 318, 320, 321, 322")]
     pub body: Option<AnswerBody>,
 }
 
 /// What the scheduler answers.
 #[derive(Clone, PartialEq, prost::Oneof)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "messages are made and read one at a time"
-)]
 pub enum AnswerBody {
     #[prost(message, tag = "2")]
     Info(Info),
@@ -244,6 +246,8 @@ pub enum AnswerBody {
     Done(()),
     #[prost(message, tag = "5")]
     Contents(Contents),
+    #[prost(message, tag = "318")]
+    Recipe(crate::Recipe),
     #[prost(message, tag = "320")]
     Plugins(crate::Plugins),
     #[prost(message, tag = "321")]
@@ -291,6 +295,12 @@ pub struct Contents {
     pub blocks: Vec<u32>,
     #[prost(string, repeated, tag = "4")]
     pub names: Vec<String>,
+    /// Bytes of each block.
+    #[prost(uint64, repeated, tag = "300")]
+    pub nbytes: Vec<u64>,
+    /// For each of `names`, whether the layer has more blocks than one.
+    #[prost(bool, repeated, tag = "301")]
+    pub numbered: Vec<bool>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -361,6 +371,7 @@ impl Parts for ToClient {
                 .try_for_each(visit),
             ToClient::Answer(answer) => match &mut answer.body {
                 Some(AnswerBody::Plugins(plugins)) => plugins.for_each_packed(visit),
+                Some(AnswerBody::Recipe(recipe)) => recipe.for_each_packed(visit),
                 Some(AnswerBody::Called(reply)) => reply.for_each_packed(visit),
                 Some(AnswerBody::Coordinated(reply)) => reply
                     .items

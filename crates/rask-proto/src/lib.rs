@@ -20,6 +20,7 @@ mod layer;
 mod packed;
 mod peer;
 mod replicas;
+mod report;
 mod runtime;
 mod session;
 mod version;
@@ -41,6 +42,7 @@ pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};
 pub use packed::{Failure, Inline, InlineBuilder, Packed};
 pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
 pub use replicas::{Rebalance, Replicate};
+pub use report::{BlockName, PlanSpec, Recipe};
 pub use runtime::{Call, CallReply, HelperCall, Load, Plugin, PluginKind, PluginName, Plugins};
 pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,

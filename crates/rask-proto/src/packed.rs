@@ -94,6 +94,12 @@ pub struct Failure {
     /// The workers that died while they ran the task, where that is the reason.
     #[prost(string, repeated, tag = "7")]
     pub killed_workers: Vec<String>,
+    /// The address of the worker where it failed.
+    #[prost(string, tag = "300")]
+    pub worker: String,
+    /// What the task was given: kind, shape and bytes of each input.
+    #[prost(string, repeated, tag = "301")]
+    pub inputs: Vec<String>,
 }
 
 /// Small encoded values beside a column of tasks: each flattened into `data`, `lengths` saying how

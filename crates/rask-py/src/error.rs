@@ -18,9 +18,23 @@ pub fn task_error(py: Python<'_>, error: PyErr) -> TaskError {
     TaskError {
         message,
         traceback,
-        exception: Some(PyValue::wrap(value.clone().into_any())),
+        exception: Some(PyValue::wrap(portable(value))),
         origin: None,
     }
+}
+
+/// The exception as it is kept: on a worker in a form that travels with its traceback and causes.
+fn portable<'py>(value: &Bound<'py, PyBaseException>) -> Bound<'py, PyAny> {
+    let py = value.py();
+    let raised = value.clone().into_any();
+    if rask_cluster::worker::current_worker().is_none() {
+        return raised;
+    }
+    let wrapped = py
+        .import("rask.distributed._errors")
+        .and_then(|module| module.getattr("Raised"))
+        .and_then(|class| class.call1((value,)));
+    wrapped.unwrap_or(raised)
 }
 
 fn format_traceback(exception: &Bound<'_, PyBaseException>) -> PyResult<String> {

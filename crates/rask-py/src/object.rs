@@ -53,6 +53,16 @@ impl Value for PyValue {
         Python::attach(|py| type_name_of(self.bind(py)))
     }
 
+    fn describe(&self) -> String {
+        Python::attach(|py| {
+            let described = py
+                .import("rask.distributed._errors")
+                .and_then(|module| module.call_method1("describe", (self.bind(py),)))
+                .and_then(|text| text.extract::<String>());
+            described.unwrap_or_else(|_| type_name_of(self.bind(py)))
+        })
+    }
+
     fn encode(&self) -> Result<Encoded, CodecError> {
         Python::attach(|py| {
             let object = self.bind(py);

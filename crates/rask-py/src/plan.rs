@@ -125,6 +125,12 @@ impl PyPlan {
         held_plan(&self.plan, &values).map(PyPlan::new)
     }
 
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py()
+            .import("rask.distributed._sharing")?
+            .call_method1("reduce_plan", (slf,))
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "<Plan: {} layers, {} tasks, {} wanted>",

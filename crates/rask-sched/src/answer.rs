@@ -1,9 +1,8 @@
 //! Questions of clients.
 
-use crate::HashMap;
 use rask_proto::{
-    Answer, AnswerBody, Blocks, CallReply, Contents, Failure, Holders, Info, Query, QueryBody,
-    Shutdown, ToClient, ToWorker, WorkerSummary,
+    Answer, AnswerBody, Blocks, CallReply, Failure, Holders, Info, Query, QueryBody, Shutdown,
+    ToClient, ToWorker, WorkerSummary,
 };
 
 use crate::event::{ClientId, Command};
@@ -36,7 +35,9 @@ impl Scheduler {
             }
             Some(QueryBody::Info(())) => AnswerBody::Info(self.info()),
             Some(QueryBody::Holders(blocks)) => AnswerBody::Holders(self.holders(client, &blocks)),
+            Some(QueryBody::Processing(())) => AnswerBody::Contents(self.processing()),
             Some(QueryBody::Contents(())) => AnswerBody::Contents(self.contents()),
+            Some(QueryBody::Recipe(name)) => AnswerBody::Recipe(self.recipe(&name)),
             Some(QueryBody::Restart(())) => {
                 self.on_restart();
                 AnswerBody::Done(())
@@ -110,24 +111,6 @@ impl Scheduler {
             }
             answer.nbytes.push(task.map_or(0, |task| task.nbytes));
             answer.offsets.push(answer.workers.len() as u32);
-        }
-        answer
-    }
-
-    fn contents(&self) -> Contents {
-        let mut answer = Contents::default();
-        let mut names: HashMap<u32, u32> = HashMap::default();
-        for (_, task) in self.tasks.iter() {
-            for holder in &task.holders {
-                let name = *names.entry(task.layer).or_insert_with(|| {
-                    let name = self.layers.get(task.layer).name.to_string();
-                    answer.names.push(name);
-                    answer.names.len() as u32 - 1
-                });
-                answer.workers.push(holder.0);
-                answer.layers.push(name);
-                answer.blocks.push(task.block);
-            }
         }
         answer
     }

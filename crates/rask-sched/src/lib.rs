@@ -14,6 +14,7 @@
 //! * `invariants`: what must hold after every event, checked in tests and in the simulator.
 
 mod answer;
+mod contents;
 mod coordination;
 mod event;
 mod from_client;
@@ -23,6 +24,7 @@ mod membership;
 mod outgoing;
 mod plugins;
 mod policy;
+mod recipe;
 mod recovery;
 mod scheduler;
 mod settings;

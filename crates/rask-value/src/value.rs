@@ -16,6 +16,11 @@ pub trait Value: Any + Send + Sync + std::fmt::Debug {
     /// Short name of the type for messages: `"array"`, `"table"`, `"pandas.DataFrame"`.
     fn type_name(&self) -> String;
 
+    /// Kind, shape and bytes in a few words, for messages: `"array (10, 3) float64, 240 bytes"`.
+    fn describe(&self) -> String {
+        format!("{}, {} bytes", self.type_name(), self.nbytes())
+    }
+
     /// The value as frames that [`codec::decode_value`](crate::codec::decode_value) reads.
     fn encode(&self) -> Result<Encoded, CodecError>;
 }

@@ -69,6 +69,11 @@ class Array:
     def _rask_finisher(self) -> Callable[[list], Any]:
         return functools.partial(lazy.assemble.assemble, chunks=self.chunks, dtype=self.dtype)
 
+    def __reduce__(self) -> tuple:
+        from rask.distributed._sharing import reduce_collection
+
+        return reduce_collection(self)
+
     def _rask_rebuild(self, plan: Any) -> Array:
         return Array(
             _core.ArrayExpr.from_plan(plan, self.chunks, self.dtype, self.name, self._expr.meta)

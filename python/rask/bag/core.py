@@ -32,6 +32,11 @@ class Collection:
         plans = [collection._plan for collection in collections]
         return _core.Plan.merge(plans), [plan.wanted_count for plan in plans]
 
+    def __reduce__(self) -> tuple:
+        from rask.distributed._sharing import reduce_collection
+
+        return reduce_collection(self)
+
     def _rask_rebuild(self, plan: _core.Plan) -> Any:
         return type(self)(plan)
 

@@ -54,6 +54,11 @@ class Base:
     def _rask_lower(cls, collections: list, optimize: bool = True) -> tuple[Any, list[int]]:
         return _core.Frame.to_plan([collection._expr for collection in collections])
 
+    def __reduce__(self) -> tuple:
+        from rask.distributed._sharing import reduce_collection
+
+        return reduce_collection(self)
+
     def _rask_rebuild(self, plan: Any) -> Any:
         return type(self)(self._expr.over_plan(plan))
 

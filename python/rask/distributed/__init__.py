@@ -10,7 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import rask as dask
     from rask._core import Future
+    from rask.config import config
+    from rask.distributed._compatibility import CompatibleExecutor, connect, rpc
     from rask.distributed._loop import sync
     from rask.distributed._node import Status
     from rask.distributed._tasks import (
@@ -57,6 +60,9 @@ if TYPE_CHECKING:
     from rask.distributed.worker import Worker
 
 _HOMES = {
+    "rpc": "_compatibility",
+    "connect": "_compatibility",
+    "CompatibleExecutor": "_compatibility",
     "Variable": "coordination",
     "Semaphore": "coordination",
     "Queue": "coordination",
@@ -117,6 +123,7 @@ __all__ = [
     "CancelledError",
     "Client",
     "Cluster",
+    "CompatibleExecutor",
     "CondaInstall",
     "Environ",
     "Event",
@@ -148,6 +155,9 @@ __all__ = [
     "Worker",
     "WorkerPlugin",
     "as_completed",
+    "config",
+    "connect",
+    "dask",
     "default_client",
     "fire_and_forget",
     "futures_of",
@@ -156,6 +166,7 @@ __all__ = [
     "local_client",
     "progress",
     "rejoin",
+    "rpc",
     "secede",
     "sync",
     "wait",
@@ -165,9 +176,14 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
-    if home is None:
+    if home is not None:
+        value = getattr(importlib.import_module(f"rask.distributed.{home}"), name)
+    elif name == "dask":
+        value = importlib.import_module("rask")
+    elif name == "config":
+        value = importlib.import_module("rask.config").config
+    else:
         raise AttributeError(f"rask.distributed has no {name!r}")
-    value = getattr(importlib.import_module(f"rask.distributed.{home}"), name)
     globals()[name] = value
     return value
 

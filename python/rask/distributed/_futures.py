@@ -129,6 +129,24 @@ def traceback(future: Future, timeout: Any = None) -> Any:
     return None if raised is None else raised.__traceback__
 
 
+def type_of(future: Future) -> type | None:
+    """The class of a value that is there, found where the value is."""
+    if future.status != "finished":
+        return None
+    return future.client.submit(type, future)._result()
+
+
+def bind_client(future: Future, client: Any) -> None:
+    """Check that a client belongs to the cluster of the future, which has a client already."""
+    if client.status != "running":
+        raise RuntimeError(f"cannot bind {future!r} to a client that is {client.status}")
+    if client.scheduler_address != future.client.scheduler_address:
+        raise ValueError(
+            f"{future!r} belongs to the scheduler at {future.client.scheduler_address}, the client "
+            f"to that at {client.scheduler_address}"
+        )
+
+
 def _seconds(timeout: Any) -> float | None:
     from rask.distributed._utils import parse_seconds
 

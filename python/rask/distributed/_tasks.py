@@ -52,12 +52,13 @@ def get_client(
     timeout : float or str, optional
         How long to try to connect.
     """
-    from rask.distributed.client import Client, default_client
+    from rask import base
+    from rask.distributed.client import Client
 
-    worker = find_worker()
+    worker = None if isinstance(base.local_client(), Client) else find_worker()
     if worker is None:
         try:
-            client = default_client()
+            client = Client.current()
         except ValueError:
             if address is None:
                 raise

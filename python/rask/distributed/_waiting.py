@@ -126,6 +126,9 @@ class as_completed:
     def update(self, futures: Iterable[Future]) -> None:
         """Add futures."""
         added = list(futures)
+        for future in added:
+            if not isinstance(future, Future):
+                raise TypeError(f"Input must be a future, got {future!r}")
         first = self._next_token
         for future in added:
             self._waiting[self._next_token] = future
@@ -174,10 +177,15 @@ class as_completed:
     def _present(self, future: Future) -> Any:
         if not self.with_results:
             return future
+        if future.status in ("cancelled", "lost"):
+            return future, future._exception()
         if self.raise_errors or future.status == "finished":
             return future, future._result()
         error = future._exception()
         return future, (type(error), error, error.__traceback__)
+
+    def __repr__(self) -> str:
+        return f"<as_completed: waiting={len(self._waiting)} done={len(self._ready)}>"
 
     def __iter__(self) -> Iterator[Any]:
         return self

@@ -13,6 +13,7 @@ from typing import Any
 from rask import _core
 from rask._core import Future
 from rask.distributed._arguments import extract
+from rask.distributed._client_coord import CoordinationMethods
 from rask.distributed._client_replicas import ReplicaMethods
 from rask.distributed._client_runtime import (
     RuntimeMethods,
@@ -76,7 +77,7 @@ def futures_of(o: Any, client: Client | None = None) -> list[Future]:
     return futures
 
 
-class Client(RuntimeMethods, SharedMethods, ReplicaMethods):
+class Client(CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods):
     """Connects to a cluster and submits work to it.
 
     Once made, a client is the scheduler that ``compute`` and ``persist`` of all collections use.
@@ -224,7 +225,25 @@ class Client(RuntimeMethods, SharedMethods, ReplicaMethods):
 
     @classmethod
     def current(cls, allow_global: bool = True) -> Client:
-        """The default client."""
+        """The client of the surrounding `as_current`, else the default client.
+
+        Parameters
+        ----------
+        allow_global : bool
+            Whether the default client will do.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        from rask import base
+
+        client = base.local_client()
+        if isinstance(client, cls):
+            return client
+        if not allow_global:
+            raise ValueError("Not running inside the `as_current` context manager")
         return default_client()
 
     def as_current(self) -> Any:
@@ -689,24 +708,6 @@ class Client(RuntimeMethods, SharedMethods, ReplicaMethods):
         """Run failed futures again."""
         return self._either(self._core.retry, futures_of(futures))
 
-    def wait_for_workers(self, n_workers: int = 1, timeout: Any = None) -> Any:
-        """Wait until there are at least this many workers.
-
-        Raises
-        ------
-        TimeoutError
-        """
-
-        def wait() -> None:
-            limit = parse_seconds(timeout)
-            deadline = None if limit is None else time.monotonic() + limit
-            while (there := len(self._core.info()[0])) < n_workers:
-                if deadline is not None and time.monotonic() > deadline:
-                    raise TimeoutError(f"{there} of {n_workers} workers after {limit} seconds")
-                time.sleep(0.01)
-
-        return self._either(wait)
-
     # --------------------------------------------------------------- queries
 
     def scheduler_info(self, n_workers: int = -1, **kwargs: Any) -> Any:
@@ -727,56 +728,6 @@ class Client(RuntimeMethods, SharedMethods, ReplicaMethods):
             }
 
         return self._either(info)
-
-    def nthreads(self, workers: Any = None) -> Any:
-        """Threads of each worker, by address."""
-
-        def threads() -> dict[str, int]:
-            return {worker["address"]: worker["nthreads"] for worker in self._core.info()[0]}
-
-        return self._either(threads)
-
-    ncores = nthreads
-
-    def who_has(self, futures: Any = None, **kwargs: Any) -> Any:
-        """The workers that hold each future's value: ``{key: [address, …]}``."""
-
-        def holders() -> dict[Any, list[str]]:
-            addresses = {w["number"]: w["address"] for w in self._core.info()[0]}
-            found = futures_of(futures) if futures is not None else []
-            if futures is None:
-                held: dict[Any, list[str]] = {}
-                for worker, name, block in self._core.contents():
-                    held.setdefault((name, block), []).append(addresses.get(worker, ""))
-                return held
-            answers = self._core.holders(found)
-            return {
-                future.key: [addresses[number] for number in numbers if number in addresses]
-                for future, (numbers, _) in zip(found, answers, strict=True)
-            }
-
-        return self._either(holders)
-
-    def has_what(self, workers: Any = None, **kwargs: Any) -> Any:
-        """What each worker holds: ``{address: [(layer, block), …]}``."""
-
-        def contents() -> dict[str, list[Any]]:
-            addresses = {w["number"]: w["address"] for w in self._core.info()[0]}
-            held: dict[str, list[Any]] = {address: [] for address in addresses.values()}
-            for worker, name, block in self._core.contents():
-                if worker in addresses:
-                    held[addresses[worker]].append((name, block))
-            return held
-
-        return self._either(contents)
-
-    def nbytes(self, keys: Any = None, summary: bool = True) -> Any:
-        """Bytes that each worker holds, by address."""
-
-        def sizes() -> dict[str, int]:
-            return {worker["address"]: worker["nbytes"] for worker in self._core.info()[0]}
-
-        return self._either(sizes)
 
     def get_versions(self, check: bool = False, packages: Any = None) -> Any:
         """Versions of Rask and Python at the client, and of Rask at the workers."""
@@ -827,7 +778,6 @@ _clients_by_address: weakref.WeakValueDictionary[str, Client] = weakref.WeakValu
 
 def _rebuild_future(name: str, block: int, numbered: bool) -> Future:
     """A pickled future, on the other side."""
-    from rask.distributed._tasks import get_client
+    from rask.distributed._sharing import future_of_key
 
-    client = get_client()
-    return client._core.known_future(client, name, block, numbered)
+    return future_of_key((name, block) if numbered else name)

@@ -5,6 +5,7 @@
 
 mod fetch;
 mod link;
+mod pickled;
 mod queue;
 mod remote;
 mod session;
@@ -26,6 +27,7 @@ use crate::ClusterError;
 use crate::peer::PeerPool;
 use crate::scheduler::SchedulerHandle;
 
+pub use pickled::{plan_from_bytes, plan_to_bytes};
 pub use queue::CompletionQueue;
 pub use state::{BlockKey, BlockStatus, Gathered};
 pub use submit::{SubmitOptions, held_op, register_codecs};
@@ -69,6 +71,11 @@ impl ClusterClient {
     /// A client in the scheduler's own process.
     pub fn attach(scheduler: &SchedulerHandle, security: &Security) -> Result<Self, ClusterError> {
         link::attach(scheduler, security)
+    }
+
+    /// Whether both are one connection.
+    pub fn is_same(&self, other: &ClusterClient) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// The scheduler's address.

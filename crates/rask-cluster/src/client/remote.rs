@@ -44,6 +44,18 @@ impl Drop for RemoteOp {
 }
 
 impl RemoteOp {
+    /// Blocks that the client refers to, one reference each, which become the op's.
+    pub fn new(client: ClusterClient, keys: HashMap<u32, BlockKey>) -> Self {
+        RemoteOp { client, keys }
+    }
+
+    /// The numbers of the blocks in their layer, in order.
+    pub fn blocks_in_order(&self) -> impl Iterator<Item = u32> {
+        let mut blocks: Vec<_> = self.keys.keys().copied().collect();
+        blocks.sort_unstable();
+        blocks.into_iter()
+    }
+
     /// The blocks' keys, in order.
     fn keys_in_order(&self) -> Vec<BlockKey> {
         let mut keys: Vec<_> = self

@@ -21,6 +21,9 @@ use crate::convert::{failure_from_task, unpack};
 /// Values up to this many bytes travel with the report that they are there.
 const INLINE_BYTES_MAX: u64 = 4096;
 
+/// Inputs of a failed task that its report describes.
+const DESCRIBED_INPUTS_MAX: usize = 8;
+
 /// What came of a task.
 pub(super) struct Outcome {
     pub slot: Slot,
@@ -30,6 +33,8 @@ pub(super) struct Outcome {
     pub nbytes: u64,
     pub nanos: u64,
     pub inline: Option<rask_value::Encoded>,
+    /// What a task that failed was given.
+    pub given: Vec<String>,
     pub decoded: Vec<(Slot, ValueRef)>,
     pub reschedule: bool,
 }
@@ -370,6 +375,8 @@ pub(super) fn conclude(
         error.origin = error.origin.or_else(|| job.layer.origin.clone());
         error
     });
+    let given = result.as_ref().err().map(|_| describe_inputs(job));
+    let given = given.unwrap_or_default();
     let nanos = started.elapsed().as_nanos() as u64;
     job.layer.learn(nanos);
     let nbytes = result.as_ref().map_or(0, |value| value.nbytes());
@@ -388,9 +395,31 @@ pub(super) fn conclude(
         nbytes,
         nanos,
         inline,
+        given,
         decoded: Vec::new(),
         reschedule: false,
     }
+}
+
+/// The first inputs of a task in words.
+fn describe_inputs(job: &RunJob) -> Vec<String> {
+    let described = job.inputs.iter().take(DESCRIBED_INPUTS_MAX);
+    let mut given: Vec<_> = described
+        .map(|(_, value)| match value.downcast_ref::<Fetched>() {
+            None => value.describe(),
+            Some(Fetched(packed)) => match codec::decode_value(&unpack(packed.clone())) {
+                Ok(value) => value.describe(),
+                Err(error) => error.to_string(),
+            },
+        })
+        .collect();
+    if job.inputs.len() > DESCRIBED_INPUTS_MAX {
+        given.push(format!(
+            "and {} more",
+            job.inputs.len() - DESCRIBED_INPUTS_MAX
+        ));
+    }
+    given
 }
 
 fn job_inputs(job: &RunJob, decoded: &mut Vec<(Slot, ValueRef)>) -> Result<Inputs, TaskError> {
@@ -459,7 +488,10 @@ pub(super) fn report(shared: &Shared, outcomes: Vec<Outcome>) {
             match outcome.result {
                 Err(error) => {
                     if core.on_ended(outcome.slot, None, outcome.nanos, &mut effects) {
-                        failed.push((outcome.key, outcome.layer, error, outcome.reschedule));
+                        let mut failure = failure_from_task(&error, &outcome.layer.name, block);
+                        failure.worker = shared.register.address.clone();
+                        failure.inputs = outcome.given;
+                        failed.push((outcome.key, failure, outcome.reschedule));
                     }
                 }
                 Ok(value) => {
@@ -495,11 +527,11 @@ pub(super) fn report(shared: &Shared, outcomes: Vec<Outcome>) {
         finished.inline = Some(inline.finish());
         shared.tell(FromWorker::Finished(finished));
     }
-    for ((layer, block), run_layer, error, reschedule) in failed {
+    for ((layer, block), failure, reschedule) in failed {
         shared.tell(FromWorker::Erred(TaskErred {
             layer,
             block,
-            failure: Some(failure_from_task(&error, &run_layer.name, block)),
+            failure: Some(failure),
             reschedule,
         }));
     }

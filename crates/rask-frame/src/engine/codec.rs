@@ -50,6 +50,14 @@ impl Value for Table {
         "table".into()
     }
 
+    fn describe(&self) -> String {
+        let (rows, columns) = (self.len(), self.columns().len());
+        format!(
+            "table of {rows} rows and {columns} columns, {} bytes",
+            self.nbytes()
+        )
+    }
+
     fn encode(&self) -> Result<Encoded, CodecError> {
         let mut buffers = Vec::new();
         let mut describe = |columns: &[(Label, Column)]| -> Vec<(Label, DType, Node)> {

@@ -15,7 +15,7 @@ use super::future::{PyCompletionQueue, PyFuture};
 use super::gather::{gather_outcomes, to_object, wait_for};
 use super::payload::PyPayload;
 use super::process::{PyScheduler, PySecurity};
-use super::{call, errors};
+use super::{call, errors, sharing};
 use crate::convert::from_python;
 use crate::plan::PyPlan;
 
@@ -78,21 +78,52 @@ fn origin_of(py: Python<'_>) -> Option<OriginSpec> {
     })
 }
 
+/// Layers of a submission, and positions in them with blocks.
+type References = (Vec<LayerSpec>, Vec<(u32, u32)>);
+
 /// The layers of futures that calls refer to, as remote layers of a submission, and where in
 /// them each future is.
-fn reference_layers(futures: &[Bound<'_, PyFuture>]) -> (Vec<LayerSpec>, Vec<(u32, u32)>) {
+fn reference_layers(
+    client: &ClusterClient,
+    futures: &[Bound<'_, PyFuture>],
+) -> PyResult<References> {
     let mut positions: HashMap<Arc<str>, u32> = HashMap::new();
     let mut layers = Vec::new();
     let mut entries = Vec::with_capacity(futures.len());
     for future in futures {
         let future = future.get();
+        let is_new = !positions.contains_key(&future.name);
+        if is_new {
+            check_usable(client, future)?;
+        }
         let position = *positions.entry(future.name.clone()).or_insert_with(|| {
             layers.push(ClusterClient::remote_layer(&future.name));
             layers.len() as u32 - 1
         });
         entries.push((position, future.block.1));
     }
-    (layers, entries)
+    Ok((layers, entries))
+}
+
+/// Refuses a future, as an argument of a call, of a client that is closed or of another cluster.
+fn check_usable(client: &ClusterClient, future: &PyFuture) -> PyResult<()> {
+    if future.core.is_same(client) {
+        return Ok(());
+    }
+    let key = future.key_text();
+    if let Some(reason) = future.core.closed() {
+        return Err(PyValueError::new_err(format!(
+            "the future {key} cannot be an argument: its client's connection ended: {reason}"
+        )));
+    }
+    if future.core.address() != client.address() {
+        return Err(PyValueError::new_err(format!(
+            "the future {key} belongs to the scheduler at {}, the call goes to that at {}",
+            future.core.address(),
+            client.address()
+        )));
+    }
+    Ok(())
 }
 
 fn keys_of(futures: &[Bound<'_, PyFuture>]) -> Vec<BlockKey> {
@@ -159,7 +190,7 @@ impl PyClusterClient {
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyList>> {
         let mut submit = options_of(options)?.to_submit();
-        let (mut layers, entries) = reference_layers(&futures);
+        let (mut layers, entries) = reference_layers(&self.core, &futures)?;
         let has_inputs = !entries.is_empty();
         let payload = payload.frames.clone();
         let pages = pages.iter().map(|page| {
@@ -336,11 +367,18 @@ impl PyClusterClient {
         skip: bool,
         timeout: Option<f64>,
     ) -> PyResult<(Vec<usize>, Bound<'py, PyList>)> {
-        let keys = keys_of(&futures);
-        let outcomes = gather_outcomes(py, &self.core, &keys, timeout)?;
+        let mut outcomes: Vec<Option<Gathered>> = vec![None; futures.len()];
+        for (core, places) in sharing::by_client(&self.core, &futures) {
+            let keys: Vec<_> = places.iter().map(|&at| futures[at].get().block).collect();
+            let gathered = gather_outcomes(py, &core, &keys, timeout)?;
+            for (at, outcome) in places.into_iter().zip(gathered) {
+                outcomes[at] = Some(outcome);
+            }
+        }
         let mut positions = Vec::with_capacity(outcomes.len());
         let values = PyList::empty(py);
         for (at, outcome) in outcomes.into_iter().enumerate() {
+            let outcome = outcome.unwrap_or(Gathered::Cancelled);
             if skip && !matches!(outcome, Gathered::Value(_)) {
                 continue;
             }
@@ -358,12 +396,15 @@ impl PyClusterClient {
         futures: Vec<Bound<'_, PyFuture>>,
         timeout: Option<f64>,
     ) -> PyResult<()> {
-        let keys = keys_of(&futures);
-        wait_for(py, timeout, |limit| {
-            let waited = self.core.wait_all(&keys, limit);
-            let waited = waited.map_err(errors::to_py_err)?;
-            Ok((waited == Waited::Done).then_some(()))
-        })
+        for (core, places) in sharing::by_client(&self.core, &futures) {
+            let keys: Vec<_> = places.iter().map(|&at| futures[at].get().block).collect();
+            wait_for(py, timeout, |limit| {
+                let waited = core.wait_all(&keys, limit);
+                let waited = waited.map_err(errors::to_py_err)?;
+                Ok((waited == Waited::Done).then_some(()))
+            })?;
+        }
+        Ok(())
     }
 
     /// Puts `first_token + i` into the queue when future `i` is done.
@@ -375,18 +416,23 @@ impl PyClusterClient {
     ) {
         for (at, future) in futures.iter().enumerate() {
             let token = first_token + at as u64;
-            self.core.watch(future.get().block, &queue.queue, token);
+            let future = future.get();
+            future.core.watch(future.block, &queue.queue, token);
         }
     }
 
     fn cancel(&self, py: Python<'_>, futures: Vec<Bound<'_, PyFuture>>, force: bool) {
-        let keys = keys_of(&futures);
-        py.detach(|| self.core.cancel(&keys, force));
+        for (core, places) in sharing::by_client(&self.core, &futures) {
+            let keys: Vec<_> = places.iter().map(|&at| futures[at].get().block).collect();
+            py.detach(|| core.cancel(&keys, force));
+        }
     }
 
     fn retry(&self, py: Python<'_>, futures: Vec<Bound<'_, PyFuture>>) {
-        let keys = keys_of(&futures);
-        py.detach(|| self.core.retry(&keys));
+        for (core, places) in sharing::by_client(&self.core, &futures) {
+            let keys: Vec<_> = places.iter().map(|&at| futures[at].get().block).collect();
+            py.detach(|| core.retry(&keys));
+        }
     }
 
     /// About the scheduler: `(workers, tasks, clients)`, a dict a worker.

@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use rask_cluster::{ClusterError, task_from_failure};
 use rask_proto::Failure;
 
+use crate::error::add_note;
+
 /// A cluster's error as an exception of the class that Python users expect.
 pub fn to_py_err(error: ClusterError) -> PyErr {
     use rask_wire::WireError;
@@ -38,7 +40,23 @@ pub fn failure_to_py_err(py: Python<'_>, failure: &Failure) -> PyErr {
         let raised = class.and_then(|class| class.call1((failure.message.as_str(),)));
         return raised.map_or_else(|error| error, PyErr::from_value);
     }
-    crate::error::to_py_err(py, &task_from_failure(failure))
+    let raised = crate::error::to_py_err(py, &task_from_failure(failure));
+    if !failure.layer.is_empty() {
+        add_note(py, &raised, &describe(failure));
+    }
+    raised
+}
+
+/// Which task failed, where, and what it was given.
+fn describe(failure: &Failure) -> String {
+    let mut text = format!("in block {} of {}", failure.block, failure.layer);
+    if !failure.worker.is_empty() {
+        text.push_str(&format!(" on the worker at {}", failure.worker));
+    }
+    if !failure.inputs.is_empty() {
+        text.push_str(&format!("; its inputs: {}", failure.inputs.join("; ")));
+    }
+    text
 }
 
 /// What is raised for a cancelled future.

@@ -39,6 +39,18 @@ impl Drop for PyFuture {
 }
 
 impl PyFuture {
+    /// One more future of the same block.
+    fn again(&self, py: Python<'_>) -> PyFuture {
+        self.core.refer(self.block);
+        PyFuture {
+            core: self.core.clone(),
+            block: self.block,
+            name: self.name.clone(),
+            numbered: self.numbered,
+            client: self.client.clone_ref(py),
+        }
+    }
+
     /// Why there is no value: it was cancelled, or the connection to the scheduler ended.
     fn without_value(&self, py: Python<'_>) -> PyErr {
         let key = self.key_text();
@@ -107,21 +119,26 @@ impl PyFuture {
         if !is_actor {
             return Ok(());
         }
-        self.core.refer(self.block);
-        let own = PyFuture {
-            core: self.core.clone(),
-            block: self.block,
-            name: self.name.clone(),
-            numbered: self.numbered,
-            client: self.client.clone_ref(py),
-        };
-        object.call_method1(pyo3::intern!(py, "_bind"), (own,))?;
+        object.call_method1(pyo3::intern!(py, "_bind"), (self.again(py),))?;
         Ok(())
     }
 }
 
 #[pymethods]
 impl PyFuture {
+    /// A future of the block with this key, which the scheduler must know; of the client that is
+    /// given, or of the current one.
+    #[new]
+    #[pyo3(signature = (key, client=None))]
+    fn new<'py>(key: &Bound<'py, PyAny>, client: Option<Bound<'py, PyAny>>) -> PyResult<PyFuture> {
+        let py = key.py();
+        let made: Bound<'py, PyFuture> = py
+            .import("rask.distributed._sharing")?
+            .call_method1("future_of_key", (key, client))?
+            .extract()?;
+        Ok(made.get().again(py))
+    }
+
     /// The value, waiting for it; raises what the task raised.
     #[pyo3(name = "_result", signature = (timeout=None))]
     fn result<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
@@ -279,6 +296,44 @@ impl PyFuture {
     fn retry<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let client = slf.get().client.bind(slf.py());
         client.call_method1("retry", (vec![slf.clone()],))
+    }
+
+    /// The client, under the name that `concurrent.futures` has for it.
+    #[getter]
+    fn executor(&self, py: Python<'_>) -> Py<PyAny> {
+        self.client.clone_ref(py)
+    }
+
+    /// The class of the value; None unless the task has finished.
+    #[getter]
+    fn r#type<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        delegate(slf, "type_of", &[])
+    }
+
+    /// Refuses a client of another cluster; futures are bound when they are made or unpickled.
+    fn bind_client<'py>(
+        slf: &Bound<'py, Self>,
+        client: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        delegate(slf, "bind_client", &[Some(client)])
+    }
+
+    /// The future itself: it stands for nothing that could be replaced.
+    #[pyo3(signature = (subs=None, key=None))]
+    fn substitute<'py>(
+        slf: Bound<'py, Self>,
+        subs: Option<Bound<'py, PyAny>>,
+        key: Option<Bound<'py, PyAny>>,
+    ) -> Bound<'py, Self> {
+        drop((subs, key));
+        slf
+    }
+
+    /// Name of the layer and the block of the task that failed first, where one did.
+    #[getter]
+    fn _failed_task(&self) -> Option<(String, u32)> {
+        let failure = self.core.failure(self.block)?;
+        Some((failure.layer.clone(), failure.block))
     }
 
     /// Does nothing before the object goes away: the value is released with the last future of it.

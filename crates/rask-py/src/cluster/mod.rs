@@ -12,7 +12,9 @@ mod payload;
 mod plugins;
 mod process;
 mod replicas;
+mod report;
 mod service;
+mod sharing;
 mod small;
 
 use pyo3::prelude::*;
@@ -33,6 +35,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     service::register(module)?;
     plugins::register(module)?;
     outcome::register(module)?;
+    report::register(module)?;
     module.add_class::<payload::PyPayload>()?;
     module.add_class::<coordination::PyCoordination>()?;
     module.add_class::<replicas::PyReplicas>()?;

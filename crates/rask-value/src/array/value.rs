@@ -27,6 +27,16 @@ impl Value for NdArray {
         "array".to_string()
     }
 
+    fn describe(&self) -> String {
+        let lengths: Vec<_> = self.shape().iter().map(usize::to_string).collect();
+        let bytes = self.shape().iter().product::<usize>() * self.dtype().itemsize();
+        format!(
+            "array ({}) {}, {bytes} bytes",
+            lengths.join(", "),
+            self.dtype()
+        )
+    }
+
     fn encode(&self) -> Result<Encoded, CodecError> {
         let header = Header {
             dtype: self.dtype(),

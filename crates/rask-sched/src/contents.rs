@@ -1,0 +1,43 @@
+//! What each worker holds, and what it has been given to run.
+
+use rask_proto::Contents;
+
+use crate::HashMap;
+use crate::event::WorkerId;
+use crate::scheduler::Scheduler;
+use crate::state::{Task, TaskState};
+
+impl Scheduler {
+    /// The blocks that each worker holds.
+    pub(crate) fn contents(&self) -> Contents {
+        self.list(|task| &task.holders)
+    }
+
+    /// The blocks that each worker has been given to run.
+    pub(crate) fn processing(&self) -> Contents {
+        self.list(|task| match task.state {
+            TaskState::Assigned => std::slice::from_ref(&task.worker),
+            _ => &[],
+        })
+    }
+
+    fn list<'a>(&'a self, workers_of: impl Fn(&'a Task) -> &'a [WorkerId]) -> Contents {
+        let mut answer = Contents::default();
+        let mut names: HashMap<u32, u32> = HashMap::default();
+        for (_, task) in self.tasks.iter() {
+            for worker in workers_of(task) {
+                let name = *names.entry(task.layer).or_insert_with(|| {
+                    let layer = self.layers.get(task.layer);
+                    answer.names.push(layer.name.to_string());
+                    answer.numbered.push(!layer.grid.is_empty());
+                    answer.names.len() as u32 - 1
+                });
+                answer.workers.push(worker.0);
+                answer.layers.push(name);
+                answer.blocks.push(task.block);
+                answer.nbytes.push(task.nbytes);
+            }
+        }
+        answer
+    }
+}
