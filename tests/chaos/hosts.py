@@ -1,0 +1,75 @@
+"""Hosts for a cluster: network namespaces on one bridge, whose links can be cut."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def are_possible() -> bool:
+    """Whether this process may make network namespaces."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        return False
+    name = f"rask-probe-{os.getpid()}"
+    try:
+        run("ip", "netns", "add", name)
+        run("ip", "netns", "delete", name)
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
+class Hosts:
+    """A bridge, and hosts on it. The process that makes it has the address ``10.77.0.1``.
+
+    Parameters
+    ----------
+    names : list of str
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self.tag = f"{os.getpid() % 100_000:05d}"
+        self.bridge = f"rb{self.tag}"
+        self.addresses = {name: f"10.77.0.{i + 2}" for i, name in enumerate(names)}
+        run("ip", "link", "add", self.bridge, "type", "bridge")
+        run("ip", "address", "add", "10.77.0.1/24", "dev", self.bridge)
+        run("ip", "link", "set", self.bridge, "up")
+        for name, address in self.addresses.items():
+            self._add(name, address)
+
+    def _space(self, name: str) -> str:
+        return f"rask-{self.tag}-{name}"
+
+    def _link(self, name: str) -> str:
+        return f"rv{self.tag}{name[:4]}"
+
+    def _add(self, name: str, address: str) -> None:
+        space, link = self._space(name), self._link(name)
+        run("ip", "netns", "add", space)
+        run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", space)
+        run("ip", "link", "set", link, "master", self.bridge, "up")
+        run("ip", "-n", space, "address", "add", f"{address}/24", "dev", "eth0")
+        run("ip", "-n", space, "link", "set", "eth0", "up")
+        run("ip", "-n", space, "link", "set", "lo", "up")
+
+    def command(self, name: str) -> list[str]:
+        """What runs a program on a host."""
+        return ["ip", "netns", "exec", self._space(name)]
+
+    def cut(self, name: str) -> None:
+        """Nothing gets to a host or from it."""
+        run("ip", "link", "set", self._link(name), "down")
+
+    def mend(self, name: str) -> None:
+        """The link works again."""
+        run("ip", "link", "set", self._link(name), "up")
+
+    def close(self) -> None:
+        for name in self.addresses:
+            subprocess.run(["ip", "netns", "delete", self._space(name)], capture_output=True)
+        subprocess.run(["ip", "link", "delete", self.bridge], capture_output=True)
