@@ -23,6 +23,7 @@ MODULES = [
     "rask.distributed.actor",
     "rask.distributed.nanny",
     "rask.distributed.scheduler",
+    "rask.distributed.scheduler_process",
     "rask.distributed.spec",
     "rask.distributed.subprocess_cluster",
     "rask.distributed.worker",

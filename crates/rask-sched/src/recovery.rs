@@ -65,6 +65,14 @@ impl Scheduler {
         self.layers.find_number(name).is_some()
     }
 
+    /// Those of these blocks, in this scheduler's numbering, that are known.
+    pub fn keep_known(&self, blocks: &Blocks) -> Blocks {
+        let known = blocks.iter();
+        known
+            .filter(|&(layer, block)| self.find_task(layer, block).is_some())
+            .collect()
+    }
+
     /// Whether the client wants a block, in its own numbering.
     pub fn is_wanted_by(&self, client: ClientId, number: u32, block: u32) -> bool {
         let layer = self.clients.find_layer(client, number);

@@ -203,22 +203,41 @@ impl Memory {
         let mut kept = Vec::new();
         let mut names = HashSet::default();
         let mut left: HashMap<Bytes, Leftover> = HashMap::default();
+        let mut ended = Vec::new();
+        let mut told: HashSet<Bytes> = HashSet::default();
         for record in records.into_iter().rev() {
-            let Record::Said(said) = record else { continue };
-            let Some(session) = self.sessions.get(&said.session) else {
-                continue;
+            let said = match record {
+                Record::Said(said) => said,
+                Record::Forgotten(mut blocks) => {
+                    blocks = machine.keep_known(&blocks);
+                    if !blocks.is_empty() {
+                        kept.push(Record::Forgotten(blocks));
+                    }
+                    continue;
+                }
+                // Of clients that have left, what others want too, or nobody waits for.
+                Record::Began(hello) if told.contains(&hello.session) => {
+                    ended.push(hello);
+                    continue;
+                }
+                _ => continue,
             };
+            let session = self.sessions.get(&said.session);
             let frame = unpack_frame(said.message.clone().unwrap_or_default());
             let keeps = match FromClient::try_from_frame(frame) {
                 Ok(FromClient::Submit(submit)) => {
                     let mut layers = submit.layers.iter();
                     let needed = layers.any(|layer| {
-                        !layer.remote
-                            && (machine.knows_layer(&layer.name) || names.contains(&layer.name))
+                        machine.knows_layer(&layer.name) || names.contains(&layer.name)
                     });
+                    if needed && session.is_none() {
+                        told.insert(said.session.clone());
+                    }
                     if needed {
                         let remote = submit.layers.iter().filter(|layer| layer.remote);
                         names.extend(remote.map(|layer| layer.name.clone()));
+                    }
+                    if needed && let Some(session) = session {
                         let leftover = left.entry(said.session.clone()).or_default();
                         leftover.add(&submit, session.client, machine);
                     }
@@ -229,7 +248,7 @@ impl Memory {
                     body: Some(QueryBody::PutPlugin(_) | QueryBody::RemovePlugin(_)),
                     ..
                 })) => false,
-                Ok(FromClient::Query(_)) => true,
+                Ok(FromClient::Query(_)) => session.is_some(),
                 _ => false,
             };
             if keeps {
@@ -237,7 +256,14 @@ impl Memory {
             }
         }
         kept.reverse();
-        self.surround(kept, left, machine)
+        let mut records: Vec<Record> = ended.iter().cloned().map(Record::Began).collect();
+        records.extend(self.surround(kept, left, machine));
+        records.extend(ended.into_iter().map(|hello| {
+            Record::Ended(SessionId {
+                session: hello.session,
+            })
+        }));
+        records
     }
 
     /// Sessions before what they said, and after it what they had taken back.
@@ -318,5 +344,147 @@ impl Leftover {
                 self.forgotten.push(layer.id, 0);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rask_proto::{LayerSpec, Submit};
+    use rask_sched::{Command, Settings};
+
+    use super::*;
+
+    const NOW: Time = Time { micros: 0 };
+
+    /// A scheduler with its memory, and no peers.
+    struct Shell {
+        machine: Scheduler,
+        memory: Memory,
+        written: Vec<Record>,
+        folder: tempfile::TempDir,
+    }
+
+    impl Shell {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let (journal, _) = Journal::open(folder.path()).unwrap();
+            Shell {
+                machine: fresh_machine(),
+                memory: Memory::new(Some(journal)),
+                written: Vec::new(),
+                folder,
+            }
+        }
+
+        fn on_event(&mut self, event: Event) {
+            let mut commands = Vec::new();
+            self.machine.on_event(NOW, event, &mut commands);
+            for command in commands {
+                if let Command::Journal { client, entry } = command {
+                    self.memory.note(client, entry);
+                }
+            }
+        }
+
+        fn join(&mut self, client: u32) {
+            let hello = Hello {
+                session: Bytes::from(vec![client as u8; 16]),
+                ..Hello::default()
+            };
+            let client = ClientId(client);
+            self.memory.begin(client, hello);
+            self.on_event(Event::ClientJoined { client });
+        }
+
+        fn leave(&mut self, client: u32) {
+            let client = ClientId(client);
+            self.on_event(Event::ClientLeft { client });
+            self.memory.end(client);
+        }
+
+        /// Client 1 makes layer "shared", others refer to it.
+        fn submit(&mut self, client: u32, fire_and_forget: bool) {
+            let layer = LayerSpec {
+                id: 1,
+                name: "shared".to_owned(),
+                remote: client != 1,
+                op: (client == 1).then(Packed::default),
+                ..LayerSpec::default()
+            };
+            let message = FromClient::Submit(Submit {
+                layers: vec![layer],
+                wanted: Some([(0, 0)].into_iter().collect()),
+                fire_and_forget,
+                ..Submit::default()
+            });
+            self.say(client, message);
+        }
+
+        fn say(&mut self, client: u32, message: FromClient) {
+            self.memory.message = Some(pack_frame(message.clone().into_frame()));
+            let client = ClientId(client);
+            self.on_event(Event::FromClient { client, message });
+        }
+
+        /// A scheduler that reads the journal after it was made smaller.
+        fn restarted(mut self) -> (Scheduler, Memory) {
+            drop(self.memory.journal.take());
+            let (_journal, records) = Journal::open(self.folder.path()).unwrap();
+            self.written = self.memory.useful(records, &self.machine);
+            let (mut machine, mut memory) = (fresh_machine(), Memory::new(None));
+            memory.replay(self.written, &mut machine);
+            machine.check_invariants().unwrap();
+            (machine, memory)
+        }
+    }
+
+    fn fresh_machine() -> Scheduler {
+        Scheduler::new(Settings {
+            journal: true,
+            ..Settings::default()
+        })
+    }
+
+    #[test]
+    fn what_a_client_that_left_had_submitted_is_kept_for_others() {
+        let mut shell = Shell::new();
+        shell.join(1);
+        shell.join(2);
+        shell.submit(1, false);
+        shell.submit(2, false);
+        shell.leave(1);
+        assert_eq!(shell.machine.task_count(), 1);
+        let (machine, memory) = shell.restarted();
+        assert_eq!(machine.task_count(), 1);
+        assert_eq!(memory.sessions.len(), 1);
+        let session = memory.sessions.values().next().unwrap();
+        assert_eq!(session.hello.session[0], 2);
+        assert!(machine.is_wanted_by(session.client, 1, 0));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_kept_when_its_client_leaves() {
+        let mut shell = Shell::new();
+        shell.join(1);
+        shell.submit(1, true);
+        shell.leave(1);
+        assert_eq!(shell.machine.task_count(), 1);
+        let (machine, memory) = shell.restarted();
+        assert_eq!(machine.task_count(), 1);
+        assert!(memory.sessions.is_empty());
+    }
+
+    #[test]
+    fn what_is_of_no_use_is_dropped() {
+        let mut shell = Shell::new();
+        shell.join(1);
+        shell.submit(1, false);
+        shell.say(1, FromClient::Release([(1, 0)].into_iter().collect()));
+        shell.say(1, FromClient::ForgetLayers([(1, 0)].into_iter().collect()));
+        assert_eq!(shell.machine.task_count(), 0);
+        let (machine, memory) = shell.restarted();
+        assert_eq!(machine.task_count(), 0);
+        assert!(!machine.knows_layer("shared"));
+        assert_eq!(memory.sessions.len(), 1);
     }
 }
