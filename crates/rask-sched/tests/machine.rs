@@ -4,7 +4,8 @@
 mod double;
 
 use double::{Double, finished, needing, source, submission};
-use rask_proto::{Blocks, Cancel, FromClient, FromWorker, ToClient};
+use rask_proto::{AnswerBody, BlockName, Blocks, Cancel, FromClient, FromWorker, Query, QueryBody};
+use rask_proto::{Recipe, ToClient};
 
 const ONE: (u32, u32) = (1, 0);
 
@@ -339,4 +340,65 @@ fn a_task_that_asks_to_run_elsewhere_tries_every_worker_before_one_again() {
         .unwrap();
     double.finish(last, &[(0, 0)]);
     assert_eq!(finished(&double.take_client()), [ONE]);
+}
+
+/// The answer to a question.
+fn ask(double: &mut Double, body: QueryBody) -> AnswerBody {
+    let query = Query {
+        id: 7,
+        body: Some(body),
+    };
+    double.client(FromClient::Query(query));
+    let answers = double.take_client().into_iter();
+    let mut answers = answers.filter_map(|message| match message {
+        ToClient::Answer(answer) => answer.body,
+        _ => None,
+    });
+    answers.next().expect("every question is answered")
+}
+
+fn recipe(double: &mut Double, layer: &str, block: u32) -> Recipe {
+    let layer = layer.to_owned();
+    match ask(double, QueryBody::Recipe(BlockName { layer, block })) {
+        AnswerBody::Recipe(recipe) => recipe,
+        other => panic!("an answer to another question: {other:?}"),
+    }
+}
+
+#[test]
+fn a_task_that_failed_can_be_asked_what_it_was_made_of() {
+    let mut double = Double::new(1);
+    let layers = vec![source("a", 2), needing("b", &[&[(0, 1), (0, 0), (0, 1)]])];
+    double.submit(submission(layers));
+    while let Some(&task) = double.take_assigned(1).first() {
+        match task {
+            (1, 0) => double.fail(1, task),
+            _ => double.finish(1, &[task]),
+        }
+    }
+    assert_eq!(double.take_freed(1).len(), 2, "what it was given is not held for it");
+    let made = recipe(&mut double, "b", 0);
+    assert!(made.op.is_some());
+    assert_eq!(made.names, ["a"]);
+    let inputs: Vec<_> = made.inputs.iter().flat_map(Blocks::iter).collect();
+    assert_eq!(inputs, [(0, 1), (0, 0), (0, 1)]);
+    assert_eq!(recipe(&mut double, "b", 9), Recipe::default());
+    assert_eq!(recipe(&mut double, "never seen", 0), Recipe::default());
+}
+
+#[test]
+fn what_workers_run_and_hold_is_told_by_name() {
+    let mut double = Double::new(1);
+    double.submit(submission(vec![source("a", 1)]));
+    let assigned = double.take_assigned(1);
+    let contents = |answer| match answer {
+        AnswerBody::Contents(contents) => (contents.names, contents.workers),
+        other => panic!("an answer to another question: {other:?}"),
+    };
+    let there = (vec!["a".to_owned()], vec![1]);
+    assert_eq!(contents(ask(&mut double, QueryBody::Processing(()))), there);
+    double.finish(1, &assigned);
+    let none = (Vec::new(), Vec::new());
+    assert_eq!(contents(ask(&mut double, QueryBody::Processing(()))), none);
+    assert_eq!(contents(ask(&mut double, QueryBody::Contents(()))), there);
 }

@@ -355,7 +355,7 @@ class RuntimeMethods:
         """
 
         def restart() -> None:
-            before = {worker["address"] for worker in self._core.info()[0]}
+            before = {worker["number"] for worker in self._core.info()[0]}
             self._core.restart()
             if wait_for_workers:
                 self._await_replaced(before, timeout, "restart")
@@ -392,14 +392,17 @@ class RuntimeMethods:
     def _restart_workers(self, workers: list[Any], timeout: Any, raises: bool) -> dict[Any, str]:
         targets = self._targets(workers, nanny=True)
         named = dict(zip(workers, targets, strict=True))
+        there = self._core.info()[0]
+        before = {worker["number"] for worker in there if worker["address"] in targets}
         self._runtime.restart_workers(list(targets))
         outcome = dict.fromkeys(workers, "OK")
         try:
-            self._await_replaced(set(targets), timeout, "restart_workers")
+            self._await_replaced(before, timeout, "restart_workers")
         except TimeoutError:
             if raises:
                 raise
-            left = {worker["address"] for worker in self._core.info()[0]}
+            there = self._core.info()[0]
+            left = {worker["address"] for worker in there if worker["number"] in before}
             for worker, address in named.items():
                 if address in left:
                     outcome[worker] = "timed out"
@@ -447,13 +450,14 @@ class RuntimeMethods:
             time.sleep(0.01)
         return {address: there[address] for address in targets}
 
-    def _await_replaced(self, before: set[str], timeout: Any, what: str) -> None:
+    def _await_replaced(self, before: set[int], timeout: Any, what: str) -> None:
+        # By number: a new worker may listen at a port that an old one had.
         seconds = parse_seconds(timeout) or _RESTART_SECONDS
         deadline = time.monotonic() + seconds
         count = len(self._core.info()[0])
         wanted = max(count, len(before))
         while True:
-            now = {worker["address"] for worker in self._core.info()[0]}
+            now = {worker["number"] for worker in self._core.info()[0]}
             if len(now) >= wanted and not now & before:
                 return
             if time.monotonic() > deadline:

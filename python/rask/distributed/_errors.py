@@ -83,7 +83,9 @@ def _picklable(attributes: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _make(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+def _make(
+    kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]
+) -> BaseException:
     exception = kind.__new__(kind, *args)
     exception.args = args
     exception.__dict__.update(attributes)

@@ -196,6 +196,8 @@ class as_completed:
         self._await_ready()
         return self._present(self._ready.pop(0))
 
+    next = __next__
+
     def next_batch(self, block: bool = True) -> list[Any]:
         """All that are done, waiting for the first if `block`."""
         if block and not self.is_empty():

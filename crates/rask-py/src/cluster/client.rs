@@ -467,22 +467,6 @@ impl PyClusterClient {
         Ok(lists.zip(holders.nbytes.iter().copied()).collect())
     }
 
-    /// What each worker holds: `(worker, layer name, block)`.
-    fn contents(&self, py: Python<'_>) -> PyResult<Vec<(u32, String, u32)>> {
-        let answer = py.detach(|| self.core.ask(QueryBody::Contents(()), ANSWER_LIMIT));
-        let AnswerBody::Contents(contents) = answer.map_err(errors::to_py_err)? else {
-            return Err(PyValueError::new_err("an answer to another question"));
-        };
-        let columns = contents.workers.iter().zip(&contents.layers);
-        let entries = columns
-            .zip(&contents.blocks)
-            .map(|((worker, layer), block)| {
-                let name = contents.names.get(*layer as usize);
-                (*worker, name.cloned().unwrap_or_default(), *block)
-            });
-        Ok(entries.collect())
-    }
-
     /// Cancels everything and replaces the workers.
     fn restart(&self, py: Python<'_>) -> PyResult<()> {
         self.order(py, QueryBody::Restart(()))
