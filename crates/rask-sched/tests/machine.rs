@@ -376,7 +376,11 @@ fn a_task_that_failed_can_be_asked_what_it_was_made_of() {
             _ => double.finish(1, &[task]),
         }
     }
-    assert_eq!(double.take_freed(1).len(), 2, "what it was given is not held for it");
+    assert_eq!(
+        double.take_freed(1).len(),
+        2,
+        "what it was given is not held for it"
+    );
     let made = recipe(&mut double, "b", 0);
     assert!(made.op.is_some());
     assert_eq!(made.names, ["a"]);
