@@ -168,3 +168,33 @@ proptest! {
         }
     }
 }
+
+/// Field 999 with the value 1, as an older peer that does not know it meets it.
+const NEWER_FIELD: [u8; 3] = [0xb8, 0x3e, 0x01];
+
+#[test]
+fn fields_of_newer_peers_are_skipped() {
+    let message = ToClient::Cancelled(Blocks::from_iter([(1, 2), (3, 4)]));
+    let control = message.clone().into_frame().control;
+    let (tag, length, body) = (control[0], control[1], &control[2..]);
+    let outside = [&control[..], &NEWER_FIELD].concat();
+    let inside = [&[tag, length + 3], body, &NEWER_FIELD].concat();
+    for control in [outside, inside] {
+        let frame = Frame {
+            control: control.into(),
+            payloads: Vec::new(),
+        };
+        assert_eq!(ToClient::try_from_frame(frame).unwrap(), message);
+    }
+}
+
+#[test]
+fn messages_of_newer_peers_are_refused_by_name() {
+    let frame = Frame {
+        control: Bytes::from_static(&NEWER_FIELD),
+        payloads: Vec::new(),
+    };
+    let refused = ToWorker::try_from_frame(frame).unwrap_err();
+    assert!(matches!(refused, ProtoError::UnknownMessage));
+    assert!(refused.to_string().contains("newer"));
+}

@@ -164,7 +164,12 @@ impl Scheduler {
         }
         for (layer, block) in holdings.running.iter().flat_map(Blocks::iter) {
             match self.find_task(layer, block) {
-                Some(id) => self.adopt_running(id, worker),
+                Some(id) => {
+                    // Its worker was taken for dead, and is not.
+                    let task = self.tasks.get_mut(id);
+                    task.deaths = task.deaths.saturating_sub(1);
+                    self.adopt_running(id, worker);
+                }
                 None => self.out.unassign(worker, layer, block),
             }
         }
