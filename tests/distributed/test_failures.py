@@ -43,8 +43,9 @@ def test_a_task_that_kills_its_workers_is_given_up(own_cluster):
     with Client(own_cluster, set_as_default=False) as client:
         innocent = client.map(slow_square, range(40))
         future = client.submit(kill_own_process, priority=10)
-        with pytest.raises(KilledWorker, match="kill_own_process"):
+        with pytest.raises(KilledWorker, match="kill_own_process") as raised:
             future.result(timeout=60)
+        assert "signal 9 (SIGKILL)" in str(raised.value)
         assert client.gather(innocent) == [x * x for x in range(40)]
 
 

@@ -13,6 +13,7 @@
 pub mod calls;
 pub mod client;
 mod convert;
+pub mod ends;
 mod error;
 mod peer;
 pub mod scheduler;

@@ -3,7 +3,6 @@
 //! A worker that ends with [`RESTART_EXIT_CODE`], or in any other way than with 0, is replaced;
 //! one that ends with 0 was told to. A process that keeps dying right after its start is given up.
 
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::ClusterError;
+use crate::ends::{DeathReports, describe, memory_kill_count};
 
 /// With this code a worker asks to be started again.
 pub const RESTART_EXIT_CODE: i32 = 75;
@@ -39,6 +39,8 @@ struct Shared {
     command: WorkerCommand,
     /// Whether a process that dies is replaced.
     replaces: bool,
+    /// Who is told of deaths.
+    reports: Option<DeathReports>,
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -58,11 +60,16 @@ const ENDS_KEPT: usize = 32;
 impl Supervisor {
     /// Starts the process, and a thread that watches it and, if `replaces`, starts another when it
     /// dies.
-    pub fn start(command: WorkerCommand, replaces: bool) -> Result<Self, ClusterError> {
+    pub fn start(
+        command: WorkerCommand,
+        replaces: bool,
+        reports: Option<DeathReports>,
+    ) -> Result<Self, ClusterError> {
         let supervisor = Supervisor {
             shared: Arc::new(Shared {
                 command,
                 replaces,
+                reports,
                 state: Mutex::default(),
                 ended: Condvar::new(),
             }),
@@ -119,6 +126,7 @@ impl Supervisor {
         let mut reported = false;
         loop {
             let started = Instant::now();
+            let memory_kills = memory_kill_count();
             let child = self.spawn();
             if !reported {
                 reported = true;
@@ -133,13 +141,22 @@ impl Supervisor {
                 let _ = report.send(outcome);
             }
             let Ok(child) = child else { break };
+            let process = child.id();
             let status = self.wait_for(child);
+            let mut end = status.map_or_else(|| "unknown".to_owned(), describe);
+            let killed = status.is_some_and(|status| status.code().is_none());
+            if killed && memory_kill_count() > memory_kills {
+                end.push_str(", by the kernel for want of memory");
+            }
+            if let Some(reports) = &self.shared.reports {
+                reports.tell(process, &end);
+            }
             bad_starts = if started.elapsed() < GOOD_START {
                 bad_starts + 1
             } else {
                 0
             };
-            if !self.goes_on(status, bad_starts) {
+            if !self.goes_on(status, end, bad_starts) {
                 break;
             }
         }
@@ -184,10 +201,9 @@ impl Supervisor {
         }
     }
 
-    fn goes_on(&self, status: Option<ExitStatus>, bad_starts: u32) -> bool {
+    fn goes_on(&self, status: Option<ExitStatus>, end: String, bad_starts: u32) -> bool {
         let mut state = self.shared.state.lock();
         state.process = None;
-        let end = status.map_or_else(|| "unknown".to_owned(), describe);
         state.ends.push(end.clone());
         if state.ends.len() > ENDS_KEPT {
             state.ends.remove(0);
@@ -205,15 +221,6 @@ impl Supervisor {
             tracing::warn!(end, "a worker process died; it is replaced");
         }
         true
-    }
-}
-
-/// How a process ended: `"exit code 3"`, `"signal 9"`.
-fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "unknown".to_owned(),
     }
 }
 

@@ -126,6 +126,11 @@ impl Worker {
             .collect()
     }
 
+    /// Whether the task runs.
+    pub fn is_running(&self, task: TaskId) -> bool {
+        self.machine.tasks[task as usize].state == State::Running
+    }
+
     /// Bytes of the value of a slot that has one.
     pub fn nbytes_of(&self, task: TaskId) -> u64 {
         self.machine.tasks[task as usize].nbytes

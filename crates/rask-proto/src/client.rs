@@ -63,6 +63,9 @@ pub struct Submit {
     /// Nobody waits for these: keep them wanted until they end.
     #[prost(bool, tag = "9")]
     pub fire_and_forget: bool,
+    /// A task that runs for longer fails; 0 is without limit.
+    #[prost(uint32, tag = "320")]
+    pub timeout_millis: u32,
 }
 
 /// Blocks to cancel.

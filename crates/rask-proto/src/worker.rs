@@ -231,6 +231,9 @@ pub struct WorkerLayer {
     /// See `LayerSpec::page_blocks`; 0 if the layer has no pages.
     #[prost(uint32, tag = "6")]
     pub page_blocks: u32,
+    /// A task that runs for longer fails; 0 is without limit.
+    #[prost(uint32, tag = "320")]
+    pub timeout_millis: u32,
 }
 
 /// Pages of layers.

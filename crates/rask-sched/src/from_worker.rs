@@ -25,6 +25,7 @@ impl Scheduler {
             FromWorker::Heartbeat(heartbeat) => {
                 if let Some(worker) = self.workers.find_mut(worker) {
                     worker.running = heartbeat.running.clone();
+                    worker.note_memory(heartbeat.process_bytes);
                     worker.heartbeat = heartbeat;
                 }
             }

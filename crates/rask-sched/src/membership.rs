@@ -56,9 +56,12 @@ impl Scheduler {
         let (lost, called_back) = self.collect_lost(worker);
         let blamed = self.decide_blamed(&left, &called_back);
         self.transition_memory_lost(&lost);
-        let why = left.death.as_deref().unwrap_or(reason);
+        let why = match left.describe_memory() {
+            Some(memory) => format!("{reason}; {memory}"),
+            None => reason.to_owned(),
+        };
         for id in blamed {
-            self.blame(id, &left.register.name, why);
+            self.blame(id, &left.register.name, &why);
         }
         for id in called_back {
             self.count_missing(id);

@@ -168,7 +168,7 @@ impl Scheduler {
         let before = self.known_numbers.take().unwrap_or_default();
         for (position, (spec, layer)) in submit.layers.iter().zip(&graph.layers).enumerate() {
             let number = self.layers.find_number(&spec.name).unwrap_or_else(|| {
-                let layer = new_layer(spec, layer, restriction.clone());
+                let layer = new_layer(spec, layer, restriction.clone(), submit.timeout_millis);
                 match before.get(position) {
                     Some(&number) => self.layers.add_as(number, layer),
                     None => self.layers.add(layer),
@@ -375,6 +375,7 @@ fn new_layer(
     spec: &LayerSpec,
     layer: &rask_graph::Layer,
     restriction: Option<Arc<Restriction>>,
+    timeout_millis: u32,
 ) -> Layer {
     let pages_shipped = match spec.page_blocks {
         0 | 1 => Vec::new(),
@@ -389,6 +390,7 @@ fn new_layer(
         origin: spec.origin.clone(),
         operation: spec.operation.as_str().into(),
         restriction,
+        timeout_millis,
         slots: vec![NO_TASK; layer.block_count() as usize],
         task_count: 0,
         client_count: 0,

@@ -11,7 +11,14 @@ from typing import Any
 from rask import _core
 from rask.distributed._utils import parse_seconds
 
-__all__ = ["RuntimeMethods", "find_client", "prepare", "refuse_actors"]
+__all__ = [
+    "RuntimeMethods",
+    "find_client",
+    "prepare",
+    "refuse_actors",
+    "take_timeout",
+    "with_timeout",
+]
 
 _clients: weakref.WeakSet[Any] = weakref.WeakSet()
 _RESTART_SECONDS = 60.0
@@ -52,6 +59,29 @@ def prepare(
     from rask.distributed._service import InExecutor
 
     return InExecutor(function, name)
+
+
+def take_timeout(
+    function: Callable[..., Any] | None = None, kwargs: dict[str, Any] | None = None
+) -> float | None:
+    """Seconds that a task may run: ``task_timeout`` of a call, taken out of `kwargs` unless the
+    function has a parameter of this name, or of the annotations."""
+    given = None
+    if kwargs and "task_timeout" in kwargs:
+        from rask.distributed._service import takes_argument
+
+        if not takes_argument(function, "task_timeout"):
+            given = kwargs.pop("task_timeout")
+    if given is None:
+        from rask.base import get_annotations
+
+        given = get_annotations().get("task_timeout")
+    return parse_seconds(given)
+
+
+def with_timeout(options: dict[str, Any] | None, seconds: float | None) -> dict[str, Any] | None:
+    """Options of a submission, with a limit of time if there is one."""
+    return options if seconds is None else {**(options or {}), "task_timeout": seconds}
 
 
 def refuse_actors(actors: Any) -> None:

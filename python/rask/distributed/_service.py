@@ -139,8 +139,8 @@ class WorkerService(Service):
         self._executors: dict[str, Executor] = dict(executors)
         self._executors_lock = threading.Lock()
         self._open_coroutines = 0
-        #: What stops a deferred task, by layer and block: called with whether to use force.
-        self._stoppers: dict[tuple[int, int], Callable[[bool], Any]] = {}
+        #: What stops a run of a deferred task: called with whether to use force.
+        self._stoppers: dict[int, Callable[[bool], Any]] = {}
         workers[core.id] = worker
         super().__init__(f"rask-service-{core.id}", core, worker._handlers())
 
@@ -150,8 +150,8 @@ class WorkerService(Service):
                 name, place, numbered, start, finish = event
                 self.worker._on_transition(key_of(name, place, numbered), start, finish)
                 return
-            layer, block, kill = event
-            stopper = self._stoppers.pop((layer, block), None)
+            run, kill = event
+            stopper = self._stoppers.pop(run, None)
             if stopper is not None:
                 stopper(kill)
             return
@@ -201,21 +201,27 @@ class WorkerService(Service):
             deferred.start((self, completion, task))
 
     def _start_coroutine(self, coroutine: Any, completion: Any, task: RunningTask) -> None:
-        place = (task.layer, task.block)
+        run = completion.run
         if self._open_coroutines < COROUTINES_OPEN_MAX:
             completion.secede()
         self._open_coroutines += 1
+
+        begun: list[asyncio.Task[Any]] = []
+        loop = self.loop
+        # Calls of a loop come in their order: it has begun when it is cancelled.
+        cancel = lambda kill: loop.call_soon_threadsafe(lambda: begun[0].cancel())  # noqa: E731
+        self._stoppers[run] = cancel
 
         def begin() -> None:
             context = contextvars.copy_context()
             context.run(running.set, task)
             started = self.loop.create_task(coroutine, context=context)
-            self._stoppers[place] = lambda kill: self.loop.call_soon_threadsafe(started.cancel)
+            begun.append(started)
             started.add_done_callback(end)
 
         def end(ended: Any) -> None:
             self._open_coroutines -= 1
-            self._stoppers.pop(place, None)
+            self._stoppers.pop(run, None)
             if ended.cancelled():
                 completion.fail(asyncio.CancelledError("the task was cancelled"))
             elif ended.exception() is not None:
@@ -223,13 +229,13 @@ class WorkerService(Service):
             else:
                 completion.finish(ended.result())
 
-        self.loop.call_soon_threadsafe(begin)
+        loop.call_soon_threadsafe(begin)
 
     def start_call(
         self, name: str, function: Callable[[], Any], completion: Any, task: RunningTask
     ) -> None:
         """Run a task's function in an executor."""
-        place = (task.layer, task.block)
+        run = completion.run
         executor = self.executor(name)
         if getattr(executor, "runs_elsewhere", False) or _is_process_pool(executor):
             future = executor.submit(function)
@@ -237,10 +243,10 @@ class WorkerService(Service):
             context = contextvars.copy_context()
             context.run(running.set, task)
             future = executor.submit(context.run, function)
-        self._stoppers[place] = getattr(future, "stop", lambda kill: future.cancel())
+        self._stoppers[run] = getattr(future, "stop", lambda kill: future.cancel())
 
         def end(ended: Future[Any]) -> None:
-            self._stoppers.pop(place, None)
+            self._stoppers.pop(run, None)
             error = CancelledError() if ended.cancelled() else ended.exception()
             if error is None:
                 value = ended.result()

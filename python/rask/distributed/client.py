@@ -20,6 +20,8 @@ from rask.distributed._client_runtime import (
     _clients,
     prepare,
     refuse_actors,
+    take_timeout,
+    with_timeout,
 )
 from rask.distributed._client_shared import SharedMethods
 from rask.distributed._futures import wait_async
@@ -365,6 +367,9 @@ class Client(CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods)
         executor : str, optional
             Name of the worker's executor that runs it; ``"process"`` is a process of its own, which
             ``cancel(force=True)`` kills. Passed on to functions that have such a parameter.
+        task_timeout : float or str, optional
+            A run of the task that takes longer fails with TimeoutError, and is stopped where that
+            can be done; retries are for it, too. Passed on to functions that have such a parameter.
 
         Returns
         -------
@@ -373,6 +378,7 @@ class Client(CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods)
         if not callable(func):
             raise TypeError("the first argument of client.submit must be callable")
         self._check_running()
+        limit = take_timeout(func, kwargs)
         func = prepare(func, kwargs, actor or actors)
         pure = pure and not (actor or actors)
         futures: list[Future] = []
@@ -384,6 +390,7 @@ class Client(CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods)
         if key is None:
             key = call_name(operation, [payload], futures, pure)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
+        options = with_timeout(options, limit)
         return self._core.submit_calls(
             self, str(key), operation, payload, None, [], 0, futures, [0, len(futures)], options
         )[0]
@@ -430,6 +437,7 @@ class Client(CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods)
         if not iterables:
             raise ValueError("client.map needs at least one iterable")
         self._check_running()
+        limit = take_timeout(func, kwargs)
         func = prepare(func, kwargs, actor or actors)
         pure = pure and not (actor or actors)
         common = (workers, retries, resources, priority, allow_other_workers)
@@ -448,6 +456,7 @@ class Client(CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods)
         prefix = operation if key is None else str(key)
         name = call_name(prefix, [payload, *pages], futures, pure and key is None)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
+        options = with_timeout(options, limit)
         return self._core.submit_calls(
             self, name, operation, payload, count, pages, page_blocks, futures, offsets, options
         )
@@ -616,6 +625,7 @@ class Client(CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods)
         single = not isinstance(collections, (list, tuple, set))
         items = [collections] if single else list(collections)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
+        options = with_timeout(options, take_timeout())
         futures = [self._compute_one(item, optimize_graph, options) for item in items]
         result = futures[0] if single else futures
         return self.gather(result) if sync else result
@@ -659,6 +669,7 @@ class Client(CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods)
         single = not isinstance(collections, (list, tuple, set))
         items = [collections] if single else list(collections)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
+        options = with_timeout(options, take_timeout())
         persisted = []
         for item in items:
             plan, _ = type(item)._rask_lower([item], optimize_graph)
@@ -674,6 +685,7 @@ class Client(CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods)
             kwargs.get("allow_other_workers", False),
             kwargs.get("resources"),
         )
+        options = with_timeout(options, take_timeout())
         futures = self._core.submit_plan(self, plan, options)
         with watched(futures):
             return self._core.gather(futures, False)[1]

@@ -189,7 +189,12 @@ class Nanny(Node):
     def _start_worker(self) -> None:
         self._arrived.clear()
         self._supervisor = _core.Supervisor(
-            sys.executable, self._arguments(), list(self._environment().items())
+            sys.executable,
+            self._arguments(),
+            list(self._environment().items()),
+            self.scheduler_address,
+            self.security._core,
+            "" if self._worker_kwargs["name"] is None else str(self._worker_kwargs["name"]),
         )
         self._await_worker()
 

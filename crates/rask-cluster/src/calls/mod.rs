@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 use crate::ClusterError;
 
 /// The runtime of callers and call servers: one thread a process, whatever their number.
-fn runtime() -> Result<tokio::runtime::Handle, ClusterError> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Handle, ClusterError> {
     static RUNTIME: OnceLock<Result<tokio::runtime::Handle, String>> = OnceLock::new();
     let started = RUNTIME.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -10,11 +10,10 @@ use rask_wire::FrameSender;
 /// Something for a service to do.
 pub enum ServiceEvent {
     Call(IncomingCall),
-    /// The outcome of this task, which the service was given to run, is not wanted any longer. With
-    /// `kill` it is to be stopped by whatever means there are.
+    /// The outcome of this run of a task, which the service was given, is not wanted any longer.
+    /// With `kill` it is to be stopped by whatever means there are.
     Stop {
-        layer: u32,
-        block: u32,
+        run: u64,
         kill: bool,
     },
     /// A task changed its state; told where the service asked for it.

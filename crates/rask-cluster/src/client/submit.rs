@@ -21,6 +21,8 @@ pub struct SubmitOptions {
     pub allow_other_workers: bool,
     pub resources: Vec<(String, f64)>,
     pub fire_and_forget: bool,
+    /// A task that runs for longer fails; 0 is without limit.
+    pub timeout_millis: u32,
 }
 
 impl SubmitOptions {
@@ -39,6 +41,7 @@ impl SubmitOptions {
                 })
                 .collect(),
             fire_and_forget: self.fire_and_forget,
+            timeout_millis: self.timeout_millis,
             ..Submit::default()
         }
     }

@@ -107,6 +107,9 @@ struct Peer {
     name: String,
     /// Where it listens: two workers at a time never have the same.
     address: String,
+    process: u32,
+    /// How its process ended, if its supervisor has said so.
+    death: Option<String>,
 }
 
 impl SchedulerHandle {
@@ -398,6 +401,8 @@ impl State {
             heard,
             name,
             address: register.address.clone(),
+            process: register.process,
+            death: None,
         };
         self.workers.insert(worker, peer);
         worker

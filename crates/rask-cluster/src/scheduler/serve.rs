@@ -16,6 +16,9 @@ type Report = Result<SchedulerHandle, ClusterError>;
 
 /// How often workers that have fallen silent are looked for.
 const SILENCE_CHECK: Duration = Duration::from_secs(1);
+/// For a supervisor to say how its worker ended.
+const DEATH_WAIT: Duration = Duration::from_millis(250);
+const DEATH_POLL: Duration = Duration::from_millis(4);
 /// Time for last messages to leave.
 const FAREWELL: Duration = Duration::from_millis(50);
 
@@ -225,10 +228,11 @@ async fn serve_worker(handle: SchedulerHandle, connection: Connection) {
     let first = next::<FromWorker>(&mut reader).await;
     let Ok(FromWorker::Register(register)) = first else {
         if let Ok(FromWorker::Death(death)) = first {
-            tracing::warn!(worker = death.name, reason = death.reason, "a worker died");
+            on_death(&handle, death);
         }
         return sender.close();
     };
+    let supervised = register.supervised;
     let worker = {
         let mut state = handle.shared.state.lock();
         state.end_connections_before(&register.address, handle.now());
@@ -246,9 +250,49 @@ async fn serve_worker(handle: SchedulerHandle, connection: Connection) {
         }
     };
     sender.close();
+    let death = match supervised {
+        true => await_death(&handle, worker).await,
+        false => None,
+    };
+    let reason = death.unwrap_or(reason);
     let mut state = handle.shared.state.lock();
     state.end_worker(worker, reason, handle.now());
     handle.check_stop(&state);
+}
+
+/// A supervisor says how its worker ended.
+fn on_death(handle: &SchedulerHandle, death: rask_proto::Death) {
+    let mut state = handle.shared.state.lock();
+    let mut peers = state.workers.values_mut();
+    let peer = peers.find(|peer| {
+        peer.process == death.process && (death.name.is_empty() || peer.name == death.name)
+    });
+    if let Some(peer) = peer {
+        tracing::warn!(
+            worker = peer.name,
+            reason = death.reason,
+            "a worker's process ended"
+        );
+        peer.death = Some(death.reason);
+    }
+}
+
+/// How the worker's process ended: a supervisor knows soon after its connection has ended.
+async fn await_death(handle: &SchedulerHandle, worker: WorkerId) -> Option<String> {
+    let started = Instant::now();
+    while started.elapsed() < DEATH_WAIT {
+        {
+            let mut state = handle.shared.state.lock();
+            // One that left in good order is not waited for.
+            state.machine.find_worker_address(worker)?;
+            let peer = state.workers.get_mut(&worker)?;
+            if let Some(death) = peer.death.take() {
+                return Some(death);
+            }
+        }
+        tokio::time::sleep(DEATH_POLL).await;
+    }
+    None
 }
 
 fn on_worker_message(handle: &SchedulerHandle, worker: WorkerId, message: FromWorker) {

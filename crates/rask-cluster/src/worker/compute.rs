@@ -205,6 +205,15 @@ pub fn flush_outcomes() {
     }
 }
 
+/// Another thread has taken the place of this one already.
+fn give_up_thread() {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(current) = current {
+            current.seceded = true;
+        }
+    });
+}
+
 fn keep_outcome(outcome: Option<Outcome>) {
     CURRENT.with_borrow_mut(|current| {
         if let Some(current) = current {
@@ -321,7 +330,7 @@ fn run_same_scope(shared: &Shared, layer: &super::layer::RunLayer) {
     let scope = layer.try_op().ok().and_then(|op| op.scope());
     let mut body = || {
         while let Some(job) = next_task(scope) {
-            if job.layer.predict_nanos() == 0 {
+            if job.layer.predict_nanos() == 0 || job.layer.time_limit.is_some() {
                 flush_outcomes();
             }
             keep_outcome(run_one(shared, job));
@@ -353,10 +362,15 @@ fn run_one(shared: &Shared, job: RunJob) -> Option<Outcome> {
     let mut decoded = Vec::new();
     take_signal();
     shared.note_transition(&job.layer, job.key.1, "ready", "executing");
+    let serial = shared.note_begun(job.key, &job.layer);
     let result = try_run(&job, job_inputs(&job, &mut decoded));
     let signal = take_signal();
     if signal == Some(Signal::Deferred) {
-        shared.note_deferred(job, started, decoded);
+        shared.note_deferred(job, serial, started, decoded);
+        return None;
+    }
+    if shared.note_ended(serial) {
+        give_up_thread();
         return None;
     }
     let mut outcome = conclude(&job, result, started);

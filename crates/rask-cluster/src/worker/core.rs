@@ -239,6 +239,8 @@ impl Core {
                 continue;
             };
             let nanos = match &job {
+                // Nothing may have to wait behind a task that may have to be given up.
+                Job::Run(job) if job.layer.time_limit.is_some() => 0,
                 Job::Run(job) => u64::from(job.layer.predict_nanos()),
                 Job::Spill { .. } | Job::Unspill { .. } => 0,
             };
@@ -450,6 +452,21 @@ impl Core {
     pub fn describe_layer(&self, number: u32) -> (String, bool) {
         let layer = self.find_layer(number);
         (layer.name.to_string(), !layer.grid.0.is_empty())
+    }
+
+    /// What runs the task has been given up: there will be no outcome.
+    pub fn on_given_up(&mut self, key: Key, effects: &mut Effects) {
+        if let Some(slot) = self.tasks.find(number_of(key))
+            && self.tasks.is_running(slot)
+        {
+            self.on_ended(slot, None, 0, effects);
+        }
+    }
+
+    /// Whether the task runs now, and its outcome is wanted.
+    pub fn is_running(&self, key: Key) -> bool {
+        let slot = self.tasks.find(number_of(key));
+        slot.is_some_and(|slot| self.tasks.is_running(slot) && !self.tasks.is_cancelled(slot))
     }
 
     /// How many tasks could run and have not begun.

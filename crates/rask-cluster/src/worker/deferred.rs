@@ -1,7 +1,8 @@
 //! Tasks whose outcome comes later, from elsewhere than a compute thread: coroutines, and calls that
 //! an executor of the service runs. They take no compute thread; in the books they are running.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -10,7 +11,7 @@ use rask_value::{TaskError, ValueRef};
 
 use super::compute::{self, Signal, with_current};
 use super::core::{Key, Slot};
-use super::job::RunJob;
+use super::job::{Effects, RunJob};
 use super::{Shared, WorkerEnd};
 use crate::calls::ServiceEvent;
 
@@ -51,6 +52,7 @@ pub fn defer_current() -> Option<Completion> {
             inner: Arc::new(Inner {
                 shared: shared.clone(),
                 key,
+                run: NEXT_RUN.fetch_add(1, Ordering::Relaxed),
                 state: Mutex::new(State::Starting),
             }),
         }
@@ -64,6 +66,8 @@ pub fn reschedule_current() -> bool {
     with_current(|_, _, signal| *signal = Some(Signal::Reschedule)).is_some()
 }
 
+static NEXT_RUN: AtomicU64 = AtomicU64::new(1);
+
 thread_local! {
     /// The completion of the task that runs on this thread, until it has been noted.
     static STARTING: std::cell::Cell<Option<Arc<Inner>>> = const { std::cell::Cell::new(None) };
@@ -76,9 +80,17 @@ pub struct Completion {
     inner: Arc<Inner>,
 }
 
+/// Where a deferred task is found by its key.
+pub(super) struct Place {
+    inner: Weak<Inner>,
+    run: u64,
+}
+
 struct Inner {
     shared: Arc<Shared>,
     key: Key,
+    /// Tells this run from others of the same task.
+    run: u64,
     state: Mutex<State>,
 }
 
@@ -92,6 +104,8 @@ enum State {
 }
 
 struct Noted {
+    /// Of the limit of its time, if it has one.
+    serial: Option<u64>,
     job: RunJob,
     started: Instant,
     decoded: Vec<(Slot, ValueRef)>,
@@ -103,6 +117,11 @@ struct Outcome {
 }
 
 impl Completion {
+    /// Tells this run from others of the same task, in this process.
+    pub fn run(&self) -> u64 {
+        self.inner.run
+    }
+
     /// Which task it is.
     pub fn task(&self) -> CurrentTask {
         describe(&self.inner.shared, self.inner.key)
@@ -151,6 +170,7 @@ impl Drop for Inner {
 
 fn report(shared: &Shared, noted: Noted, outcome: Outcome) {
     shared.deferred.lock().remove(&noted.job.key);
+    shared.note_ended(noted.serial);
     let mut ended = compute::conclude(&noted.job, outcome.result, noted.started);
     ended.decoded = noted.decoded;
     ended.reschedule = outcome.reschedule;
@@ -163,16 +183,22 @@ impl Shared {
     pub(super) fn note_deferred(
         &self,
         job: RunJob,
+        serial: Option<u64>,
         started: Instant,
         decoded: Vec<(Slot, ValueRef)>,
     ) {
         let Some(inner) = STARTING.take() else { return };
         let noted = Noted {
+            serial,
             job,
             started,
             decoded,
         };
-        self.deferred.lock().insert(noted.job.key);
+        let place = Place {
+            inner: Arc::downgrade(&inner),
+            run: inner.run,
+        };
+        self.deferred.lock().insert(noted.job.key, place);
         let mut state = inner.state.lock();
         match std::mem::replace(&mut *state, State::Ended) {
             State::Early(outcome) => {
@@ -185,22 +211,39 @@ impl Shared {
 
     /// Tells the service which of its tasks are not wanted any longer; the others.
     pub(super) fn stop_deferred(&self, blocks: &Blocks, kill: bool) -> Vec<Key> {
-        let deferred = self.deferred.lock();
-        if deferred.is_empty() {
-            return blocks.iter().collect();
-        }
-        let (stopped, others): (Vec<Key>, Vec<Key>) =
-            blocks.iter().partition(|key| deferred.contains(key));
-        drop(deferred);
-        for (layer, block) in stopped {
-            self.calls.push(ServiceEvent::Stop { layer, block, kill });
+        let mut others = Vec::new();
+        for key in blocks.iter() {
+            let place = self.deferred.lock().remove(&key);
+            let Some(place) = place else {
+                others.push(key);
+                continue;
+            };
+            self.abandon(&place);
+            let run = place.run;
+            self.calls.push(ServiceEvent::Stop { run, kill });
         }
         others
     }
 
+    /// Whatever comes of the task is disregarded: it may be run anew at once.
+    fn abandon(&self, place: &Place) {
+        let Some(inner) = place.inner.upgrade() else {
+            return;
+        };
+        let state = std::mem::replace(&mut *inner.state.lock(), State::Ended);
+        let State::Running(noted) = state else { return };
+        self.note_ended(noted.serial);
+        let mut effects = Effects::default();
+        let mut core = self.core.lock();
+        core.on_ended(noted.job.slot, None, 0, &mut effects);
+        drop(core);
+        self.follow(effects);
+    }
+
     /// Stops tasks. One that runs on a compute thread can be stopped with its process only, which
     /// is done where a supervisor starts another and nothing else runs.
-    pub(super) fn kill(&self, blocks: &Blocks, running_count: u32) {
+    /// `true` if one goes on all the same.
+    pub(super) fn kill(&self, blocks: &Blocks, running_count: u32) -> bool {
         let on_threads = self.stop_deferred(blocks, true);
         let core = self.core.lock();
         let running: Vec<Key> = core.running().iter().collect();
@@ -213,6 +256,8 @@ impl Shared {
                 restart: true,
             });
             self.stop.notify_one();
+            return false;
         }
+        killed_count > 0
     }
 }

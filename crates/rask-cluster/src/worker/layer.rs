@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use foldhash::HashMap;
 use parking_lot::Mutex;
@@ -17,6 +18,8 @@ pub(super) struct RunLayer {
     pub name: Arc<str>,
     pub grid: Grid,
     pub origin: Option<Origin>,
+    /// How long a task may run.
+    pub time_limit: Option<Duration>,
     packed: Packed,
     op: OnceLock<Result<OpRef, TaskError>>,
     page_blocks: u32,
@@ -37,6 +40,10 @@ impl RunLayer {
             name: layer.name.as_str().into(),
             grid: Grid::new(layer.grid.iter().copied()),
             origin: layer.origin.as_ref().map(unpack_origin),
+            time_limit: match layer.timeout_millis {
+                0 => None,
+                millis => Some(Duration::from_millis(u64::from(millis))),
+            },
             packed: layer.op.unwrap_or_default(),
             op: OnceLock::new(),
             page_blocks: layer.page_blocks,

@@ -14,13 +14,14 @@ mod job;
 mod layer;
 mod scheduler_link;
 mod serve;
+mod timing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use foldhash::HashSet;
+use foldhash::{HashMap, HashSet};
 use parking_lot::{Condvar, Mutex};
 use rask_proto::{Frame, FromWorker, Missing, Plugin, Register, Wire};
 use rask_store::Disk;
@@ -96,7 +97,11 @@ pub(crate) struct Shared {
     /// What the service is to do.
     calls: Arc<CallQueue>,
     /// Tasks that run, but on no compute thread.
-    deferred: Mutex<HashSet<(u32, u32)>>,
+    deferred: Mutex<HashMap<(u32, u32), deferred::Place>>,
+    limited: Mutex<timing::Limited>,
+    limit_wanted: tokio::sync::Notify,
+    /// Tasks over their time whose threads have been given up.
+    overtaken: Mutex<HashSet<u64>>,
     /// As they came with the scheduler's welcome.
     plugins: Vec<Plugin>,
     /// Unique in this process.

@@ -17,6 +17,7 @@ use rask_wire::{Connection, Incoming, Listener, Role, WireError};
 use super::core::Core;
 use super::job::{Effects, Found};
 use super::scheduler_link::SchedulerLink;
+use super::timing;
 use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
 use crate::ClusterError;
 use crate::calls::{IncomingCall, ServiceEvent};
@@ -100,6 +101,9 @@ async fn start(
         register,
         calls: Arc::default(),
         deferred: Mutex::default(),
+        limited: Mutex::default(),
+        limit_wanted: tokio::sync::Notify::new(),
+        overtaken: Mutex::default(),
         plugins: welcome.plugins.unwrap_or_default().plugins,
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         opened: AtomicBool::new(false),
@@ -170,6 +174,7 @@ async fn serve(
 ) -> WorkerEnd {
     tokio::spawn(take_peers(shared.clone(), listener));
     tokio::spawn(fetch::run(shared.clone()));
+    tokio::spawn(timing::run(shared.clone()));
     tokio::spawn(beat(shared.clone()));
     loop {
         let ended = take_messages(&shared, &mut connection).await;

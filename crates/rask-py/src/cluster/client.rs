@@ -44,6 +44,16 @@ fn options_of(options: Option<&Bound<'_, PyDict>>) -> PyResult<SubmitOptions> {
                 let resources: HashMap<String, f64> = value.extract()?;
                 read.resources = resources.into_iter().collect();
             }
+            "task_timeout" => {
+                let seconds: f64 = value.extract()?;
+                let millis = (seconds * 1e3).ceil();
+                if !(1.0..=f64::from(u32::MAX)).contains(&millis) {
+                    let text =
+                        format!("task_timeout must be between 1 ms and 49 days: {seconds} s");
+                    return Err(PyValueError::new_err(text));
+                }
+                read.timeout_millis = millis as u32;
+            }
             "fire_and_forget" => read.fire_and_forget = value.extract()?,
             other => return Err(PyValueError::new_err(format!("unknown option {other:?}"))),
         }

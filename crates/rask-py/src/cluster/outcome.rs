@@ -55,6 +55,12 @@ impl PyCompletion {
         py.detach(|| self.completion.secede());
     }
 
+    /// Tells this run from others of the same task, in this process.
+    #[getter]
+    fn run(&self) -> u64 {
+        self.completion.run()
+    }
+
     /// The number of the worker, the scheduler's of the layer, the block, the layer's name, and
     /// whether the block is part of the key.
     #[getter]

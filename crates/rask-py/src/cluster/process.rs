@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use rask_cluster::ends::DeathReports;
 use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions};
 use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, WorkerCommand};
 use rask_cluster::worker::{WorkerEnd, WorkerHandle, WorkerOptions};
@@ -244,19 +245,32 @@ pub struct PySupervisor {
 
 #[pymethods]
 impl PySupervisor {
+    /// `scheduler`, if given, is told how processes end.
     #[new]
+    #[pyo3(signature = (program, arguments, environment, scheduler=None, security=None, name=String::new()))]
     fn new(
         py: Python<'_>,
         program: String,
         arguments: Vec<String>,
         environment: Vec<(String, String)>,
+        scheduler: Option<&str>,
+        security: Option<&PySecurity>,
+        name: String,
     ) -> PyResult<Self> {
+        let reports = match (scheduler, security) {
+            (Some(scheduler), Some(security)) => Some(DeathReports {
+                scheduler: address_of(scheduler)?,
+                security: security.security.clone(),
+                name,
+            }),
+            _ => None,
+        };
         let command = WorkerCommand {
             program,
             arguments,
             environment,
         };
-        let supervisor = py.detach(|| Supervisor::start(command, true));
+        let supervisor = py.detach(|| Supervisor::start(command, true, reports));
         Ok(PySupervisor {
             supervisor: supervisor.map_err(errors::to_py_err)?,
         })

@@ -69,7 +69,7 @@ impl PyServiceCall {
     }
 }
 
-/// What has come, waiting up to `timeout` seconds: calls, and `(layer, block, kill)` of tasks to
+/// What has come, waiting up to `timeout` seconds: calls, and `(run, kill)` of tasks to
 /// stop. None when there will be nothing more.
 fn take_events<'py>(
     py: Python<'py>,
@@ -89,7 +89,7 @@ fn take_events<'py>(
                     call: Mutex::new(call),
                 },
             )?)?,
-            ServiceEvent::Stop { layer, block, kill } => list.append((layer, block, kill))?,
+            ServiceEvent::Stop { run, kill } => list.append((run, kill))?,
             ServiceEvent::Transition {
                 name,
                 block,

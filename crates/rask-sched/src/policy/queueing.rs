@@ -166,6 +166,7 @@ impl Scheduler {
                     op: layer.op.clone(),
                     origin: layer.origin.clone(),
                     page_blocks: layer.page_blocks,
+                    timeout_millis: layer.timeout_millis,
                 },
             );
         }

@@ -25,6 +25,8 @@ pub(crate) struct Layer {
     pub origin: Option<OriginSpec>,
     pub operation: Arc<str>,
     pub restriction: Option<Arc<Restriction>>,
+    /// A task that runs for longer fails; 0 is without limit.
+    pub timeout_millis: u32,
     /// The task of each block.
     pub slots: Vec<TaskId>,
     /// How many of `slots` have a task.

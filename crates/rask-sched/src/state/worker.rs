@@ -39,8 +39,8 @@ pub(crate) struct Worker {
     pub progress: Time,
     /// It was asked to give tasks back and has not answered.
     pub asked_back: bool,
-    /// How it ended, where its supervisor has said so.
-    pub death: Option<String>,
+    /// Bytes of its process at its last heartbeats, the latest last.
+    pub memory_timeline: std::collections::VecDeque<u64>,
     /// Tasks Assigned here that others wait for, which it had no room for, with their serials.
     pub ahead_stopped: Vec<(super::TaskId, u32)>,
     /// Given no more tasks; to leave when it has none.
@@ -49,7 +49,38 @@ pub(crate) struct Worker {
 
 const THREAD_COUNT_MAX: u32 = 1 << 16;
 
+/// Heartbeats whose memory is kept.
+const TIMELINE_COUNT: usize = 8;
+
 impl Worker {
+    /// Notes the bytes of the worker's process.
+    pub fn note_memory(&mut self, bytes: u64) {
+        if self.memory_timeline.len() == TIMELINE_COUNT {
+            self.memory_timeline.pop_front();
+        }
+        self.memory_timeline.push_back(bytes);
+    }
+
+    /// The memory of its process at its last heartbeats, in words.
+    pub fn describe_memory(&self) -> Option<String> {
+        let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
+        let timeline: Vec<String> = self
+            .memory_timeline
+            .iter()
+            .map(|&bytes| mebibytes(bytes).to_string())
+            .collect();
+        let limit = match self.register.memory_bytes_max {
+            0 => "no limit".to_owned(),
+            limit => format!("a limit of {} MiB", mebibytes(limit)),
+        };
+        (!timeline.is_empty()).then(|| {
+            format!(
+                "its memory at the last heartbeats: {} MiB, of {limit}",
+                timeline.join(", ")
+            )
+        })
+    }
+
     /// A worker that has just joined.
     pub fn new(register: Register) -> Self {
         Worker {
@@ -67,7 +98,7 @@ impl Worker {
             running: None,
             progress: Time::default(),
             asked_back: false,
-            death: None,
+            memory_timeline: std::collections::VecDeque::new(),
             ahead_stopped: Vec::new(),
             retiring: false,
         }
