@@ -51,7 +51,7 @@ def test_work_survives_several_kills_and_nothing_is_run_twice(journaled, client,
         kill(journaled)
     assert client.gather(futures) == [i + 1 for i in range(3_000)]
     assert run_count(tmp_path) == 3_000
-    assert "signal 9" in journaled.scheduler.ends
+    assert "signal 9 (SIGKILL)" in journaled.scheduler.ends
 
 
 def test_arrays_and_tables_survive_a_kill(journaled, client):
