@@ -255,6 +255,7 @@ fn submit(source: &mut Source<'_>) -> Submit {
         resources: source.some(2, resource),
         replicas: source.number(),
         fire_and_forget: source.flag(),
+        timeout_millis: source.number(),
     }
 }
 
