@@ -102,14 +102,13 @@ impl Scheduler {
         };
         for (number, block) in blocks.iter() {
             let layer = self.clients.find_layer(client, number);
-            let task = layer
-                .and_then(|layer| self.find_task(layer, block))
-                .map(|id| self.tasks.get(id));
-            if let Some(task) = task {
-                let holders = task.holders.iter().map(|worker| worker.0);
+            let task = layer.and_then(|layer| self.find_task(layer, block));
+            if let Some(id) = task {
+                let holders = self.tasks.holders(id).iter().map(|worker| worker.0);
                 answer.workers.extend(holders);
             }
-            answer.nbytes.push(task.map_or(0, |task| task.nbytes));
+            let nbytes = task.map_or(0, |id| self.tasks.get(id).nbytes);
+            answer.nbytes.push(nbytes);
             answer.offsets.push(answer.workers.len() as u32);
         }
         answer
@@ -119,8 +118,9 @@ impl Scheduler {
     fn on_restart(&mut self) {
         let all: Vec<TaskId> = self.tasks.iter().map(|(id, _)| id).collect();
         for id in all {
-            let task = self.tasks.get_mut(id);
-            let wanted_by = std::mem::take(&mut task.wanted_by);
+            let wanted_by = self.tasks.wanted_by(id).to_vec();
+            self.tasks.clear_wanted_by(id);
+            let task = self.tasks.get(id);
             let (layer, block) = (task.layer, task.block);
             for client in wanted_by.into_iter().filter(|client| *client != NOBODY) {
                 if let Some(number) = self.clients.find_number(client, layer) {

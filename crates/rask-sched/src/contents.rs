@@ -5,27 +5,27 @@ use rask_proto::Contents;
 use crate::HashMap;
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{Task, TaskState};
+use crate::state::{Task, TaskId, TaskState};
 
 impl Scheduler {
     /// The blocks that each worker holds.
     pub(crate) fn contents(&self) -> Contents {
-        self.list(|task| &task.holders)
+        self.list(|id, _| self.tasks.holders(id))
     }
 
     /// The blocks that each worker has been given to run.
     pub(crate) fn processing(&self) -> Contents {
-        self.list(|task| match task.state {
+        self.list(|_, task| match task.state {
             TaskState::Assigned => std::slice::from_ref(&task.worker),
             _ => &[],
         })
     }
 
-    fn list<'a>(&'a self, workers_of: impl Fn(&'a Task) -> &'a [WorkerId]) -> Contents {
+    fn list<'a>(&'a self, workers_of: impl Fn(TaskId, &'a Task) -> &'a [WorkerId]) -> Contents {
         let mut answer = Contents::default();
         let mut names: HashMap<u32, u32> = HashMap::default();
-        for (_, task) in self.tasks.iter() {
-            for worker in workers_of(task) {
+        for (id, task) in self.tasks.iter() {
+            for worker in workers_of(id, task) {
                 let name = *names.entry(task.layer).or_insert_with(|| {
                     let layer = self.layers.get(task.layer);
                     answer.names.push(layer.name.to_string());

@@ -4,7 +4,7 @@ use rask_proto::{Blocks, Cancel, FetchFailed, FromClient, ToWorker};
 
 use crate::event::{ClientId, Command, WorkerId};
 use crate::scheduler::{NOBODY, Scheduler};
-use crate::state::{Client, TaskId, TaskState};
+use crate::state::{Client, NO_TASK, TaskId, TaskState};
 
 impl Scheduler {
     pub(crate) fn on_client_joined(&mut self, client: ClientId) {
@@ -14,13 +14,7 @@ impl Scheduler {
 
     /// Whatever the client wanted is wanted no more.
     pub(crate) fn on_client_left(&mut self, client: ClientId) {
-        let wanted: Vec<TaskId> = self
-            .tasks
-            .iter()
-            .filter(|(_, task)| task.wanted_by.contains(&client))
-            .map(|(id, _)| id)
-            .collect();
-        for id in wanted {
+        for id in self.wanted_tasks(client) {
             self.unwant(client, id);
         }
         self.end_coordination_of(client);
@@ -60,23 +54,22 @@ impl Scheduler {
     }
 
     pub(crate) fn unwant(&mut self, client: ClientId, id: TaskId) {
-        let task = self.tasks.get_mut(id);
-        task.wanted_by.retain(|wanting| *wanting != client);
+        self.tasks.retain_wanted_by(id, |wanting| wanting != client);
         self.settle.push(id);
     }
 
     fn on_cancel(&mut self, client: ClientId, cancel: &Cancel) {
         let Some(blocks) = &cancel.blocks else { return };
         for id in self.tasks_of(client, blocks) {
-            let task = self.tasks.get_mut(id);
             let mut told: smallvec::SmallVec<[ClientId; 2]> = smallvec::SmallVec::new();
-            task.wanted_by.retain(|wanting| {
-                let goes = cancel.force || *wanting == client || *wanting == NOBODY;
+            self.tasks.retain_wanted_by(id, |wanting| {
+                let goes = cancel.force || wanting == client || wanting == NOBODY;
                 if goes {
-                    told.push(*wanting);
+                    told.push(wanting);
                 }
                 !goes
             });
+            let task = self.tasks.get(id);
             let (layer, block) = (task.layer, task.block);
             let (state, worker) = (task.state, task.worker);
             if cancel.force && state == TaskState::Assigned && !task.is_needed() {
@@ -102,9 +95,9 @@ impl Scheduler {
                 let task = self.tasks.get_mut(id);
                 if task.state == TaskState::Erred {
                     task.state = TaskState::Released;
-                    task.failure = None;
                     task.deaths = 0;
-                    stack.extend(task.deps.iter().copied());
+                    self.tasks.set_failure(id, None);
+                    stack.extend_from_slice(self.tasks.deps(id));
                 }
             }
             if self.tasks.get(id).is_needed() {
@@ -120,7 +113,7 @@ impl Scheduler {
         let mut lost = Vec::new();
         for id in self.tasks_of(client, blocks) {
             let worker = WorkerId(failed.worker);
-            let holds = self.tasks.get(id).holders.contains(&worker);
+            let holds = self.tasks.holders(id).contains(&worker);
             if holds && self.remove_holder(id, worker) {
                 lost.push(id);
             } else if self.tasks.get(id).state == TaskState::Memory {
@@ -140,7 +133,12 @@ impl Scheduler {
                 return;
             };
             if let Some(layer) = known.layers.remove(&number) {
-                known.numbers.remove(&layer);
+                for id in self.tasks_wanted_of(client, layer) {
+                    self.unwant(client, id);
+                }
+                if let Some(known) = self.clients.by_id.get_mut(&client) {
+                    known.numbers.remove(&layer);
+                }
                 self.drop_client_number(layer);
             }
         }
@@ -151,6 +149,29 @@ impl Scheduler {
             self.layers.get_mut(layer).client_count -= 1;
             self.forget_layer_if_unused(layer);
         }
+    }
+
+    /// The tasks that a client wants.
+    pub(crate) fn wanted_tasks(&self, client: ClientId) -> Vec<TaskId> {
+        let Some(record) = self.clients.by_id.get(&client) else {
+            return Vec::new();
+        };
+        let mut layers: Vec<u32> = record.numbers.keys().copied().collect();
+        layers.sort_unstable();
+        let tasks = layers.into_iter();
+        tasks
+            .flat_map(|layer| self.tasks_wanted_of(client, layer))
+            .collect()
+    }
+
+    fn tasks_wanted_of(&self, client: ClientId, layer: u32) -> Vec<TaskId> {
+        let Some(layer) = self.layers.find(layer) else {
+            return Vec::new();
+        };
+        let tasks = layer.slots.iter().copied().filter(|id| *id != NO_TASK);
+        tasks
+            .filter(|&id| self.tasks.wanted_by(id).contains(&client))
+            .collect()
     }
 
     /// The tasks of a client's blocks; blocks that have none are left out.

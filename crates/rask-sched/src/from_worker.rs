@@ -134,7 +134,7 @@ impl Scheduler {
                 continue;
             };
             let holder = WorkerId(holder);
-            let held = self.tasks.get(id).holders.contains(&holder);
+            let held = self.tasks.holders(id).contains(&holder);
             if held && self.remove_holder(id, holder) {
                 lost.push(id);
             }
@@ -183,7 +183,7 @@ impl Scheduler {
         let mut lost = Vec::new();
         for (layer, block) in blocks.iter() {
             if let Some(id) = self.find_task(layer, block)
-                && self.tasks.get(id).holders.contains(&worker)
+                && self.tasks.holders(id).contains(&worker)
                 && self.remove_holder(id, worker)
             {
                 lost.push(id);

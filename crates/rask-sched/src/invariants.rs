@@ -18,12 +18,12 @@ impl Scheduler {
     fn check_edges(&self, id: TaskId, task: &Task) -> Result<(), String> {
         let mut needed_by = 0;
         let mut count = 0;
-        for &(dependent, serial) in &task.dependents {
-            let Some(dependent) = self.tasks.find(dependent, serial) else {
+        for &dependent in self.tasks.dependents(id) {
+            if self.tasks.is_free(dependent) {
                 continue;
-            };
+            }
             count += 1;
-            needed_by += u32::from(dependent.state.is_pending());
+            needed_by += u32::from(self.tasks.state(dependent).is_pending());
         }
         ensure(task.dependent_count == count, id, task, "dependent_count")?;
         ensure(task.needed_by == needed_by, id, task, "needed_by")?;
@@ -33,7 +33,12 @@ impl Scheduler {
 
     fn check_state(&self, id: TaskId, task: &Task) -> Result<(), String> {
         let in_memory = |dep: &TaskId| self.tasks.get(*dep).state == TaskState::Memory;
-        let missing = task.deps.iter().filter(|dep| !in_memory(dep)).count() as u32;
+        let missing = self
+            .tasks
+            .deps(id)
+            .iter()
+            .filter(|dep| !in_memory(dep))
+            .count() as u32;
         match task.state {
             TaskState::Released => ensure(
                 !task.is_needed(),
@@ -53,13 +58,17 @@ impl Scheduler {
                 ensure(there, id, task, "the worker of an Assigned task is there")
             }
             TaskState::Memory => {
-                let held = task
-                    .holders
+                let holders = self.tasks.holders(id);
+                let held = holders
                     .iter()
                     .all(|holder| self.workers.find(*holder).is_some());
-                ensure(held && !task.holders.is_empty(), id, task, "holders")
+                ensure(held && !holders.is_empty(), id, task, "holders")
             }
-            TaskState::Erred => ensure(task.failure.is_some(), id, task, "failure"),
+            TaskState::Erred => {
+                let failed = self.tasks.failure(id).is_some();
+                ensure(failed, id, task, "failure")
+            }
+            TaskState::Forgotten => ensure(false, id, task, "what is forgotten is no task"),
         }?;
         let pending_is_needed = !task.state.is_pending() || task.is_needed();
         ensure(pending_is_needed, id, task, "what is pending is needed")
@@ -73,8 +82,17 @@ impl Scheduler {
                     .filter(|(_, task)| task.worker == id && task.state == state)
                     .count() as u32
             };
-            let held = self.tasks.iter().filter(|(_, t)| t.holders.contains(&id));
+            let held = self.tasks.iter();
+            let held = held.filter(|(task, _)| self.tasks.holders(*task).contains(&id));
             let held_bytes: u64 = held.map(|(_, task)| task.nbytes).sum();
+            let here = worker.tasks_here(&self.tasks, id).len() as u64;
+            let expected = u64::from(worker.assigned_count + worker.placed_count);
+            if here != expected + worker.held_count {
+                return Err(format!(
+                    "worker {} has {here} tasks noted: {worker:?}",
+                    id.0
+                ));
+            }
             let fits = count(TaskState::Assigned) == worker.assigned_count
                 && count(TaskState::Placed) == worker.placed_count
                 && held_bytes == worker.held_bytes;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rask_proto::{Blocks, Failure, PeerAddress, Peers, Register, ToClient, ToWorker, Welcome};
 
+use crate::HashSet;
 use crate::event::{ClientId, Command, WorkerId};
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState, Worker};
@@ -53,7 +54,7 @@ impl Scheduler {
             left: vec![worker.0],
         };
         self.tell_peers_but(worker, &news);
-        let (lost, called_back) = self.collect_lost(worker);
+        let (lost, called_back) = self.collect_lost(worker, &left);
         let blamed = self.decide_blamed(&left, &called_back);
         self.transition_memory_lost(&lost);
         let why = match left.describe_memory() {
@@ -66,18 +67,19 @@ impl Scheduler {
         for id in called_back {
             self.count_missing(id);
         }
-        self.forget_shipped(worker);
+        self.forget_shipped(worker, left.shipped);
     }
 
     /// Removes the worker as a holder; returns what nobody holds now, and what was Placed on or
     /// Assigned to it.
-    fn collect_lost(&mut self, worker: WorkerId) -> (Vec<TaskId>, Vec<TaskId>) {
+    fn collect_lost(&mut self, worker: WorkerId, left: &Worker) -> (Vec<TaskId>, Vec<TaskId>) {
         let mut held = Vec::new();
         let mut called_back = Vec::new();
-        for (id, task) in self.tasks.iter() {
-            if task.holders.contains(&worker) {
+        for id in left.tasks_here(&self.tasks, worker) {
+            if self.tasks.holders(id).contains(&worker) {
                 held.push(id);
             }
+            let task = self.tasks.get(id);
             if task.worker == worker
                 && matches!(task.state, TaskState::Placed | TaskState::Assigned)
             {
@@ -135,8 +137,11 @@ impl Scheduler {
         self.transition_pending_erred(id, &Arc::new(failure));
     }
 
-    fn forget_shipped(&mut self, worker: WorkerId) {
-        for number in self.layers.numbers() {
+    fn forget_shipped(&mut self, worker: WorkerId, shipped: HashSet<u32>) {
+        for number in shipped {
+            if self.layers.find(number).is_none() {
+                continue;
+            }
             let layer = self.layers.get_mut(number);
             layer.shipped.remove(&worker);
             for holders in &mut layer.pages_shipped {
@@ -166,6 +171,19 @@ impl Scheduler {
                 .collect(),
             left: Vec::new(),
         }
+    }
+
+    /// Writes down that a task is Placed on, Assigned to or held by a worker.
+    pub(crate) fn note_task(&mut self, worker: WorkerId, id: TaskId) {
+        if let Some(record) = self.workers.find_mut(worker) {
+            record.note(&self.tasks, worker, id);
+        }
+    }
+
+    /// The tasks that are Placed on, Assigned to or held by a worker.
+    pub(crate) fn tasks_at(&self, worker: WorkerId) -> Vec<TaskId> {
+        let record = self.workers.find(worker);
+        record.map_or_else(Vec::new, |record| record.tasks_here(&self.tasks, worker))
     }
 
     /// Tells a client who just joined where results are to be had.

@@ -15,7 +15,7 @@ impl Scheduler {
         };
         let layer = self.layers.get(number);
         let page = layer.page_of(name.block);
-        let (names, inputs) = self.name_blocks(&self.tasks.get(id).deps);
+        let (names, inputs) = self.name_blocks(self.tasks.deps(id));
         Recipe {
             op: layer.op.clone(),
             page: page.and_then(|page| layer.pages.get(page).cloned()),

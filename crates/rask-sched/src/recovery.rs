@@ -46,8 +46,7 @@ impl Scheduler {
     pub fn replay_forgotten(&mut self, blocks: &Blocks) {
         for (layer, block) in blocks.iter() {
             if let Some(id) = self.find_task(layer, block) {
-                let task = self.tasks.get_mut(id);
-                task.wanted_by.retain(|client| *client != NOBODY);
+                self.tasks.retain_wanted_by(id, |client| client != NOBODY);
                 self.settle.push(id);
             }
         }
@@ -77,7 +76,7 @@ impl Scheduler {
     pub fn is_wanted_by(&self, client: ClientId, number: u32, block: u32) -> bool {
         let layer = self.clients.find_layer(client, number);
         let task = layer.and_then(|layer| self.find_task(layer, block));
-        task.is_some_and(|id| self.tasks.get(id).wanted_by.contains(&client))
+        task.is_some_and(|id| self.tasks.wanted_by(id).contains(&client))
     }
 
     /// Whether a number of the client's stands for a layer.
@@ -87,11 +86,11 @@ impl Scheduler {
 
     /// Failed tasks that somebody wants, as they are remembered.
     pub fn failures(&self) -> Vec<TaskFailed> {
-        let erred = self.tasks.iter().filter_map(|(_, task)| {
+        let erred = self.tasks.iter().filter_map(|(id, task)| {
             Some(TaskFailed {
                 layer: task.layer,
                 block: task.block,
-                failure: Some(Failure::clone(task.failure.as_ref()?)),
+                failure: Some(Failure::clone(self.tasks.failure(id)?)),
             })
         });
         erred.collect()
@@ -114,7 +113,7 @@ impl Scheduler {
     /// Writes down that a task that nobody waits for has ended.
     pub(crate) fn journal_forgotten(&mut self, id: TaskId) {
         let task = self.tasks.get(id);
-        if self.settings.journal && task.wanted_by.contains(&NOBODY) {
+        if self.settings.journal && self.tasks.wanted_by(id).contains(&NOBODY) {
             let blocks = Blocks::from_iter([(task.layer, task.block)]);
             self.out.journal(None, JournalEntry::Forgotten(blocks));
         }
@@ -130,13 +129,7 @@ impl Scheduler {
     pub(crate) fn on_client_resumed(&mut self, client: ClientId) {
         self.tell_all_peers(client);
         self.repeat_answers(client);
-        let wanted: Vec<TaskId> = self
-            .tasks
-            .iter()
-            .filter(|(_, task)| task.wanted_by.contains(&client))
-            .map(|(id, _)| id)
-            .collect();
-        for id in wanted {
+        for id in self.wanted_tasks(client) {
             match self.tasks.get(id).state {
                 TaskState::Memory => self.tell_again(client, id),
                 TaskState::Erred => self.tell_erred(id),
@@ -152,6 +145,9 @@ impl Scheduler {
                 None => self.out.forget_layer(worker, number),
                 Some(_) => {
                     self.layers.get_mut(number).shipped.insert(worker);
+                    if let Some(worker) = self.workers.find_mut(worker) {
+                        worker.shipped.insert(number);
+                    }
                 }
             }
         }

@@ -11,7 +11,7 @@ use crate::plugins::PluginTable;
 use crate::policy::rescheduling::Refusals;
 use crate::policy::retirement::Leaving;
 use crate::settings::Settings;
-use crate::state::{Clients, Layers, QueueEntry, Task, TaskId, Tasks, Workers};
+use crate::state::{Clients, Layers, SourceQueue, Task, TaskId, Tasks, Workers};
 
 /// The client that nobody is: it wants the tasks of `fire_and_forget` until they end.
 pub(crate) const NOBODY: ClientId = ClientId(u32::MAX);
@@ -26,8 +26,8 @@ pub struct Scheduler {
     pub(crate) workers: Workers,
     pub(crate) clients: Clients,
     /// Tasks in state Queued.
-    pub(crate) queue: std::collections::BinaryHeap<QueueEntry>,
-    /// How many entries of `queue` are of tasks that are Queued.
+    pub(crate) queue: SourceQueue,
+    /// How many tasks are Queued.
     pub(crate) queued_count: usize,
     /// Tasks in state Queued that no worker here may run.
     pub(crate) stranded: Vec<(TaskId, u32)>,
@@ -65,7 +65,7 @@ impl Scheduler {
             layers: Layers::default(),
             workers: Workers::default(),
             clients: Clients::default(),
-            queue: Default::default(),
+            queue: SourceQueue::default(),
             queued_count: 0,
             stranded: Vec::new(),
             operations: HashMap::default(),
@@ -127,7 +127,7 @@ impl Scheduler {
                 missing,
                 ..
             } = task;
-            let needs = task.deps.iter().map(|&dep| {
+            let needs = self.tasks.deps(id).iter().map(|&dep| {
                 let dep = self.tasks.get(dep);
                 format!("{}:{} {:?}", dep.layer, dep.block, dep.state)
             });

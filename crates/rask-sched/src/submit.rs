@@ -200,6 +200,7 @@ impl Scheduler {
         self.submission_count += 1;
         let base = base_priority(submit.priority, self.submission_count);
         let retries = submit.retries.min(u32::from(u8::MAX)) as u8;
+        self.tasks.reserve(table.len());
         let mut made: Vec<TaskId> = vec![NO_TASK; table.len()];
         let mut fresh = Vec::new();
         let mut stack: Vec<u32> = table.wanted().to_vec();
@@ -238,7 +239,7 @@ impl Scheduler {
         (index, id): (u32, TaskId),
     ) {
         let at = table.block_of(index);
-        let mut deps: SmallVec<[TaskId; 2]> = table
+        let mut deps: Vec<TaskId> = table
             .deps(index)
             .iter()
             .map(|&dep| made[dep as usize])
@@ -251,36 +252,24 @@ impl Scheduler {
                 deps.push(self.layers.get(layer).slots[references.blocks[entry] as usize]);
             }
         }
-        let serial = self.tasks.get(id).serial;
-        for &dep in &deps {
-            let record = self.tasks.get_mut(dep);
-            record.dependent_count += 1;
-            record.dependents.push((id, serial));
-            if record.dependents.len() > 2 * record.dependent_count as usize + 64 {
-                self.compact(dep);
-            }
-        }
-        self.tasks.get_mut(id).deps = deps;
+        self.tasks.set_deps(id, deps);
         self.settle.push(id);
-    }
-
-    /// Drops entries of forgotten tasks from a list of dependents.
-    fn compact(&mut self, id: TaskId) {
-        let mut dependents = std::mem::take(&mut self.tasks.get_mut(id).dependents);
-        dependents.retain(|(dependent, serial)| self.tasks.find(*dependent, *serial).is_some());
-        self.tasks.get_mut(id).dependents = dependents;
     }
 
     /// A client wants a task's value.
     fn want(&mut self, client: ClientId, id: TaskId, fire_and_forget: bool) {
-        let task = self.tasks.get_mut(id);
-        if fire_and_forget && !matches!(task.state, TaskState::Memory | TaskState::Erred) {
-            task.wanted_by.push(NOBODY);
+        let state = self.tasks.state(id);
+        if fire_and_forget && !matches!(state, TaskState::Memory | TaskState::Erred) {
+            self.tasks.push_wanted_by(id, NOBODY);
         }
-        if !task.wanted_by.contains(&client) {
-            task.wanted_by.push(client);
+        // What a client has no number for it cannot be told about, nor let go of.
+        let layer = self.tasks.get(id).layer;
+        let is_numbered = self.clients.find_number(client, layer).is_some();
+        if is_numbered && !self.tasks.wanted_by(id).contains(&client) {
+            self.tasks.push_wanted_by(id, client);
         }
-        match task.state {
+        match state {
+            TaskState::Released if !self.tasks.get(id).is_needed() => {}
             TaskState::Released => self.transition_released_waiting(id),
             TaskState::Memory => self.tell_again(client, id),
             TaskState::Erred => self.tell_erred(id),
@@ -292,7 +281,7 @@ impl Scheduler {
     pub(crate) fn tell_again(&mut self, client: ClientId, id: TaskId) {
         let task = self.tasks.get(id);
         let number = self.clients.find_number(client, task.layer);
-        if let (Some(number), Some(&holder)) = (number, task.holders.first()) {
+        if let (Some(number), Some(&holder)) = (number, self.tasks.holders(id).first()) {
             self.out
                 .finished(client, (number, task.block), holder, None);
         }

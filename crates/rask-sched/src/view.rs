@@ -22,14 +22,21 @@ impl Scheduler {
     }
 
     fn view_tasks(&self) -> Vec<HelperTask> {
-        let tasks = self.tasks.iter().map(|(_, task)| {
+        let tasks = self.tasks.iter().map(|(id, task)| {
             let layer = self.layers.get(task.layer);
             let workers = match task.state {
-                TaskState::Memory => task.holders.iter().map(|worker| worker.0).collect(),
+                TaskState::Memory => {
+                    let holders = self.tasks.holders(id).iter();
+                    holders.map(|worker| worker.0).collect()
+                }
                 TaskState::Placed | TaskState::Assigned => vec![task.worker.0],
                 _ => Vec::new(),
             };
-            let wanting = task.wanted_by.iter().filter(|client| **client != NOBODY);
+            let wanting = self
+                .tasks
+                .wanted_by(id)
+                .iter()
+                .filter(|client| **client != NOBODY);
             HelperTask {
                 name: layer.name.to_string(),
                 block: task.block,
@@ -101,5 +108,6 @@ fn name_of(state: TaskState) -> &'static str {
         TaskState::Assigned => "processing",
         TaskState::Memory => "memory",
         TaskState::Erred => "erred",
+        TaskState::Forgotten => "forgotten",
     }
 }

@@ -105,7 +105,7 @@ impl Scheduler {
             let Some(id) = self.find_task(block.0, block.1) else {
                 continue;
             };
-            self.tasks.get_mut(id).wanted_by.push(ITEMS);
+            self.tasks.push_wanted_by(id, ITEMS);
             if self.tasks.get(id).state == TaskState::Released {
                 self.transition_released_waiting(id);
             }

@@ -27,7 +27,7 @@ impl Scheduler {
     pub(crate) fn extend_ahead(&mut self, id: TaskId, worker: WorkerId) {
         let mut open = vec![id];
         while let Some(id) = open.pop() {
-            if self.tasks.get(id).dependents.len() > NEIGHBOURS_MAX {
+            if self.tasks.dependents(id).len() > NEIGHBOURS_MAX {
                 continue;
             }
             for dependent in self.live_dependents(id) {
@@ -86,7 +86,7 @@ impl Scheduler {
     }
 
     fn find_awaited(&self, id: TaskId) -> Option<TaskId> {
-        let deps = self.tasks.get(id).deps.iter().copied();
+        let deps = self.tasks.deps(id).iter().copied();
         deps.into_iter()
             .find(|&dep| self.tasks.get(dep).state == TaskState::Assigned)
     }
@@ -94,7 +94,10 @@ impl Scheduler {
     /// The worker that is making everything that a short, unrestricted Waiting task waits for.
     fn find_maker(&self, id: TaskId) -> Option<WorkerId> {
         let task = self.tasks.get(id);
-        if self.recovering || task.state != TaskState::Waiting || task.deps.len() > NEIGHBOURS_MAX {
+        if self.recovering
+            || task.state != TaskState::Waiting
+            || self.tasks.deps(id).len() > NEIGHBOURS_MAX
+        {
             return None;
         }
         if self.layers.get(task.layer).restriction.is_some()
@@ -103,7 +106,7 @@ impl Scheduler {
             return None;
         }
         let mut maker = None;
-        for &dep in &task.deps {
+        for &dep in self.tasks.deps(id) {
             let dep = self.tasks.get(dep);
             match dep.state {
                 TaskState::Memory => {}

@@ -74,7 +74,7 @@ impl Scheduler {
     }
 
     fn input_bytes(&self, id: TaskId) -> u64 {
-        let deps = self.tasks.get(id).deps.iter();
+        let deps = self.tasks.deps(id).iter();
         deps.map(|&dep| self.tasks.get(dep).nbytes.max(1)).sum()
     }
 
@@ -82,9 +82,9 @@ impl Scheduler {
     /// counts twice, as in `input_bytes`.
     fn bytes_held_by_worker(&self, id: TaskId) -> SmallVec<[(WorkerId, u64); 8]> {
         let mut held: SmallVec<[(WorkerId, u64); 8]> = SmallVec::new();
-        for &dep in &self.tasks.get(id).deps {
-            let dep = self.tasks.get(dep);
-            for &holder in &dep.holders {
+        for &dep_id in self.tasks.deps(id) {
+            let dep = self.tasks.get(dep_id);
+            for &holder in self.tasks.holders(dep_id) {
                 match held.iter_mut().find(|(worker, _)| *worker == holder) {
                     Some((_, bytes)) => *bytes += dep.nbytes.max(1),
                     None => held.push((holder, dep.nbytes.max(1))),

@@ -58,7 +58,7 @@ impl Scheduler {
             let own = self.peek_own(id);
             let may_take_source = from_sources < source_quota && self.admits_source(id);
             let source = may_take_source.then(|| self.peek_source()).flatten();
-            let takes_own = match (own, source) {
+            let takes_own = match (own.map(|entry| (entry.0, entry.1)), source) {
                 (Some(own), Some(source)) => own <= source,
                 (Some(_), None) => true,
                 (None, Some(_)) => false,
@@ -69,7 +69,7 @@ impl Scheduler {
                 self.pop_own(id)
             } else {
                 from_sources += 1;
-                self.queue.pop().map(|Reverse((_, task, _))| task)
+                self.queue.pop(&self.tasks)
             };
             let Some(task) = task else { return };
             if !self.has_resources_now(id, task) {
@@ -142,21 +142,29 @@ impl Scheduler {
     }
 
     /// The most urgent task of the common queue.
-    fn peek_source(&mut self) -> Option<(u64, TaskId, u32)> {
+    fn peek_source(&mut self) -> Option<(u64, TaskId)> {
         loop {
-            let Reverse(entry) = *self.queue.peek()?;
-            let task = self.tasks.find(entry.1, entry.2);
-            if task.is_some_and(|task| task.state == TaskState::Queued) {
-                return Some(entry);
+            let id = self.queue.peek()?;
+            if self.tasks.state(id) == TaskState::Queued && self.may_run_anywhere(id) {
+                return Some((self.tasks.get(id).priority, id));
             }
-            self.queue.pop();
+            self.queue.pop(&self.tasks);
         }
+    }
+
+    /// Whether a ready task goes to the common queue.
+    fn may_run_anywhere(&self, id: TaskId) -> bool {
+        let layer = self.tasks.get(id).layer;
+        self.tasks.deps(id).is_empty() && self.layers.get(layer).restriction.is_none()
     }
 
     /// Sends name and op of a layer, if the worker does not have them.
     pub(crate) fn ship_op(&mut self, worker: WorkerId, number: u32) {
         let layer = self.layers.get_mut(number);
         if layer.shipped.insert(worker) {
+            if let Some(record) = self.workers.find_mut(worker) {
+                record.shipped.insert(number);
+            }
             self.out.layer(
                 worker,
                 WorkerLayer {

@@ -45,9 +45,10 @@ impl Scheduler {
         let tasks: BTreeSet<TaskId> = self.tasks_of(ticket.0, &blocks).into_iter().collect();
         let copies = tasks.into_iter().filter_map(|id| {
             let task = self.tasks.get(id);
-            let holders = task.holders.iter().filter(|holder| named.contains(holder));
+            let held = self.tasks.holders(id);
+            let holders = held.iter().filter(|holder| named.contains(holder));
             let lacking = count.saturating_sub(holders.count());
-            let others = named.iter().filter(|worker| !task.holders.contains(worker));
+            let others = named.iter().filter(|worker| !held.contains(worker));
             let targets: Vec<WorkerId> = others.copied().take(lacking).collect();
             let is_there = task.state == TaskState::Memory && !targets.is_empty();
             is_there.then(|| Copy {
@@ -86,7 +87,10 @@ impl Scheduler {
             .into_iter()
             .filter_map(|id| {
                 let task = self.tasks.get(id);
-                let only = (task.holders.len() == 1).then(|| task.holders[0])?;
+                let only = match self.tasks.holders(id) {
+                    [only] => *only,
+                    _ => return None,
+                };
                 let is_there = task.state == TaskState::Memory && loads.contains_key(&only);
                 is_there.then_some((task.nbytes, id, only))
             })
@@ -164,7 +168,7 @@ impl Scheduler {
         if task.state != TaskState::Memory {
             return false;
         }
-        let holders = task.holders.clone();
+        let holders = self.tasks.holders(id).to_vec();
         let stays = |worker: &WorkerId| self.workers.find(*worker).is_some_and(|w| !w.retiring);
         copy.sending.retain(|(target, from)| {
             !holders.contains(target) && holders.contains(from) && stays(target)

@@ -51,7 +51,7 @@ impl Scheduler {
                 .insert((id, serial), [worker].into_iter().collect());
             self.decide_untried((id, serial))
         });
-        let deps = &self.tasks.get(id).deps;
+        let deps = self.tasks.deps(id);
         let complete = deps
             .iter()
             .all(|&dep| self.tasks.get(dep).state == TaskState::Memory);

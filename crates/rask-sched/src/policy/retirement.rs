@@ -44,10 +44,13 @@ impl Scheduler {
                 message,
             });
         }
-        let tasks = self.tasks.iter();
-        let placed: Vec<TaskId> = tasks
-            .filter(|(_, task)| task.state == TaskState::Placed && named.contains(&task.worker))
-            .map(|(id, _)| id)
+        let placed: Vec<TaskId> = named
+            .iter()
+            .flat_map(|&worker| self.tasks_at(worker))
+            .filter(|&id| {
+                let task = self.tasks.get(id);
+                task.state == TaskState::Placed && named.contains(&task.worker)
+            })
             .collect();
         for id in placed {
             self.count_missing(id);
@@ -106,7 +109,12 @@ impl Scheduler {
         let Some(task) = self.tasks.find(id, serial) else {
             return true;
         };
-        task.state != TaskState::Memory || task.holders.iter().any(|&holder| self.stays(holder))
+        task.state != TaskState::Memory
+            || self
+                .tasks
+                .holders(id)
+                .iter()
+                .any(|&holder| self.stays(holder))
     }
 
     fn stays(&self, worker: WorkerId) -> bool {
@@ -124,10 +132,12 @@ impl Scheduler {
             .collect();
         let mut moving = Vec::new();
         let mut needed = Vec::new();
-        for (task_id, task) in self.tasks.iter() {
+        for task_id in self.tasks_at(id) {
+            let task = self.tasks.get(task_id);
+            let holders = self.tasks.holders(task_id);
             let only_here = task.state == TaskState::Memory
-                && task.holders.contains(&id)
-                && !task.holders.iter().any(|&holder| self.stays(holder));
+                && holders.contains(&id)
+                && !holders.iter().any(|&holder| self.stays(holder));
             if !only_here {
                 continue;
             }

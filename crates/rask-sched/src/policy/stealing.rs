@@ -114,12 +114,12 @@ impl Scheduler {
         if refused || restriction.is_some_and(|restriction| !restriction.allows(worker)) {
             return false;
         }
-        let moved_bytes: u64 = record
-            .deps
+        let moved_bytes: u64 = self
+            .tasks
+            .deps(task)
             .iter()
-            .map(|&dep| self.tasks.get(dep))
-            .filter(|dep| !dep.holders.contains(&thief))
-            .map(|dep| dep.nbytes)
+            .filter(|dep| !self.tasks.holders(**dep).contains(&thief))
+            .map(|&dep| self.tasks.get(dep).nbytes)
             .sum();
         let moving = moved_bytes * 1_000_000 / self.settings.bandwidth_bytes_per_second;
         let waiting = self
@@ -137,6 +137,7 @@ impl Scheduler {
         task.charged_micros = charged;
         let entry = Reverse((task.priority, id, task.serial));
         self.attention.on_placed(thief);
+        self.note_task(thief, id);
         if let Some(worker) = self.workers.find_mut(thief) {
             worker.queue.push(entry);
             worker.placed_count += 1;

@@ -2,12 +2,15 @@
 
 mod client;
 mod layer;
+mod lists;
+mod queue;
 mod restriction;
 mod task;
 mod worker;
 
 pub(crate) use client::{Client, Clients};
 pub(crate) use layer::{Layer, Layers, NO_TASK};
+pub(crate) use queue::SourceQueue;
 pub(crate) use restriction::Restriction;
 pub(crate) use task::{Task, TaskId, TaskState, Tasks};
 pub(crate) use worker::{QueueEntry, Worker, Workers};

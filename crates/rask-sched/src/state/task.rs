@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rask_proto::Failure;
-use smallvec::SmallVec;
 
+use super::lists::{Lists, Short};
+use crate::HashMap;
 use crate::event::{ClientId, WorkerId};
 
 /// Index of a task's record; used again after the task is forgotten, see [`Task::serial`].
@@ -23,7 +24,9 @@ pub(crate) type TaskId = u32;
 /// | Waiting, Assigned | Erred | it failed, or something it needs did |
 /// | Memory | Waiting | every worker that held it is lost, and somebody needs it |
 /// | any | Released | nobody needs it any more |
+/// | Released, Erred | Forgotten | nothing is made from it either |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum TaskState {
     /// Known, because something that exists was or will be made from it; nobody needs its value.
     Released,
@@ -35,10 +38,12 @@ pub(crate) enum TaskState {
     Placed,
     /// Handed out to [`Task::worker`].
     Assigned,
-    /// Held by [`Task::holders`].
+    /// Held by its [holders](Tasks::holders).
     Memory,
-    /// Failed, see [`Task::failure`].
+    /// Failed, see [`Tasks::failure`].
     Erred,
+    /// No task has this record.
+    Forgotten,
 }
 
 impl TaskState {
@@ -51,7 +56,8 @@ impl TaskState {
     }
 }
 
-/// One task.
+/// One task: what all tasks have, in 80 bytes. Lists of a few numbers are in place, longer ones in
+/// the tables of [`Tasks`].
 #[derive(Debug)]
 pub(crate) struct Task {
     pub layer: u32,
@@ -65,11 +71,12 @@ pub(crate) struct Task {
     pub seceded: bool,
     /// Where it is Placed or Assigned.
     pub worker: WorkerId,
-    /// While Waiting: how many entries of `deps` are not in memory.
+    /// While Waiting: how many of its deps are not in memory. While Forgotten: how many entries of
+    /// dependents still name it.
     pub missing: u32,
-    /// Entries in `deps` of pending tasks that name this one.
+    /// Entries in deps of pending tasks that name this one.
     pub needed_by: u32,
-    /// Entries in `deps` of existing tasks that name this one.
+    /// Entries in deps of existing tasks that name this one.
     pub dependent_count: u32,
     /// Tells this task from others that had the same record before.
     pub serial: u32,
@@ -78,35 +85,51 @@ pub(crate) struct Task {
     /// Smaller runs earlier.
     pub priority: u64,
     pub nbytes: u64,
-    /// What it is given, in order; one task may appear more than once.
-    pub deps: SmallVec<[TaskId; 2]>,
-    /// Tasks that name this one in `deps`, once an entry, with their serials; may hold entries of
-    /// tasks that are forgotten.
-    pub dependents: SmallVec<[(TaskId, u32); 1]>,
-    /// Workers that hold the value, while in Memory.
-    pub holders: SmallVec<[WorkerId; 2]>,
-    /// Clients that want the value.
-    pub wanted_by: SmallVec<[ClientId; 2]>,
-    /// Why it failed, while Erred.
-    pub failure: Option<Arc<Failure>>,
+    deps: Short<TaskId, 2>,
+    dependents: Short<TaskId, 2>,
+    holders: Short<WorkerId, 1>,
+    wanted_by: Short<ClientId, 1>,
 }
+
+const _: () = assert!(size_of::<Task>() == 80);
 
 impl Task {
     /// Whether a client or a pending task needs the value.
+    #[inline]
     pub fn is_needed(&self) -> bool {
         self.needed_by > 0 || !self.wanted_by.is_empty()
+    }
+
+    /// Whether a client wants the value.
+    #[inline]
+    pub fn is_wanted(&self) -> bool {
+        !self.wanted_by.is_empty()
     }
 }
 
 /// All tasks.
 #[derive(Default)]
 pub(crate) struct Tasks {
-    records: Vec<Option<Task>>,
+    records: Vec<Task>,
     free: Vec<TaskId>,
+    count: usize,
     next_serial: u32,
+    edges: Lists<TaskId>,
+    holders: Lists<WorkerId>,
+    wanted_by: Lists<ClientId>,
+    failures: HashMap<TaskId, Arc<Failure>>,
 }
 
 impl Tasks {
+    /// Makes room for this many more.
+    pub fn reserve(&mut self, count: usize) {
+        let more = count.saturating_sub(self.free.len());
+        let room = self.records.capacity() - self.records.len();
+        if more > room && more > self.records.len() / 2 {
+            self.records.reserve_exact(more);
+        }
+    }
+
     /// Adds a task in state Released without edges.
     pub fn add(&mut self, layer: u32, block: u32, priority: u64, retries: u8) -> TaskId {
         let serial = self.next_serial;
@@ -126,19 +149,19 @@ impl Tasks {
             charged_micros: 0,
             priority,
             nbytes: 0,
-            deps: SmallVec::new(),
-            dependents: SmallVec::new(),
-            holders: SmallVec::new(),
-            wanted_by: SmallVec::new(),
-            failure: None,
+            deps: Short::new(),
+            dependents: Short::new(),
+            holders: Short::new(),
+            wanted_by: Short::new(),
         };
+        self.count += 1;
         match self.free.pop() {
             Some(id) => {
-                self.records[id as usize] = Some(task);
+                self.records[id as usize] = task;
                 id
             }
             None => {
-                self.records.push(Some(task));
+                self.records.push(task);
                 (self.records.len() - 1) as TaskId
             }
         }
@@ -147,48 +170,186 @@ impl Tasks {
     /// The task, which must exist.
     #[inline]
     pub fn get(&self, id: TaskId) -> &Task {
-        self.records[id as usize]
-            .as_ref()
-            .expect("edges and slots name existing tasks")
+        let task = &self.records[id as usize];
+        debug_assert_ne!(
+            task.state,
+            TaskState::Forgotten,
+            "edges name existing tasks"
+        );
+        task
     }
 
     /// The task, which must exist.
     #[inline]
     pub fn get_mut(&mut self, id: TaskId) -> &mut Task {
-        self.records[id as usize]
-            .as_mut()
-            .expect("edges and slots name existing tasks")
+        let task = &mut self.records[id as usize];
+        debug_assert_ne!(
+            task.state,
+            TaskState::Forgotten,
+            "edges name existing tasks"
+        );
+        task
     }
 
     /// The task, if it still is the one of this serial.
     #[inline]
     pub fn find(&self, id: TaskId, serial: u32) -> Option<&Task> {
-        self.records[id as usize]
-            .as_ref()
-            .filter(|task| task.serial == serial)
+        let task = &self.records[id as usize];
+        (task.serial == serial && task.state != TaskState::Forgotten).then_some(task)
+    }
+
+    /// The state of a record.
+    #[inline]
+    pub fn state(&self, id: TaskId) -> TaskState {
+        self.records[id as usize].state
+    }
+
+    /// The priority in a record.
+    #[inline]
+    pub fn priority(&self, id: TaskId) -> u64 {
+        self.records[id as usize].priority
     }
 
     /// Whether no task has this record.
     pub fn is_free(&self, id: TaskId) -> bool {
-        self.records[id as usize].is_none()
+        self.state(id) == TaskState::Forgotten
     }
 
-    /// Removes a task.
-    pub fn remove(&mut self, id: TaskId) -> Task {
-        self.free.push(id);
-        self.records[id as usize]
-            .take()
-            .expect("a task is removed once")
+    /// What the task is given, in order; one task may appear more than once.
+    #[inline]
+    pub fn deps(&self, id: TaskId) -> &[TaskId] {
+        self.edges.items(&self.records[id as usize].deps)
+    }
+
+    /// Tasks that name this one in their deps, once an entry; may hold entries of tasks that are
+    /// Forgotten, whose records are not used again before.
+    #[inline]
+    pub fn dependents(&self, id: TaskId) -> &[TaskId] {
+        self.edges.items(&self.records[id as usize].dependents)
+    }
+
+    /// Workers that hold the value, while in Memory.
+    #[inline]
+    pub fn holders(&self, id: TaskId) -> &[WorkerId] {
+        self.holders.items(&self.records[id as usize].holders)
+    }
+
+    /// Clients that want the value.
+    #[inline]
+    pub fn wanted_by(&self, id: TaskId) -> &[ClientId] {
+        self.wanted_by.items(&self.records[id as usize].wanted_by)
+    }
+
+    /// Why it failed, while Erred.
+    pub fn failure(&self, id: TaskId) -> Option<&Arc<Failure>> {
+        self.failures.get(&id)
+    }
+
+    pub fn set_failure(&mut self, id: TaskId, failure: Option<Arc<Failure>>) {
+        match failure {
+            Some(failure) => self.failures.insert(id, failure),
+            None => self.failures.remove(&id),
+        };
+    }
+
+    /// Writes down what a task that was just added is given.
+    pub fn set_deps(&mut self, id: TaskId, deps: Vec<TaskId>) {
+        for &dep in &deps {
+            let record = &mut self.records[dep as usize];
+            record.dependent_count += 1;
+            self.edges.push(&mut record.dependents, id);
+            let live = record.dependent_count as usize;
+            if self.dependents(dep).len() > 2 * live + 64 {
+                self.compact(dep);
+            }
+        }
+        self.edges.set(&mut self.records[id as usize].deps, deps);
+    }
+
+    pub fn push_holder(&mut self, id: TaskId, worker: WorkerId) {
+        let record = &mut self.records[id as usize];
+        self.holders.push(&mut record.holders, worker);
+    }
+
+    pub fn retain_holders(&mut self, id: TaskId, keep: impl FnMut(WorkerId) -> bool) {
+        let record = &mut self.records[id as usize];
+        self.holders.retain(&mut record.holders, keep);
+    }
+
+    pub fn clear_holders(&mut self, id: TaskId) {
+        self.holders.clear(&mut self.records[id as usize].holders);
+    }
+
+    pub fn push_wanted_by(&mut self, id: TaskId, client: ClientId) {
+        let record = &mut self.records[id as usize];
+        self.wanted_by.push(&mut record.wanted_by, client);
+    }
+
+    pub fn retain_wanted_by(&mut self, id: TaskId, keep: impl FnMut(ClientId) -> bool) {
+        let record = &mut self.records[id as usize];
+        self.wanted_by.retain(&mut record.wanted_by, keep);
+    }
+
+    pub fn clear_wanted_by(&mut self, id: TaskId) {
+        self.wanted_by
+            .clear(&mut self.records[id as usize].wanted_by);
+    }
+
+    /// Drops entries of forgotten tasks from a list of dependents.
+    fn compact(&mut self, id: TaskId) {
+        let (mut kept, dead): (Vec<TaskId>, Vec<TaskId>) = {
+            let entries = self.dependents(id).iter();
+            entries.partition(|dependent| !self.is_free(**dependent))
+        };
+        kept.shrink_to(kept.len() * 2);
+        let record = &mut self.records[id as usize];
+        self.edges.set(&mut record.dependents, kept);
+        self.unname(&dead);
+    }
+
+    /// Entries of forgotten tasks are gone: records that nothing names may be used again.
+    fn unname(&mut self, dead: &[TaskId]) {
+        for &id in dead {
+            let record = &mut self.records[id as usize];
+            record.missing -= 1;
+            if record.missing == 0 {
+                self.free.push(id);
+            }
+        }
+    }
+
+    /// Removes a task that no other is made from; returns what it was given.
+    pub fn remove(&mut self, id: TaskId) -> Vec<TaskId> {
+        let deps = self.deps(id).to_vec();
+        let dead = self.dependents(id).to_vec();
+        self.failures.remove(&id);
+        let record = &mut self.records[id as usize];
+        self.edges.clear(&mut record.deps);
+        self.edges.clear(&mut record.dependents);
+        self.holders.clear(&mut record.holders);
+        self.wanted_by.clear(&mut record.wanted_by);
+        record.state = TaskState::Forgotten;
+        record.missing = deps.len() as u32;
+        for &dep in &deps {
+            self.records[dep as usize].dependent_count -= 1;
+        }
+        if deps.is_empty() {
+            self.free.push(id);
+        }
+        self.unname(&dead);
+        self.count -= 1;
+        deps
     }
 
     /// All tasks.
     pub fn iter(&self) -> impl Iterator<Item = (TaskId, &Task)> {
         let records = self.records.iter().enumerate();
-        records.filter_map(|(id, task)| Some((id as TaskId, task.as_ref()?)))
+        let tasks = records.filter(|(_, task)| task.state != TaskState::Forgotten);
+        tasks.map(|(id, task)| (id as TaskId, task))
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.records.len() - self.free.len()
+        self.count
     }
 }

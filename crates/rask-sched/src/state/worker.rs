@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::BinaryHeap;
 
-use crate::HashMap;
+use crate::{HashMap, HashSet};
 use rask_proto::{Blocks, Heartbeat, Register};
 
-use super::TaskId;
+use super::{TaskId, TaskState, Tasks};
 use crate::event::{Time, WorkerId};
 
 /// An entry of a queue: priority, task, serial. Entries of tasks that have moved on stay until they
@@ -19,6 +19,11 @@ pub(crate) type QueueEntry = Reverse<(u64, TaskId, u32)>;
 pub(crate) struct Worker {
     pub register: Register,
     pub heartbeat: Heartbeat,
+    /// Layers whose op it has.
+    pub shipped: HashSet<u32>,
+    /// Tasks that were Placed or Assigned here, or are held here; more than once, and for a while
+    /// after.
+    pub noted: Vec<TaskId>,
     /// Tasks Placed here.
     pub queue: BinaryHeap<QueueEntry>,
     pub placed_count: u32,
@@ -45,6 +50,17 @@ pub(crate) struct Worker {
     pub ahead_stopped: Vec<(super::TaskId, u32)>,
     /// Given no more tasks; to leave when it has none.
     pub retiring: bool,
+}
+
+/// Keeps the tasks that are at a worker, once each.
+fn keep_here(noted: &mut Vec<TaskId>, tasks: &Tasks, id: WorkerId) {
+    noted.sort_unstable();
+    noted.dedup();
+    noted.retain(|&task| match tasks.state(task) {
+        TaskState::Placed | TaskState::Assigned => tasks.get(task).worker == id,
+        TaskState::Memory => tasks.holders(task).contains(&id),
+        _ => false,
+    });
 }
 
 const THREAD_COUNT_MAX: u32 = 1 << 16;
@@ -86,6 +102,8 @@ impl Worker {
         Worker {
             register,
             heartbeat: Heartbeat::default(),
+            shipped: HashSet::default(),
+            noted: Vec::new(),
             queue: BinaryHeap::new(),
             placed_count: 0,
             placed_micros: 0,
@@ -102,6 +120,22 @@ impl Worker {
             ahead_stopped: Vec::new(),
             retiring: false,
         }
+    }
+
+    /// The tasks that are Placed or Assigned here or held here, and some that were.
+    pub fn tasks_here(&self, tasks: &Tasks, id: WorkerId) -> Vec<TaskId> {
+        let mut here = self.noted.clone();
+        keep_here(&mut here, tasks, id);
+        here
+    }
+
+    /// Writes down that a task is here.
+    pub fn note(&mut self, tasks: &Tasks, id: WorkerId, task: TaskId) {
+        let live = self.held_count + u64::from(self.placed_count + self.assigned_count);
+        if self.noted.len() as u64 > 2 * live + 64 {
+            keep_here(&mut self.noted, tasks, id);
+        }
+        self.noted.push(task);
     }
 
     /// Threads, at least one; more than a machine can have are a peer's nonsense.

@@ -19,21 +19,18 @@ impl Scheduler {
             self.leave_queues(id);
             let task = self.tasks.get_mut(id);
             task.state = TaskState::Erred;
-            task.failure = Some(failure.clone());
+            self.tasks.set_failure(id, Some(failure.clone()));
             self.tell_erred(id);
             self.release_needs(id);
             stack.extend(self.live_dependents(id));
-            self.tasks
-                .get_mut(id)
-                .wanted_by
-                .retain(|client| *client != NOBODY);
+            self.tasks.retain_wanted_by(id, |client| client != NOBODY);
             self.settle.push(id);
         }
     }
 
     /// A task became pending that needs a failed one.
     pub(crate) fn transition_waiting_erred(&mut self, id: TaskId, failed: TaskId) {
-        if let Some(failure) = self.tasks.get(failed).failure.clone() {
+        if let Some(failure) = self.tasks.failure(failed).cloned() {
             self.transition_pending_erred(id, &failure);
         }
     }
@@ -41,10 +38,10 @@ impl Scheduler {
     /// Tells everyone who wants the value that there will be none.
     pub(crate) fn tell_erred(&mut self, id: TaskId) {
         let task = self.tasks.get(id);
-        let Some(failure) = &task.failure else {
+        let Some(failure) = self.tasks.failure(id) else {
             return;
         };
-        for &client in &task.wanted_by {
+        for &client in self.tasks.wanted_by(id) {
             if let Some(number) = self.clients.find_number(client, task.layer) {
                 self.out.erred(client, (number, task.block), failure);
             }

@@ -15,30 +15,36 @@ impl Scheduler {
         nbytes: u64,
         inline: Option<&Bytes>,
     ) {
+        let task = self.tasks.get(id);
+        let is_noted = task.state == TaskState::Assigned && task.worker == worker;
         self.leave_queues(id);
         let task = self.tasks.get_mut(id);
         task.state = TaskState::Memory;
         task.nbytes = nbytes;
-        task.holders.clear();
-        self.add_holder(id, worker);
+        self.tasks.clear_holders(id);
+        self.write_holder(id, worker);
+        if !is_noted {
+            self.note_task(worker, id);
+        }
         self.tell_finished(id, worker, inline);
         self.release_needs(id);
         self.advance_dependents(id);
         self.journal_forgotten(id);
-        self.tasks
-            .get_mut(id)
-            .wanted_by
-            .retain(|client| *client != NOBODY);
+        self.tasks.retain_wanted_by(id, |client| client != NOBODY);
         self.settle.push(id);
     }
 
     /// Writes down that `worker` holds the value too.
     pub(crate) fn add_holder(&mut self, id: TaskId, worker: WorkerId) {
-        let task = self.tasks.get_mut(id);
-        if task.holders.contains(&worker) {
-            return;
+        if !self.tasks.holders(id).contains(&worker) {
+            self.write_holder(id, worker);
+            self.note_task(worker, id);
         }
-        task.holders.push(worker);
+    }
+
+    fn write_holder(&mut self, id: TaskId, worker: WorkerId) {
+        self.tasks.push_holder(id, worker);
+        let task = self.tasks.get(id);
         if let Some(worker) = self.workers.find_mut(worker) {
             worker.held_count += 1;
             worker.held_bytes += task.nbytes;
@@ -46,26 +52,24 @@ impl Scheduler {
     }
 
     /// Writes down that `worker` does not hold the value any more. `true` if nobody does now.
-    pub(crate) fn remove_holder(&mut self, id: TaskId, worker: WorkerId) -> bool {
-        let task = self.tasks.get_mut(id);
-        let before = task.holders.len();
-        task.holders.retain(|holder| *holder != worker);
-        if task.holders.len() < before
-            && let Some(worker) = self.workers.find_mut(worker)
-        {
+    pub(crate) fn remove_holder(&mut self, id: TaskId, worker_id: WorkerId) -> bool {
+        let held = self.tasks.holders(id).contains(&worker_id);
+        self.tasks.retain_holders(id, |holder| holder != worker_id);
+        let task = self.tasks.get(id);
+        if held && let Some(worker) = self.workers.find_mut(worker_id) {
             worker.held_count -= 1;
             worker.held_bytes -= task.nbytes;
         }
-        task.state == TaskState::Memory && task.holders.is_empty()
+        task.state == TaskState::Memory && self.tasks.holders(id).is_empty()
     }
 
     /// These values in memory have no holder left: make them again where they are needed, and
     /// call back what waited to be run with them.
     pub(crate) fn transition_memory_lost(&mut self, lost: &[TaskId]) {
         for &id in lost {
-            let task = self.tasks.get_mut(id);
-            task.state = TaskState::Released;
-            for &client in &task.wanted_by {
+            self.tasks.get_mut(id).state = TaskState::Released;
+            let task = self.tasks.get(id);
+            for &client in self.tasks.wanted_by(id) {
                 if let Some(number) = self.clients.find_number(client, task.layer) {
                     self.out.lost(client, (number, task.block));
                 }
@@ -87,10 +91,9 @@ impl Scheduler {
 
     /// Tasks that name `id` in `deps`, once each.
     pub(crate) fn live_dependents(&self, id: TaskId) -> Vec<TaskId> {
-        let entries = self.tasks.get(id).dependents.iter();
+        let entries = self.tasks.dependents(id).iter().copied();
         let mut live: Vec<TaskId> = entries
-            .filter(|(dependent, serial)| self.tasks.find(*dependent, *serial).is_some())
-            .map(|(dependent, _)| *dependent)
+            .filter(|dependent| !self.tasks.is_free(*dependent))
             .collect();
         live.dedup();
         live
@@ -99,7 +102,7 @@ impl Scheduler {
     /// Tells everyone who wants the value that it is there.
     pub(crate) fn tell_finished(&mut self, id: TaskId, worker: WorkerId, inline: Option<&Bytes>) {
         let task = self.tasks.get(id);
-        for &client in &task.wanted_by {
+        for &client in self.tasks.wanted_by(id) {
             if let Some(number) = self.clients.find_number(client, task.layer) {
                 self.out
                     .finished(client, (number, task.block), worker, inline);
@@ -108,12 +111,9 @@ impl Scheduler {
     }
 
     fn advance_dependents(&mut self, id: TaskId) {
-        let dependents = std::mem::take(&mut self.tasks.get_mut(id).dependents);
-        for &(dependent, serial) in &dependents {
-            let Some(task) = self.tasks.find(dependent, serial) else {
-                continue;
-            };
-            if task.state != TaskState::Waiting {
+        for at in 0..self.tasks.dependents(id).len() {
+            let dependent = self.tasks.dependents(id)[at];
+            if self.tasks.state(dependent) != TaskState::Waiting {
                 continue;
             }
             let task = self.tasks.get_mut(dependent);
@@ -122,6 +122,5 @@ impl Scheduler {
                 self.transition_waiting_ready(dependent);
             }
         }
-        self.tasks.get_mut(id).dependents = dependents;
     }
 }

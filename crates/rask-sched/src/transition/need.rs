@@ -15,8 +15,8 @@ impl Scheduler {
             }
             self.tasks.get_mut(id).state = TaskState::Waiting;
             entered.push(id);
-            for at in 0..self.tasks.get(id).deps.len() {
-                let dep = self.tasks.get(id).deps[at];
+            for at in 0..self.tasks.deps(id).len() {
+                let dep = self.tasks.deps(id)[at];
                 let dep_task = self.tasks.get_mut(dep);
                 dep_task.needed_by += 1;
                 if dep_task.state == TaskState::Released {
@@ -37,7 +37,7 @@ impl Scheduler {
         }
         let mut missing = 0;
         let mut failed = None;
-        for &dep in &task.deps {
+        for &dep in self.tasks.deps(id) {
             match self.tasks.get(dep).state {
                 TaskState::Memory => {}
                 TaskState::Erred => failed = Some(dep),

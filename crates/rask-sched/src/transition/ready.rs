@@ -13,7 +13,7 @@ impl Scheduler {
     pub(crate) fn transition_waiting_ready(&mut self, id: TaskId) {
         let task = self.tasks.get(id);
         let restricted = self.layers.get(task.layer).restriction.is_some();
-        if task.deps.is_empty() && !restricted {
+        if self.tasks.deps(id).is_empty() && !restricted {
             return self.transition_waiting_queued(id);
         }
         match self.decide_worker(id) {
@@ -30,7 +30,7 @@ impl Scheduler {
     fn transition_waiting_queued(&mut self, id: TaskId) {
         let task = self.tasks.get_mut(id);
         task.state = TaskState::Queued;
-        self.queue.push(Reverse((task.priority, id, task.serial)));
+        self.queue.push(task.priority, id);
         self.queued_count += 1;
         self.attention.on_queued();
     }
@@ -43,6 +43,7 @@ impl Scheduler {
         task.charged_micros = charged;
         let entry = Reverse((task.priority, id, task.serial));
         self.attention.on_placed(worker);
+        self.note_task(worker, id);
         if let Some(worker) = self.workers.find_mut(worker) {
             worker.queue.push(entry);
             worker.placed_count += 1;
@@ -67,9 +68,13 @@ impl Scheduler {
         let restriction = self.layers.get(layer_number).restriction.clone();
         let now = self.now;
         let task = self.tasks.get_mut(id);
+        let was_placed_here = task.state == TaskState::Placed && task.worker == worker;
         task.state = TaskState::Assigned;
         task.worker = worker;
         task.charged_micros = charged;
+        if !was_placed_here {
+            self.note_task(worker, id);
+        }
         if let Some(worker) = self.workers.find_mut(worker) {
             if worker.assigned_count == 0 {
                 worker.progress = now;
@@ -84,17 +89,18 @@ impl Scheduler {
 
     fn send_assignment(&mut self, id: TaskId, worker: WorkerId) {
         let task = self.tasks.get(id);
-        let wanted = !task.wanted_by.is_empty();
+        let wanted = task.is_wanted();
         self.out
             .assign(worker, (task.layer, task.block), task.priority, wanted);
-        for &dep in &task.deps {
-            let dep = self.tasks.get(dep);
+        for &dep_id in self.tasks.deps(id) {
+            let dep = self.tasks.get(dep_id);
+            let holders = self.tasks.holders(dep_id);
             let is_made_here = dep.state == TaskState::Assigned;
-            let holder = if is_made_here || dep.holders.contains(&worker) {
+            let holder = if is_made_here || holders.contains(&worker) {
                 worker
             } else {
-                let spread = id as usize % dep.holders.len().max(1);
-                dep.holders.get(spread).copied().unwrap_or(worker)
+                let spread = id as usize % holders.len().max(1);
+                holders.get(spread).copied().unwrap_or(worker)
             };
             self.out
                 .assign_input(worker, (dep.layer, dep.block), holder, dep.nbytes);

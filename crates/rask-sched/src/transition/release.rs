@@ -6,8 +6,8 @@ use crate::state::{NO_TASK, TaskId, TaskState};
 impl Scheduler {
     /// A pending task leaves that state: what it needs is needed once less.
     pub(crate) fn release_needs(&mut self, id: TaskId) {
-        for at in 0..self.tasks.get(id).deps.len() {
-            let dep = self.tasks.get(id).deps[at];
+        for at in 0..self.tasks.deps(id).len() {
+            let dep = self.tasks.deps(id)[at];
             let dep_task = self.tasks.get_mut(dep);
             dep_task.needed_by -= 1;
             if dep_task.needed_by == 0 {
@@ -37,15 +37,15 @@ impl Scheduler {
     fn transition_memory_released(&mut self, id: TaskId) {
         let task = self.tasks.get_mut(id);
         task.state = TaskState::Released;
-        let holders = std::mem::take(&mut task.holders);
         let (layer, block, nbytes) = (task.layer, task.block, task.nbytes);
-        for holder in holders {
+        for &holder in self.tasks.holders(id) {
             if let Some(worker) = self.workers.find_mut(holder) {
                 worker.held_count -= 1;
                 worker.held_bytes -= nbytes;
                 self.out.free(holder, layer, block);
             }
         }
+        self.tasks.clear_holders(id);
     }
 
     fn transition_pending_released(&mut self, id: TaskId) {
@@ -57,18 +57,17 @@ impl Scheduler {
 
     /// Removes a task that nothing refers to.
     fn forget(&mut self, id: TaskId) {
-        let task = self.tasks.remove(id);
-        for dep in task.deps {
-            let dep_task = self.tasks.get_mut(dep);
-            dep_task.dependent_count -= 1;
-            if dep_task.dependent_count == 0 {
+        let task = self.tasks.get(id);
+        let (number, block) = (task.layer, task.block);
+        for dep in self.tasks.remove(id) {
+            if self.tasks.get(dep).dependent_count == 0 {
                 self.settle.push(dep);
             }
         }
-        let layer = self.layers.get_mut(task.layer);
-        layer.slots[task.block as usize] = NO_TASK;
+        let layer = self.layers.get_mut(number);
+        layer.slots[block as usize] = NO_TASK;
         layer.task_count -= 1;
-        self.forget_layer_if_unused(task.layer);
+        self.forget_layer_if_unused(number);
     }
 
     /// Removes a layer that has no task and that no client has a number for.
@@ -79,7 +78,8 @@ impl Scheduler {
         }
         if let Some(layer) = self.layers.remove(number) {
             for worker in layer.shipped {
-                if self.workers.find(worker).is_some() {
+                if let Some(record) = self.workers.find_mut(worker) {
+                    record.shipped.remove(&number);
                     self.out.forget_layer(worker, number);
                 }
             }
