@@ -94,7 +94,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 317, 318, 320, 321, 322, 323, 324"
+        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 317, 318, 320, 321, 322, 323, 324, 340"
     )]
     pub body: Option<QueryBody>,
 }
@@ -150,6 +150,9 @@ pub enum QueryBody {
     /// Spread values evenly. Answered with Done when it is so.
     #[prost(message, tag = "221")]
     Rebalance(crate::Rebalance),
+    /// The tasks that ended last.
+    #[prost(message, tag = "340")]
+    TaskStream(crate::TaskStreamQuery),
     /// Something that clients share. Answered with Coordinated.
     #[prost(message, tag = "300")]
     Coordinate(crate::CoordinationRequest),
@@ -234,7 +237,10 @@ pub struct Rejected {
 pub struct Answer {
     #[prost(uint64, tag = "1")]
     pub id: u64,
-    #[prost(oneof = "AnswerBody", tags = "2, 3, 4, 5, 300, 318, 320, 321, 322")]
+    #[prost(
+        oneof = "AnswerBody",
+        tags = "2, 3, 4, 5, 300, 318, 320, 321, 322, 340"
+    )]
     pub body: Option<AnswerBody>,
 }
 
@@ -259,6 +265,8 @@ pub enum AnswerBody {
     Load(crate::Load),
     #[prost(message, tag = "300")]
     Coordinated(crate::CoordinationReply),
+    #[prost(message, tag = "340")]
+    TaskStream(crate::TaskStream),
 }
 
 /// About the scheduler and its workers.

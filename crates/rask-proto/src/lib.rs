@@ -13,6 +13,7 @@
 mod blocks;
 mod client;
 mod coordination;
+mod diagnostics;
 mod error;
 mod frame;
 mod helper;
@@ -35,6 +36,7 @@ pub use coordination::{
     Acquire, CoordinationOp, CoordinationReply, CoordinationRequest, DatasetPut, Item, NamedItem,
     Outcome, QueueGet, QueuePut,
 };
+pub use diagnostics::{TaskStream, TaskStreamQuery};
 pub use error::ProtoError;
 pub use frame::{Frame, Wire};
 pub use helper::{FromHelper, HelperEvent, HelperState, HelperTask, ToHelper};

@@ -33,6 +33,9 @@ impl Scheduler {
             Some(QueryBody::Rebalance(wish)) => {
                 return self.on_rebalance((client, query.id), &wish);
             }
+            Some(QueryBody::TaskStream(wish)) => {
+                AnswerBody::TaskStream(self.stream.answer(self.now, wish))
+            }
             Some(QueryBody::Info(())) => AnswerBody::Info(self.info()),
             Some(QueryBody::Holders(blocks)) => AnswerBody::Holders(self.holders(client, &blocks)),
             Some(QueryBody::Processing(())) => AnswerBody::Contents(self.processing()),

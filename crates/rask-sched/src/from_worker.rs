@@ -48,12 +48,25 @@ impl Scheduler {
             worker.progress = now;
         }
         let inline = finished.inline.and_then(|inline| inline.split().ok());
+        let durations = finished.duration_micros.iter();
+        let mut after_micros: u64 = durations.map(|&micros| u64::from(micros)).sum();
         for (at, (layer, block)) in blocks.iter().enumerate() {
             let Some(id) = self.find_task(layer, block) else {
                 self.out.free(worker, layer, block);
                 continue;
             };
-            self.learn(layer, finished.duration_micros[at]);
+            let duration_micros = finished.duration_micros[at];
+            self.learn(layer, duration_micros);
+            after_micros -= u64::from(duration_micros);
+            let known = self.layers.get(layer);
+            let ended = crate::task_stream::Task {
+                layer: known.name.clone(),
+                operation: known.operation.clone(),
+                block,
+                duration_micros,
+                nbytes: finished.nbytes[at],
+            };
+            self.stream.push(now, worker, ended, after_micros);
             let flat = inline.as_ref().and_then(|inline| inline[at].as_ref());
             self.on_value(worker, id, finished.nbytes[at], flat);
         }

@@ -30,6 +30,7 @@ mod scheduler;
 mod settings;
 mod state;
 mod submit;
+mod task_stream;
 mod transition;
 mod view;
 

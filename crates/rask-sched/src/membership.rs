@@ -25,6 +25,7 @@ impl Scheduler {
             worker: worker.0,
             address: register.address.clone(),
         };
+        self.stream.add_worker(worker, &register.address);
         self.workers.by_id.insert(worker, Worker::new(register));
         self.attention.touch(worker);
         let everyone = self.all_peers();

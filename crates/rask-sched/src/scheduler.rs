@@ -35,6 +35,7 @@ pub struct Scheduler {
     pub(crate) operations: HashMap<Arc<str>, f32>,
     /// Copies that clients asked for.
     pub(crate) copying: Vec<crate::policy::replicas::Copying>,
+    pub(crate) stream: crate::task_stream::Stream,
     pub(crate) coordination: crate::coordination::Coordination,
     pub(crate) out: Outgoing,
     pub(crate) plugins: PluginTable,
@@ -70,6 +71,7 @@ impl Scheduler {
             stranded: Vec::new(),
             operations: HashMap::default(),
             copying: Vec::new(),
+            stream: Default::default(),
             coordination: Default::default(),
             out: Outgoing::default(),
             plugins: PluginTable::default(),

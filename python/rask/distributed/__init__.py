@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Semaphore,
         Variable,
     )
+    from rask.distributed.diagnostics import get_task_stream, performance_report
     from rask.distributed.exceptions import CancelledError, KilledWorker, Reschedule, TimeoutError
     from rask.distributed.nanny import Nanny
     from rask.distributed.plugins import (
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from rask.distributed.worker import Worker
 
 _HOMES = {
+    "performance_report": "diagnostics",
+    "get_task_stream": "diagnostics",
     "rpc": "_compatibility",
     "connect": "_compatibility",
     "CompatibleExecutor": "_compatibility",
@@ -162,8 +165,10 @@ __all__ = [
     "fire_and_forget",
     "futures_of",
     "get_client",
+    "get_task_stream",
     "get_worker",
     "local_client",
+    "performance_report",
     "progress",
     "rejoin",
     "rpc",

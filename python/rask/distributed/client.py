@@ -14,6 +14,7 @@ from rask import _core
 from rask._core import Future
 from rask.distributed._arguments import extract
 from rask.distributed._client_coord import CoordinationMethods
+from rask.distributed._client_diagnostics import DiagnosticsMethods
 from rask.distributed._client_replicas import ReplicaMethods
 from rask.distributed._client_runtime import (
     RuntimeMethods,
@@ -79,7 +80,9 @@ def futures_of(o: Any, client: Client | None = None) -> list[Future]:
     return futures
 
 
-class Client(CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods):
+class Client(
+    CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods, DiagnosticsMethods
+):
     """Connects to a cluster and submits work to it.
 
     Once made, a client is the scheduler that ``compute`` and ``persist`` of all collections use.

@@ -3,6 +3,7 @@
 mod call;
 mod client;
 mod coordination;
+mod diagnostics;
 mod errors;
 mod future;
 mod gather;
@@ -38,6 +39,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     report::register(module)?;
     module.add_class::<payload::PyPayload>()?;
     module.add_class::<coordination::PyCoordination>()?;
+    module.add_class::<diagnostics::PyDiagnostics>()?;
     module.add_class::<replicas::PyReplicas>()?;
     module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
     module.add_function(wrap_pyfunction!(process::run_cli, module)?)?;

@@ -1,0 +1,146 @@
+"""Looking at what a cluster does while something runs."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import time
+from typing import Any
+
+__all__ = ["get_task_stream", "performance_report"]
+
+
+class get_task_stream:
+    """Collect the tasks that end within a block of code.
+
+    Parameters
+    ----------
+    client : Client, optional
+    plot : bool or "save"
+        Whether to draw them.
+    filename : str
+        Where to, with ``"save"``.
+
+    Attributes
+    ----------
+    data : list of dict
+        As of `Client.get_task_stream`.
+    figure : str or None
+        The page, if it was drawn.
+
+    Examples
+    --------
+    >>> with get_task_stream() as stream:  # doctest: +SKIP
+    ...     x.compute()
+    >>> len(stream.data)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, client: Any = None, plot: bool | str = False, filename: str = "task-stream.html"
+    ) -> None:
+        self.client = client
+        self.data: list[dict[str, Any]] = []
+        self.figure: str | None = None
+        self._plot = plot
+        self._filename = filename
+        self._start = 0.0
+
+    def _begin(self) -> None:
+        from rask.distributed.client import default_client
+
+        self.client = self.client or default_client()
+        self._start = time.time()
+
+    def _end(self) -> None:
+        found = self.client._get_task_stream(self._start, None, None, self._plot, self._filename)
+        if self._plot:
+            found, self.figure = found
+        self.data.extend(found)
+
+    def __enter__(self) -> get_task_stream:
+        self._begin()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._end()
+
+    async def __aenter__(self) -> get_task_stream:
+        self._begin()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> None:
+        await self.client._either(self._end)
+
+
+class performance_report:
+    """Write a page about what the cluster did within a block of code.
+
+    The page needs no network: a summary, the task stream to zoom into, operations, workers, and the
+    code that ran.
+
+    Parameters
+    ----------
+    filename : str
+    stacklevel : int
+        How many calls above lies the code to show.
+    mode, storage_options
+        Accepted: the page holds everything it needs.
+
+    Examples
+    --------
+    >>> with performance_report(filename="report.html"):  # doctest: +SKIP
+    ...     x.compute()
+    """
+
+    def __init__(
+        self,
+        filename: str = "rask-report.html",
+        stacklevel: int = 1,
+        mode: str | None = None,
+        storage_options: dict[str, Any] | None = None,
+    ) -> None:
+        self.filename = filename
+        self._stacklevel = stacklevel
+        self._code = ""
+        self._start = 0.0
+        self._client: Any = None
+
+    def _begin(self) -> None:
+        from rask.distributed.client import default_client
+
+        self._client = default_client()
+        frame = inspect.currentframe()
+        for _ in range(self._stacklevel + 1):
+            frame = frame.f_back if frame is not None else None
+        if frame is not None:
+            self._code = _code_around(frame.f_code.co_filename, frame.f_lineno)
+        self._start = time.time()
+
+    def _end(self) -> None:
+        from rask.distributed._report import performance_page
+
+        stream = self._client._get_task_stream(self._start, None, None, False, "")
+        workers = {worker["address"]: worker for worker in self._client._core.info()[0]}
+        page = performance_page(stream, workers, self._start, time.time(), self._code)
+        with open(self.filename, "w", encoding="utf-8") as file:
+            file.write(page)
+
+    def __enter__(self) -> performance_report:
+        self._begin()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._end()
+
+    async def __aenter__(self) -> performance_report:
+        self._begin()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> None:
+        await self._client._either(self._end)
+
+
+def _code_around(file: str, line: int) -> str:
+    """The source from some lines before a line to some after."""
+    lines = linecache.getlines(file)[max(0, line - 6) : line + 15]
+    return "".join(lines)
