@@ -158,10 +158,13 @@ impl Scheduler {
         };
         let mut layers: Vec<u32> = record.numbers.keys().copied().collect();
         layers.sort_unstable();
+        let unnumbered = record.unnumbered.iter().filter(|(id, serial)| {
+            let exists = self.tasks.find(*id, *serial).is_some();
+            exists && self.tasks.wanted_by(*id).contains(&client)
+        });
         let tasks = layers.into_iter();
-        tasks
-            .flat_map(|layer| self.tasks_wanted_of(client, layer))
-            .collect()
+        let numbered = tasks.flat_map(|layer| self.tasks_wanted_of(client, layer));
+        numbered.chain(unnumbered.map(|(id, _)| *id)).collect()
     }
 
     fn tasks_wanted_of(&self, client: ClientId, layer: u32) -> Vec<TaskId> {

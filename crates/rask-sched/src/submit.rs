@@ -262,14 +262,16 @@ impl Scheduler {
         if fire_and_forget && !matches!(state, TaskState::Memory | TaskState::Erred) {
             self.tasks.push_wanted_by(id, NOBODY);
         }
-        // What a client has no number for it cannot be told about, nor let go of.
-        let layer = self.tasks.get(id).layer;
-        let is_numbered = self.clients.find_number(client, layer).is_some();
-        if is_numbered && !self.tasks.wanted_by(id).contains(&client) {
+        if !self.tasks.wanted_by(id).contains(&client) {
             self.tasks.push_wanted_by(id, client);
+            let task = self.tasks.get(id);
+            if self.clients.find_number(client, task.layer).is_none()
+                && let Some(client) = self.clients.by_id.get_mut(&client)
+            {
+                client.unnumbered.push((id, task.serial));
+            }
         }
         match state {
-            TaskState::Released if !self.tasks.get(id).is_needed() => {}
             TaskState::Released => self.transition_released_waiting(id),
             TaskState::Memory => self.tell_again(client, id),
             TaskState::Erred => self.tell_erred(id),

@@ -1,5 +1,6 @@
 //! Clients, and their own numbers for layers.
 
+use super::TaskId;
 use crate::HashMap;
 
 use crate::event::ClientId;
@@ -13,6 +14,8 @@ pub(crate) struct Client {
     pub layers: HashMap<u32, u32>,
     /// The client's number for each of the scheduler's.
     pub numbers: HashMap<u32, u32>,
+    /// Tasks that it wanted of layers that it gave no number, with their serials.
+    pub unnumbered: Vec<(TaskId, u32)>,
 }
 
 /// All clients.
