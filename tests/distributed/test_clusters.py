@@ -322,3 +322,22 @@ def test_a_cluster_by_a_real_ssh_server(sshd):
         pids = list(client.run(os.getpid).values())
     for process in pids:
         wait_for(lambda process=process: not os.path.exists(f"/proc/{process}"))
+
+
+def log_something(text):
+    import logging
+
+    logging.getLogger("my.work").warning("%s at work", text)
+
+
+def test_logs_of_workers(own_cluster):
+    with Client(own_cluster, set_as_default=False) as client:
+        client.submit(log_something, "alice", workers=["0"]).result()
+        logs = client.get_worker_logs(n=5)
+        assert len(logs) == 2
+        [(level, line)] = [entry for lines in logs.values() for entry in lines]
+        assert level == "WARNING" and line.endswith("my.work - WARNING - alice at work")
+        assert set(client.get_worker_logs(nanny=True)) == set(logs)
+        assert any(
+            "alice at work" in text for text in own_cluster.get_logs(scheduler=False).values()
+        )

@@ -70,7 +70,7 @@ def take_timeout(
     if kwargs and "task_timeout" in kwargs:
         from rask.distributed._service import takes_argument
 
-        if not takes_argument(function, "task_timeout"):
+        if function is None or not takes_argument(function, "task_timeout"):
             given = kwargs.pop("task_timeout")
     if given is None:
         from rask.base import get_annotations
@@ -365,6 +365,31 @@ class RuntimeMethods:
 
         plugin = UploadFile(filename, load=load)
         return self.register_plugin(plugin, name=f"upload_file-{plugin.filename}")
+
+    def get_worker_logs(
+        self, n: int | None = None, workers: Any = None, nanny: bool = False
+    ) -> Any:
+        """What workers, or their nannies, have logged with Python's `logging`.
+
+        Parameters
+        ----------
+        n : int, optional
+            How many of the last lines; default: all that are kept, at most 10,000 a process.
+        workers : str or list of str, optional
+            Addresses or names; default: all.
+        nanny : bool
+            Those of the nannies.
+
+        Returns
+        -------
+        dict
+            By worker address: level and line, the latest first.
+        """
+        self._check_running()
+        payload = _core.Payload(n)
+        return self._either(
+            lambda: self._ask_all(self._targets(workers, nanny), "logs", "", payload, "raise")
+        )
 
     # -------------------------------------------------------------- restarts
 

@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 from rask import _core
+from rask.distributed._logs import keeper
 from rask.distributed._node import Node, Status, find_scheduler, listen_address, make_security
 from rask.distributed._service import Service, takes_argument
 from rask.distributed._utils import parse_seconds
@@ -141,6 +142,7 @@ class Nanny(Node):
     def _start(self) -> None:
         from rask.distributed._preloading import load_preloads
 
+        keeper()
         protocol, host, port, interface = self._place
         listen = listen_address(self.scheduler_address, protocol, host, port, interface)
         for at, address in enumerate(listen):
@@ -388,6 +390,7 @@ class Nanny(Node):
 
     def _handlers(self) -> dict[str, Any]:
         return {
+            "logs": lambda _, count: keeper().last(count),
             "started": lambda _, body: self._on_started(body),
             "run": lambda _, body: self._on_run(*body),
             "plugin-add": lambda _, body: self._service.run_function(self._on_plugin_add, body, {}),

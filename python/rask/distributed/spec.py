@@ -302,7 +302,7 @@ class Cluster:
         logs: dict[str, str] = {}
         with Client(self, set_as_default=False) as made:
             client: Any = made
-            if scheduler:
+            if scheduler and hasattr(client, "get_scheduler_logs"):
                 lines = client.get_scheduler_logs()
                 logs["Scheduler"] = "\n".join(_text_of(line) for line in lines)
             if workers:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from rask import _core
 from rask.distributed._context import find_task, key_of
+from rask.distributed._logs import keeper
 from rask.distributed._node import Node, Status, find_scheduler, listen_address, make_security
 from rask.distributed._service import WorkerService, takes_argument
 from rask.distributed._utils import cpu_count, memory_bytes, parse_bytes, parse_seconds
@@ -161,6 +162,7 @@ class Worker(Node):
     def _start(self) -> None:
         from rask.distributed.actor import new_actor_table
 
+        keeper()
         self._actors = new_actor_table()
         self._handle = self._connect()
         if self.name is None:
@@ -439,6 +441,7 @@ class Worker(Node):
         return {
             "actor": actors.call,
             "actor-attribute": actors.attribute,
+            "logs": lambda _, count: keeper().last(count),
             "run": lambda _, body: self._on_run(*body),
             "plugin-add": lambda _, body: self._on_plugin_add(*body),
             "plugin-remove": lambda name, _: self._service.run_function(
