@@ -1,13 +1,18 @@
 //! Where a task goes: the worker where it can start soonest.
 
+use std::cmp::Reverse;
+
 use smallvec::SmallVec;
 
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, Worker};
 
-/// Up to this many workers, all are compared; above, the holders and the least busy of a sample.
+/// Up to this many workers, all are compared; above, the largest holders and a sample.
 const COMPARED_MAX: usize = 32;
+const SAMPLE_COUNT: usize = 8;
+/// Of many holders, those that hold most are compared.
+const HOLDERS_MAX: usize = 16;
 /// Cost of fetching anything at all, in microseconds.
 const FETCH_MICROS: u64 = 200;
 
@@ -38,39 +43,50 @@ impl Scheduler {
         allows: impl Fn(&Worker) -> bool,
     ) -> Option<WorkerId> {
         let total: u64 = held.first().map_or(0, |_| self.input_bytes(id));
-        let candidates = self.candidates(id, held);
-        let costs = candidates.into_iter().filter_map(|id| {
-            let worker = self.workers.find(id).filter(|worker| allows(worker))?;
-            let here = held.iter().find(|(holder, _)| *holder == id);
-            let missing = total - here.map_or(0, |(_, bytes)| *bytes);
-            let moving = match missing {
-                0 => 0,
-                bytes => {
-                    FETCH_MICROS + bytes * 1_000_000 / self.settings.bandwidth_bytes_per_second
-                }
-            };
-            Some((worker.occupancy_micros() + moving, worker.held_bytes, id))
-        });
-        costs.min().map(|(_, _, id)| id)
+        let moving_micros = |bytes: u64| match bytes {
+            0 => 0,
+            _ => FETCH_MICROS + bytes * 1_000_000 / self.settings.bandwidth_bytes_per_second,
+        };
+        let cost = |id: WorkerId, worker: &Worker| {
+            let here = held.binary_search_by_key(&id, |(holder, _)| *holder);
+            let missing = total - here.map_or(0, |at| held[at].1);
+            let start = worker.occupancy_micros() + moving_micros(missing);
+            allows(worker).then_some((start, worker.held_bytes, id))
+        };
+        let holders = largest_holders(held).into_iter();
+        let best = holders
+            .filter_map(|(id, _)| cost(id, self.workers.find(id)?))
+            .min();
+        // Elsewhere everything has to be moved, so that nobody who holds nothing starts before.
+        let is_earliest = |best: (u64, u64, WorkerId)| best.0 < moving_micros(total);
+        if best.is_some_and(is_earliest) {
+            return best.map(|(_, _, id)| id);
+        }
+        let others = self.compared(id);
+        let best = others
+            .filter_map(|(id, worker)| cost(id, worker))
+            .chain(best)
+            .min();
+        best.map(|(_, _, id)| id)
     }
 
-    fn candidates(&self, id: TaskId, held: &[(WorkerId, u64)]) -> Vec<WorkerId> {
+    /// The workers that are compared besides the holders: all of a few, or all for a task that may
+    /// not run everywhere; else some, others for each task.
+    fn compared(&self, id: TaskId) -> impl Iterator<Item = (WorkerId, &Worker)> {
         let workers = &self.workers.by_id;
-        let restricted = self
-            .layers
-            .get(self.tasks.get(id).layer)
-            .restriction
-            .is_some();
-        if workers.len() <= COMPARED_MAX || restricted {
-            return workers.keys().copied().collect();
-        }
-        let mut candidates: Vec<WorkerId> = held.iter().map(|(worker, _)| *worker).collect();
+        let layer = self.layers.get(self.tasks.get(id).layer);
+        let takes_all = workers.len() <= COMPARED_MAX || layer.restriction.is_some();
         let first = workers.keys().next().map_or(0, |worker| worker.0);
         let last = workers.keys().next_back().map_or(0, |worker| worker.0);
-        let start = first + id.wrapping_mul(0x9E37_79B9) % (last - first + 1);
-        let sample = workers.range(WorkerId(start)..).chain(workers.iter());
-        candidates.extend(sample.map(|(worker, _)| *worker).take(COMPARED_MAX / 2));
-        candidates
+        let (start, count) = match takes_all {
+            true => (first, workers.len()),
+            false => (
+                first + id.wrapping_mul(0x9E37_79B9) % (last - first + 1),
+                SAMPLE_COUNT,
+            ),
+        };
+        let from_start = workers.range(WorkerId(start)..).chain(workers.iter());
+        from_start.map(|(id, worker)| (*id, worker)).take(count)
     }
 
     fn input_bytes(&self, id: TaskId) -> u64 {
@@ -78,19 +94,31 @@ impl Scheduler {
         deps.map(|&dep| self.tasks.get(dep).nbytes.max(1)).sum()
     }
 
-    /// For each holder of inputs, how many bytes of them it holds. An input that is named twice
-    /// counts twice, as in `input_bytes`.
+    /// For each holder of inputs, how many bytes of them it holds, in the order of the workers. An
+    /// input that is named twice counts twice, as in `input_bytes`.
     fn bytes_held_by_worker(&self, id: TaskId) -> SmallVec<[(WorkerId, u64); 8]> {
         let mut held: SmallVec<[(WorkerId, u64); 8]> = SmallVec::new();
-        for &dep_id in self.tasks.deps(id) {
-            let dep = self.tasks.get(dep_id);
-            for &holder in self.tasks.holders(dep_id) {
-                match held.iter_mut().find(|(worker, _)| *worker == holder) {
-                    Some((_, bytes)) => *bytes += dep.nbytes.max(1),
-                    None => held.push((holder, dep.nbytes.max(1))),
-                }
-            }
+        for &dep in self.tasks.deps(id) {
+            let nbytes = self.tasks.get(dep).nbytes.max(1);
+            let holders = self.tasks.holders(dep).iter();
+            held.extend(holders.map(|holder| (*holder, nbytes)));
         }
+        held.sort_unstable();
+        held.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            earlier.1 += if is_same { later.1 } else { 0 };
+            is_same
+        });
         held
     }
+}
+
+/// Those who hold most.
+fn largest_holders(held: &[(WorkerId, u64)]) -> SmallVec<[(WorkerId, u64); 8]> {
+    let mut largest: SmallVec<[(WorkerId, u64); 8]> = held.iter().copied().collect();
+    if largest.len() > HOLDERS_MAX {
+        largest.select_nth_unstable_by_key(HOLDERS_MAX, |&(id, bytes)| (Reverse(bytes), id));
+        largest.truncate(HOLDERS_MAX);
+    }
+    largest
 }
