@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rask.distributed.adaptive import Adaptive
     from rask.distributed.client import Client, default_client, futures_of
     from rask.distributed.cluster import LocalCluster
+    from rask.distributed.cluster_base import Cluster
     from rask.distributed.coordination import (
         Event,
         Lock,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from rask.distributed.scheduler import Scheduler
     from rask.distributed.scheduler_process import SchedulerProcess
     from rask.distributed.security import Security
-    from rask.distributed.spec import Cluster, ProcessInterface, SpecCluster
+    from rask.distributed.spec import ProcessInterface, SpecCluster
     from rask.distributed.ssh import SSHCluster
     from rask.distributed.subprocess_cluster import SubprocessCluster
     from rask.distributed.worker import Worker
@@ -78,7 +79,7 @@ _HOMES = {
     "BaseActorFuture": "actor",
     "CancelledError": "exceptions",
     "Client": "client",
-    "Cluster": "spec",
+    "Cluster": "cluster_base",
     "CondaInstall": "plugins",
     "Environ": "plugins",
     "Future": "_futures",
