@@ -141,6 +141,11 @@ def test_tasks_choose_executors():
                 named = client.map(thread_name, range(3))
             assert all(name.startswith("mine") for name in client.gather(named))
             assert client.submit(os.getpid, executor="process").result() != os.getpid()
+            with (
+                rask.annotate(executor="mine"),
+                pytest.raises(NotImplementedError, match="submit and client.map"),
+            ):
+                client.compute(rask.delayed(inc)(1))
             with pytest.raises(ValueError, match="no executor named 'gpu'; it has: actor, default"):
                 client.submit(inc, 1, executor="gpu").result()
             assert set(worker.executors) >= {"mine", "offload", "process"}

@@ -72,11 +72,15 @@ def take_timeout(
 
         if function is None or not takes_argument(function, "task_timeout"):
             given = kwargs.pop("task_timeout")
-    if given is None:
-        from rask.base import get_annotations
+    from rask.base import get_annotations
 
-        given = get_annotations().get("task_timeout")
-    return parse_seconds(given)
+    annotations = get_annotations()
+    if function is None and annotations.get("executor", "default") != "default":
+        raise NotImplementedError(
+            "executor=… is for client.submit and client.map: tasks of collections run on the "
+            "workers' own threads"
+        )
+    return parse_seconds(annotations.get("task_timeout") if given is None else given)
 
 
 def with_timeout(options: dict[str, Any] | None, seconds: float | None) -> dict[str, Any] | None:
