@@ -25,7 +25,7 @@ def are_possible() -> bool:
 
 
 class Hosts:
-    """A bridge, and hosts on it. The process that makes it has the address ``10.77.0.1``.
+    """A bridge, and hosts on it, in a network of their own: several may be there at a time.
 
     Parameters
     ----------
@@ -35,9 +35,10 @@ class Hosts:
     def __init__(self, names: list[str]) -> None:
         self.tag = f"{os.getpid() % 100_000:05d}"
         self.bridge = f"rb{self.tag}"
-        self.addresses = {name: f"10.77.0.{i + 2}" for i, name in enumerate(names)}
+        network = f"10.{64 + os.getpid() // 256 % 128}.{os.getpid() % 256}"
+        self.addresses = {name: f"{network}.{i + 2}" for i, name in enumerate(names)}
         run("ip", "link", "add", self.bridge, "type", "bridge")
-        run("ip", "address", "add", "10.77.0.1/24", "dev", self.bridge)
+        run("ip", "address", "add", f"{network}.1/24", "dev", self.bridge)
         run("ip", "link", "set", self.bridge, "up")
         for name, address in self.addresses.items():
             self._add(name, address)
