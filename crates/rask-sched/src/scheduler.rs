@@ -103,6 +103,7 @@ impl Scheduler {
             Event::FromWorker { worker, message } => self.on_worker_message(worker, message),
         }
         self.settle();
+        self.queue.sort_in();
         self.hand_out();
         self.advance_retirements();
         self.advance_copies();

@@ -69,6 +69,7 @@ fn main() {
 
 fn study(shape: &str, tasks: u32, workers: u32) {
     let mut cluster = Cluster::new(workers);
+    let before = HELD.load(Relaxed);
     let submit = Submit {
         layers: layers_of(shape, tasks),
         ..Submit::default()
@@ -79,7 +80,6 @@ fn study(shape: &str, tasks: u32, workers: u32) {
         wanted: Some((0..count).map(|block| (last, block)).collect()),
         ..submit
     };
-    let before = HELD.load(Relaxed);
     let started = Instant::now();
     // Nobody is there to be handed anything: what the tables cost is seen by itself.
     cluster.on_event(Event::FromClient {

@@ -58,7 +58,8 @@ impl SourceQueue {
         }
     }
 
-    fn sort_in(&mut self) {
+    /// Puts what came since into its place.
+    pub fn sort_in(&mut self) {
         if self.incoming.is_empty() {
             return;
         }

@@ -3,6 +3,9 @@
 use crate::scheduler::Scheduler;
 use crate::state::{NO_TASK, TaskId, TaskState};
 
+/// A longer list of touched tasks, as a large submission makes, is not kept for the next event.
+const SETTLE_KEPT_MAX: usize = 1 << 16;
+
 impl Scheduler {
     /// A pending task leaves that state: what it needs is needed once less.
     pub(crate) fn release_needs(&mut self, id: TaskId) {
@@ -31,6 +34,9 @@ impl Scheduler {
             if self.tasks.get(id).dependent_count == 0 {
                 self.forget(id);
             }
+        }
+        if self.settle.capacity() > SETTLE_KEPT_MAX {
+            self.settle = Vec::new();
         }
     }
 
