@@ -1,4 +1,4 @@
-"""The ``rask`` program: ``rask scheduler``, ``rask worker``."""
+"""The ``rask`` program: ``rask scheduler``, ``rask worker``, ``rask sim``."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-//! The `rask` program: `rask scheduler`, `rask worker`.
+//! The `rask` program: `rask scheduler`, `rask worker`, `rask sim`.
 //!
 //! The scheduler runs in this process and needs no Python. Workers are Python's: their nannies run
 //! plugins of users.
 
 mod options;
 mod scheduler;
+mod sim;
 mod worker;
 
 use clap::Parser;
@@ -33,6 +34,8 @@ pub enum CliError {
         program: String,
         source: std::io::Error,
     },
+    #[error("{0} seeds broke an invariant; `rask sim --first SEED --seeds 1` shows what happens")]
+    Simulation(usize),
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
 }
@@ -51,6 +54,7 @@ pub fn run(arguments: Vec<String>, python: &str) -> i32 {
     let outcome = match options.command {
         Command::Scheduler(options) => scheduler::run(&options, python),
         Command::Worker(options) => Err(worker::run(&options, python)),
+        Command::Sim(options) => sim::run(&options),
     };
     match outcome {
         Ok(()) => 0,

@@ -21,6 +21,18 @@ pub enum Command {
     Scheduler(Box<SchedulerOptions>),
     /// Run worker processes, each replaced when it dies.
     Worker(WorkerOptions),
+    /// Simulate clusters on which everything goes wrong, and check what must always hold.
+    Sim(SimOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct SimOptions {
+    /// The first seed; the same seed gives the same run.
+    #[arg(long, default_value_t = 0)]
+    pub first: u64,
+    /// How many; with one, everything that happens is printed.
+    #[arg(long, default_value_t = 2000)]
+    pub seeds: u64,
 }
 
 #[derive(Debug, Args)]

@@ -34,6 +34,36 @@ pub struct Settings {
     pub trace: bool,
 }
 
+impl Settings {
+    /// A small cluster on which everything goes wrong.
+    pub fn with_every_fault() -> Self {
+        Settings {
+            workers: 3,
+            threads: 2,
+            memory_bytes_max: Some(5000),
+            clients: 3,
+            layers: 6,
+            blocks: 12,
+            faults: Faults {
+                deaths: 4,
+                restarts: 2,
+                retirements: 2,
+                cuts: 4,
+                partitions: 3,
+                full_disks: 2,
+                slow_disk_percent: 5,
+                pauses: 3,
+                refused_percent: 5,
+                raising_percent: 2,
+                spill_failing_percent: 10,
+                leaving_percent: 20,
+            },
+            happenings_max: 200_000,
+            trace: false,
+        }
+    }
+}
+
 /// What came of a simulation.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Report {

@@ -58,7 +58,7 @@ fn without_faults() {
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    let settings = everything();
+    let settings = Settings::with_every_fault();
     let (first, second) = (simulate(5, &settings), simulate(5, &settings));
     assert_eq!(first.happenings, second.happenings);
     assert_eq!(first.micros, second.micros);
@@ -217,29 +217,7 @@ fn with_full_and_slow_disks() {
     assert!(report.values_spilled > 0);
 }
 
-fn everything() -> Settings {
-    Settings {
-        memory_bytes_max: Some(5000),
-        clients: 3,
-        faults: Faults {
-            deaths: 4,
-            restarts: 2,
-            retirements: 2,
-            cuts: 4,
-            partitions: 3,
-            full_disks: 2,
-            slow_disk_percent: 5,
-            pauses: 3,
-            refused_percent: 5,
-            raising_percent: 2,
-            spill_failing_percent: 10,
-            leaving_percent: 20,
-        },
-        ..SETTINGS
-    }
-}
-
 #[test]
 fn with_everything() {
-    run_seeds(&everything());
+    run_seeds(&Settings::with_every_fault());
 }
