@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 
 
+_numbers = itertools.count()
+
+
+class HostError(Exception):
+    """A command that makes or changes a host failed."""
+
+
 def run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise HostError(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 def are_possible() -> bool:
@@ -19,7 +29,7 @@ def are_possible() -> bool:
     try:
         run("ip", "netns", "add", name)
         run("ip", "netns", "delete", name)
-    except subprocess.CalledProcessError:
+    except HostError:
         return False
     return True
 
@@ -33,15 +43,22 @@ class Hosts:
     """
 
     def __init__(self, names: list[str]) -> None:
-        self.tag = f"{os.getpid() % 100_000:05d}"
+        # The kernel takes a namespace apart after the command that deletes it has returned, so
+        # each instance has names and addresses that none before it had.
+        number = next(_numbers)
+        self.tag = f"{os.getpid() % 100_000:05d}{number % 100:02d}"
         self.bridge = f"rb{self.tag}"
-        network = f"10.{64 + os.getpid() // 256 % 128}.{os.getpid() % 256}"
+        network = f"10.{64 + (os.getpid() // 256 + number) % 128}.{os.getpid() % 256}"
         self.addresses = {name: f"{network}.{i + 2}" for i, name in enumerate(names)}
-        run("ip", "link", "add", self.bridge, "type", "bridge")
-        run("ip", "address", "add", f"{network}.1/24", "dev", self.bridge)
-        run("ip", "link", "set", self.bridge, "up")
-        for name, address in self.addresses.items():
-            self._add(name, address)
+        try:
+            run("ip", "link", "add", self.bridge, "type", "bridge")
+            run("ip", "address", "add", f"{network}.1/24", "dev", self.bridge)
+            run("ip", "link", "set", self.bridge, "up")
+            for name, address in self.addresses.items():
+                self._add(name, address)
+        except HostError:
+            self.close()
+            raise
 
     def _space(self, name: str) -> str:
         return f"rask-{self.tag}-{name}"
@@ -72,5 +89,6 @@ class Hosts:
 
     def close(self) -> None:
         for name in self.addresses:
+            subprocess.run(["ip", "link", "delete", self._link(name)], capture_output=True)
             subprocess.run(["ip", "netns", "delete", self._space(name)], capture_output=True)
         subprocess.run(["ip", "link", "delete", self.bridge], capture_output=True)
