@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 
-
 _numbers = itertools.count()
 
 
