@@ -411,8 +411,16 @@ class SchedulerHandle:
 
 class Security:
     def __init__(
-        self, token: Any = ..., ca_pem: Any = ..., certificate_pem: Any = ..., key_pem: Any = ...
+        self,
+        token: Any = ...,
+        ca_pem: Any = ...,
+        certificate_pem: Any = ...,
+        key_pem: Any = ...,
+        ciphers: Any = ...,
+        version_min: Any = ...,
+        version_max: Any = ...,
     ) -> None: ...
+    def check_tls(self) -> None: ...
     @property
     def ca_pem(self) -> Any: ...
     @property

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use rask_wire::{Security, Token};
+use rask_wire::{Scheme, Security, TlsVersion, Token};
 
 use crate::CliError;
 
@@ -104,6 +104,30 @@ pub struct Secrets {
     pub tls_cert: Option<PathBuf>,
     #[arg(long)]
     pub tls_key: Option<PathBuf>,
+    /// Ciphers allowed, by their OpenSSL names, separated by colons.
+    #[arg(long)]
+    pub tls_ciphers: Option<String>,
+    /// 1.2 or 1.3.
+    #[arg(long)]
+    pub tls_min_version: Option<TlsVersion>,
+    #[arg(long)]
+    pub tls_max_version: Option<TlsVersion>,
+    /// tcp or tls; tls if there are certificates.
+    #[arg(long, value_parser = parse_scheme)]
+    pub protocol: Option<Scheme>,
+}
+
+/// The variable in which a process that started this one has put a secret.
+fn inherited(name: &str) -> Option<String> {
+    std::env::var(format!("RASK_INTERNAL_{name}")).ok()
+}
+
+fn parse_scheme(text: &str) -> Result<Scheme, String> {
+    match text.trim_end_matches("://") {
+        "tcp" => Ok(Scheme::Tcp),
+        "tls" => Ok(Scheme::Tls),
+        other => Err(format!("{other:?} is neither tcp nor tls")),
+    }
 }
 
 impl Secrets {
@@ -111,13 +135,36 @@ impl Secrets {
     pub fn try_security(&self) -> Result<Security, CliError> {
         let token = match &self.token_file {
             Some(path) => Some(read(path)?),
-            None => self.token.clone(),
+            None => self.token.clone().or_else(|| inherited("TOKEN")),
         };
-        Ok(Security {
+        let text = |file: &Option<PathBuf>, name| match file {
+            Some(path) => read(path).map(Some),
+            None => Ok(inherited(name)),
+        };
+        let version = |given: Option<TlsVersion>, name| match (given, inherited(name)) {
+            (None, Some(text)) => text.parse().map(Some).map_err(CliError::Wire),
+            (given, _) => Ok(given),
+        };
+        let security = Security {
             token: token.as_deref().map(Token::new),
-            ca_pem: self.tls_ca_file.as_ref().map(read).transpose()?,
-            certificate_pem: self.tls_cert.as_ref().map(read).transpose()?,
-            key_pem: self.tls_key.as_ref().map(read).transpose()?,
+            ca_pem: text(&self.tls_ca_file, "CA")?,
+            certificate_pem: text(&self.tls_cert, "CERTIFICATE")?,
+            key_pem: text(&self.tls_key, "KEY")?,
+            ciphers: self.tls_ciphers.clone().or_else(|| inherited("CIPHERS")),
+            version_min: version(self.tls_min_version, "VERSION_MIN")?,
+            version_max: version(self.tls_max_version, "VERSION_MAX")?,
+        };
+        if security.has_certificates() {
+            security.check_tls().map_err(CliError::Wire)?;
+        }
+        Ok(security)
+    }
+
+    /// What addresses begin with.
+    pub fn scheme(&self, security: &Security) -> Scheme {
+        self.protocol.unwrap_or(match security.has_certificates() {
+            true => Scheme::Tls,
+            false => Scheme::Tcp,
         })
     }
 }

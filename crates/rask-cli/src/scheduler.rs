@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions as Start};
 use rask_sched::Settings;
-use rask_wire::{Address, Scheme, Token};
+use rask_wire::{Address, Token};
 
 use crate::options::SchedulerOptions;
 use crate::{CliError, wait_for_end};
@@ -38,10 +38,7 @@ pub fn run(options: &SchedulerOptions, python: &str) -> Result<(), CliError> {
         eprintln!("(made for this run; workers and clients need it: --token-file, RASK_TOKEN)");
         security.token = Some(token);
     }
-    let scheme = match security.has_certificates() {
-        true => Scheme::Tls,
-        false => Scheme::Tcp,
-    };
+    let scheme = options.secrets.scheme(&security);
     let scheduler = SchedulerHandle::start(Start {
         address: Address {
             scheme,

@@ -9,6 +9,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::handshake::{Agreement, accept, offer};
 use crate::security::server_name;
+use crate::security::tls::{try_client_config, try_server_config};
 use crate::{Address, FrameReader, FrameSender, Limits, Role, Scheme, Security, WireError};
 
 /// A connection whose peer has proved that it knows the token.
@@ -45,7 +46,7 @@ pub async fn connect(
             Ok(plain(socket, (role, agreement), address.host.clone()))
         }
         Scheme::Tls => {
-            let connector = TlsConnector::from(security.try_client_config()?);
+            let connector = TlsConnector::from(try_client_config(security)?);
             let mut stream = connector
                 .connect(server_name(), socket)
                 .await
@@ -77,7 +78,7 @@ impl Listener {
             .map_err(failed)?;
         let tls = match address.scheme {
             Scheme::Tcp => None,
-            Scheme::Tls => Some(TlsAcceptor::from(security.try_server_config()?)),
+            Scheme::Tls => Some(TlsAcceptor::from(try_server_config(&security)?)),
         };
         let mut address = address.clone();
         address.port = socket.local_addr()?.port();

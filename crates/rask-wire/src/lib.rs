@@ -20,5 +20,5 @@ pub use connection::{Connection, Incoming, Listener, connect};
 pub use error::WireError;
 pub use handshake::{Agreement, Role, accept as answer_handshake};
 pub use reader::{FrameReader, Limits};
-pub use security::{Security, Token, random_id};
+pub use security::{Security, TlsVersion, Token, random_id};
 pub use sender::FrameSender;

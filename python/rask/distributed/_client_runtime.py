@@ -116,7 +116,7 @@ class RuntimeMethods:
     @property
     def _caller(self) -> Any:
         if self._caller_made is None:
-            self._caller_made = _core.Caller(self.security._core)
+            self._caller_made = _core.Caller(self.security.core("client"))
         return self._caller_made
 
     @property

@@ -56,11 +56,16 @@ def security_of(options: argparse.Namespace) -> Security:
         return Security(
             token=None if options.token_file else token,
             token_file=options.token_file,
-            tls_ca_file=options.tls_ca_file,
-            tls_worker_cert=options.tls_cert,
-            tls_worker_key=options.tls_key,
+            **({} if options.tls_ca_file is None else {"tls_ca_file": options.tls_ca_file}),
+            **{
+                f"tls_{role}_{part}": value
+                # Tasks of the worker that use a client show the same certificate.
+                for role in ("worker", "client")
+                for part, value in (("cert", options.tls_cert), ("key", options.tls_key))
+                if value is not None
+            },
         )
-    given = Security.from_environment()
+    given = Security.from_environment("worker")
     return Security(token=token) if given.token is None and token else given
 
 

@@ -170,7 +170,7 @@ class Client(
             self.cluster = cluster
         self.security = cluster.security
         if handle is not None:
-            self._core = _core.ClusterClient.attach(handle, cluster.security._core)
+            self._core = _core.ClusterClient.attach(handle, cluster.security.core("client"))
         else:
             address = getattr(cluster, "scheduler_address", None) or cluster.address
             self._connect(address, cluster.security)
@@ -180,7 +180,7 @@ class Client(
         deadline = time.monotonic() + (30.0 if self._timeout is None else self._timeout)
         while True:
             try:
-                self._core = _core.ClusterClient.connect(address, security._core)
+                self._core = _core.ClusterClient.connect(address, security.core("client"))
                 return
             except PermissionError:
                 raise

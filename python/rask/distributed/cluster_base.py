@@ -108,7 +108,7 @@ class Cluster:
     def _ask(self) -> Any:
         """A connection to the scheduler, for questions."""
         if self._observer is None or self._observer.closed is not None:
-            core = self.security._core
+            core = self.security.core("client")
             if self._scheduler is not None:
                 self._observer = _core.ClusterClient.attach(self._scheduler, core)
             else:

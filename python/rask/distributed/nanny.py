@@ -147,7 +147,7 @@ class Nanny(Node):
         listen = listen_address(self.scheduler_address, protocol, host, port, interface)
         for at, address in enumerate(listen):
             try:
-                self._server = _core.CallServer(address, self.security._core)
+                self._server = _core.CallServer(address, self.security.core("worker"))
                 break
             except OSError:
                 if at == len(listen) - 1:
@@ -180,7 +180,9 @@ class Nanny(Node):
         deadline = time.monotonic() + self._seconds
         while True:
             try:
-                return _core.ClusterClient.connect(self.scheduler_address, self.security._core)
+                return _core.ClusterClient.connect(
+                    self.scheduler_address, self.security.core("worker")
+                )
             except PermissionError:
                 raise
             except OSError:
@@ -195,7 +197,7 @@ class Nanny(Node):
             self._arguments(),
             list(self._environment().items()),
             self.scheduler_address,
-            self.security._core,
+            self.security.core("worker"),
             "" if self._worker_kwargs["name"] is None else str(self._worker_kwargs["name"]),
         )
         self._await_worker()
@@ -237,7 +239,7 @@ class Nanny(Node):
             if library not in os.environ:
                 values[library] = "1"
         values.update(self.env)
-        values.update(self.security.environment())
+        values.update(self.security.environment("worker"))
         extra = {key: value for key, value in self._worker_kwargs.items() if value is not None}
         values[EXTRA_OPTIONS] = base64.b64encode(_pickle.dumps_bytes(extra)).decode()
         return values

@@ -112,7 +112,10 @@ class Scheduler(Node):
         for at, address in enumerate(self._listen):
             try:
                 self._handle = _core.SchedulerHandle(
-                    address, self.security._core, helper=_helper_command(), **self._options
+                    address,
+                    self.security.core("scheduler"),
+                    helper=_helper_command(),
+                    **self._options,
                 )
                 break
             except OSError:
@@ -194,7 +197,9 @@ class Scheduler(Node):
     def _info(self) -> Any:
         with self._observer_lock:
             if self._observer is None:
-                self._observer = _core.ClusterClient.attach(self._handle, self.security._core)
+                self._observer = _core.ClusterClient.attach(
+                    self._handle, self.security.core("scheduler")
+                )
             return self._observer.info()
 
     @property

@@ -82,8 +82,9 @@ class SchedulerProcess(Node):
         super().__init__()
         self.security = Security.with_token() if security is None else make_security(security)
         scheme = (protocol or self.security.scheme).removesuffix("://")
-        if scheme == "tls" and self.security._core.ca_pem is None:
+        if scheme == "tls" and self.security.core("scheduler").ca_pem is None:
             raise ValueError("protocol='tls' needs certificates: use Security.temporary()")
+        self._scheme = scheme
         self._host = host_of_interface(interface) if interface is not None else host or "127.0.0.1"
         self._port = int(port)
         self._journal = journal
@@ -130,9 +131,7 @@ class SchedulerProcess(Node):
         port = self._port or _free_port(self._host)
         file = Path(self.local_directory) / "scheduler.json"
         path = os.pathsep.join([*(entry for entry in sys.path if entry), os.getcwd()])
-        environment = {"PYTHONPATH": path}
-        if self.security.token:
-            environment["RASK_TOKEN"] = self.security.token
+        environment = {"PYTHONPATH": path, **self.security.environment("scheduler")}
         self._supervisor = _core.Supervisor(
             sys.executable, self._arguments(port, file), list(environment.items())
         )
@@ -150,21 +149,11 @@ class SchedulerProcess(Node):
     def _arguments(self, port: int, file: Path) -> list[str]:
         arguments = ["-m", "rask.cli", "scheduler", "--ends-with-parent"]
         arguments += [f"--host={self._host}", f"--port={port}", f"--scheduler-file={file}"]
+        arguments += [f"--protocol={self._scheme}"]
         arguments += [f"--journal={self.journal}", f"--allowed-failures={self._allowed_failures}"]
         arguments += [f"--{name}={value}" for name, value in self._seconds.items() if value]
         if not self.security.token:
             arguments.append("--no-token")
-        core = self.security._core
-        for option, text in (
-            ("tls-ca-file", core.ca_pem),
-            ("tls-cert", core.certificate_pem),
-            ("tls-key", core.key_pem),
-        ):
-            if self.security.require_encryption and text is not None:
-                # The folder is this user's alone.
-                secret = Path(self.local_directory) / f"{option}.pem"
-                secret.write_text(text)
-                arguments.append(f"--{option}={secret}")
         return arguments
 
     def _close(self) -> None:

@@ -95,9 +95,7 @@ class _Remote(Program):
         """Connect, start the program, and wait until it says that it has started."""
         from rask import config
 
-        secrets = self.security.environment()
-        if self.security.token:
-            secrets["RASK_TOKEN"] = self.security.token
+        secrets = self.security.environment(self.role)
         inherited = config.serialize(config.global_config) if hasattr(config, "serialize") else ""
         if inherited:
             secrets["RASK_INTERNAL_INHERIT_CONFIG"] = inherited
@@ -132,6 +130,8 @@ class SSHScheduler(_Remote):
     remote_python : str, optional
         The interpreter there; default: the path of this one.
     """
+
+    role = "scheduler"
 
     def __init__(
         self,

@@ -29,6 +29,9 @@ class Program(ProcessInterface):
     Subclasses say what its command line is, and when it has started.
     """
 
+    #: Whose certificate it shows.
+    role = "worker"
+
     def __init__(self, security: Security, timeout: float = 60.0) -> None:
         super().__init__()
         self.security = security
@@ -46,7 +49,7 @@ class Program(ProcessInterface):
     def environment(self) -> dict[str, str]:
         """Environment variables."""
         path = os.pathsep.join([*(entry for entry in sys.path if entry), os.getcwd()])
-        return {**os.environ, "PYTHONPATH": path, **self.security.environment()}
+        return {**os.environ, "PYTHONPATH": path, **self.security.environment(self.role)}
 
     def has_started(self) -> bool:
         """Whether the process says so, in a file or in its messages."""
@@ -149,6 +152,8 @@ class SubprocessScheduler(Program):
         Seconds until it must have started.
     """
 
+    role = "scheduler"
+
     def __init__(
         self,
         scheduler_kwargs: dict[str, Any] | None = None,
@@ -171,11 +176,6 @@ class SubprocessScheduler(Program):
             "scheduler",
             *option_arguments(self.scheduler_kwargs),
         ]
-
-    def environment(self) -> dict[str, str]:
-        """Environment variables; the token is one of them."""
-        token = {"RASK_TOKEN": self.security.token} if self.security.token else {}
-        return {**super().environment(), **token}
 
     def has_started(self) -> bool:
         """Whether the file with the address is there."""

@@ -188,7 +188,7 @@ class Worker(Node):
             try:
                 return _core.WorkerHandle(
                     self.scheduler_address,
-                    self.security._core,
+                    self.security.core("worker"),
                     listen,
                     "" if self.name is None else str(self.name),
                     self.nthreads,
@@ -326,7 +326,7 @@ class Worker(Node):
     def _caller(self) -> Any:
         with self._client_lock:
             if self._caller_made is None:
-                self._caller_made = _core.Caller(self.security._core)
+                self._caller_made = _core.Caller(self.security.core("worker"))
             return self._caller_made
 
     def get_current_task(self) -> Any:

@@ -9,7 +9,7 @@ use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions};
 use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, WorkerCommand};
 use rask_cluster::worker::{WorkerEnd, WorkerHandle, WorkerOptions};
 use rask_sched::Settings;
-use rask_wire::{Address, Security, Token, WireError};
+use rask_wire::{Address, Security, TlsVersion, Token, WireError};
 
 use super::errors;
 use super::gather::wait_for;
@@ -23,21 +23,34 @@ pub struct PySecurity {
 #[pymethods]
 impl PySecurity {
     #[new]
-    #[pyo3(signature = (token=None, ca_pem=None, certificate_pem=None, key_pem=None))]
+    #[pyo3(signature = (token=None, ca_pem=None, certificate_pem=None, key_pem=None, ciphers=None, version_min=None, version_max=None))]
     fn new(
         token: Option<&str>,
         ca_pem: Option<String>,
         certificate_pem: Option<String>,
         key_pem: Option<String>,
-    ) -> Self {
-        PySecurity {
+        ciphers: Option<String>,
+        version_min: Option<&str>,
+        version_max: Option<&str>,
+    ) -> PyResult<Self> {
+        let version = |text: Option<&str>| text.map(str::parse::<TlsVersion>).transpose();
+        Ok(PySecurity {
             security: Security {
                 token: token.map(Token::new),
                 ca_pem,
                 certificate_pem,
                 key_pem,
+                ciphers,
+                version_min: version(version_min).map_err(wire_error)?,
+                version_max: version(version_max).map_err(wire_error)?,
             },
-        }
+        })
+    }
+
+    /// ValueError if no connection over TLS could be made with it.
+    fn check_tls(&self) -> PyResult<()> {
+        let checked = self.security.check_tls();
+        checked.map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     /// A fresh token and fresh certificates.
