@@ -4,6 +4,7 @@
 //! * [`worker`]: runs tasks on threads, keeps values, fetches from and serves to peers.
 //! * [`client`]: submits layers, follows wanted blocks, fetches results.
 //! * [`calls`]: what tasks have no part in: actors, plugins, functions run on every worker.
+//! * [`logs`]: what the processes log, kept for those who ask.
 //! * [`supervisor`]: starts worker processes and replaces those that die.
 //!
 //! Each of the first three has one network thread. Messages leave from whichever thread has them
@@ -15,6 +16,7 @@ pub mod client;
 mod convert;
 pub mod ends;
 mod error;
+pub mod logs;
 mod peer;
 pub mod scheduler;
 pub mod supervisor;

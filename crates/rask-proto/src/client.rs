@@ -94,7 +94,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 317, 318, 320, 321, 322, 323, 324, 340"
+        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342"
     )]
     pub body: Option<QueryBody>,
 }
@@ -153,6 +153,12 @@ pub enum QueryBody {
     /// The tasks that ended last.
     #[prost(message, tag = "340")]
     TaskStream(crate::TaskStreamQuery),
+    /// Topics. Answered with Events.
+    #[prost(message, tag = "341")]
+    Events(crate::EventRequest),
+    /// The last so many lines that the scheduler logged; all that are kept if 0. Answered with Logs.
+    #[prost(uint64, tag = "342")]
+    Logs(u64),
     /// Something that clients share. Answered with Coordinated.
     #[prost(message, tag = "300")]
     Coordinate(crate::CoordinationRequest),
@@ -239,7 +245,7 @@ pub struct Answer {
     pub id: u64,
     #[prost(
         oneof = "AnswerBody",
-        tags = "2, 3, 4, 5, 300, 318, 320, 321, 322, 340"
+        tags = "2, 3, 4, 5, 300, 318, 320, 321, 322, 340, 341, 342"
     )]
     pub body: Option<AnswerBody>,
 }
@@ -267,6 +273,10 @@ pub enum AnswerBody {
     Coordinated(crate::CoordinationReply),
     #[prost(message, tag = "340")]
     TaskStream(crate::TaskStream),
+    #[prost(message, tag = "341")]
+    Events(crate::Events),
+    #[prost(message, tag = "342")]
+    Logs(crate::LogLines),
 }
 
 /// About the scheduler and its workers.
@@ -382,6 +392,7 @@ impl Parts for ToClient {
                 .try_for_each(visit),
             ToClient::Answer(answer) => match &mut answer.body {
                 Some(AnswerBody::Plugins(plugins)) => plugins.for_each_packed(visit),
+                Some(AnswerBody::Events(events)) => events.for_each_packed(visit),
                 Some(AnswerBody::Recipe(recipe)) => recipe.for_each_packed(visit),
                 Some(AnswerBody::Called(reply)) => reply.for_each_packed(visit),
                 Some(AnswerBody::Coordinated(reply)) => reply
@@ -414,6 +425,7 @@ fn visit_query(
     visit: &mut dyn FnMut(&mut Packed) -> Result<(), ProtoError>,
 ) -> Result<(), ProtoError> {
     match &mut query.body {
+        Some(QueryBody::Events(request)) => request.for_each_packed(visit),
         Some(QueryBody::PutPlugin(plugin)) => plugin.content.iter_mut().try_for_each(visit),
         Some(QueryBody::Coordinate(request)) => request
             .item_mut()

@@ -11,6 +11,19 @@ pub struct TaskStreamQuery {
     pub count: u64,
 }
 
+/// Lines of a log, the oldest first, as columns.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct LogLines {
+    /// When, in microseconds since the epoch.
+    #[prost(uint64, repeated, tag = "1")]
+    pub micros: Vec<u64>,
+    /// "ERROR", "WARNING", "INFO", "DEBUG".
+    #[prost(string, repeated, tag = "2")]
+    pub levels: Vec<String>,
+    #[prost(string, repeated, tag = "3")]
+    pub lines: Vec<String>,
+}
+
 /// Tasks that ended, as columns, in the order in which they were reported.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct TaskStream {

@@ -15,6 +15,7 @@ mod client;
 mod coordination;
 mod diagnostics;
 mod error;
+mod events;
 mod frame;
 mod helper;
 mod layer;
@@ -36,8 +37,11 @@ pub use coordination::{
     Acquire, CoordinationOp, CoordinationReply, CoordinationRequest, DatasetPut, Item, NamedItem,
     Outcome, QueueGet, QueuePut,
 };
-pub use diagnostics::{TaskStream, TaskStreamQuery};
+pub use diagnostics::{LogLines, TaskStream, TaskStreamQuery};
 pub use error::ProtoError;
+pub use events::{
+    EventField, EventOp, EventRecord, EventRequest, Events, Follow, LogEvent, TopicAfter,
+};
 pub use frame::{Frame, Wire};
 pub use helper::{FromHelper, HelperEvent, HelperState, HelperTask, ToHelper};
 pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};

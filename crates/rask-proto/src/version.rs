@@ -17,6 +17,8 @@ impl Capabilities {
     pub const RETURNING: Capabilities = Capabilities(1);
     /// Takes calls by name: actors, plugins, functions to run beside the graph.
     pub const CALLS: Capabilities = Capabilities(1 << 1);
+    /// Takes events of workers.
+    pub const EVENTS: Capabilities = Capabilities(1 << 8);
 
     /// What both have.
     pub const fn and(self, other: Capabilities) -> Capabilities {
@@ -47,7 +49,9 @@ impl Versions {
     pub const OURS: Versions = Versions {
         newest: 2,
         oldest: 2,
-        capabilities: Capabilities::RETURNING.or(Capabilities::CALLS),
+        capabilities: Capabilities::RETURNING
+            .or(Capabilities::CALLS)
+            .or(Capabilities::EVENTS),
     };
 
     /// The newest version that both speak.

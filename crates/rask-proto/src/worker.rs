@@ -37,6 +37,9 @@ pub enum FromWorker {
     /// What a worker has that comes back; after it has registered again.
     #[prost(message, tag = "240")]
     Holdings(crate::Holdings),
+    /// Something for those who follow its topics.
+    #[prost(message, tag = "341")]
+    Event(crate::LogEvent),
 }
 
 /// Who a worker is.
@@ -308,7 +311,7 @@ pub struct WorkerSummary {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct FromWorkerEnvelope {
-    #[prost(oneof = "FromWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 240")]
+    #[prost(oneof = "FromWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 240, 341")]
     body: Option<FromWorker>,
 }
 
@@ -332,6 +335,7 @@ impl Parts for FromWorker {
                 .iter_mut()
                 .filter_map(|failure| failure.exception.as_mut())
                 .try_for_each(visit),
+            FromWorker::Event(event) => event.for_each_packed(visit),
             _ => Ok(()),
         }
     }

@@ -27,6 +27,10 @@ impl Scheduler {
             Some(QueryBody::Coordinate(request)) => {
                 return self.on_coordination(client, query.id, request);
             }
+            Some(QueryBody::Events(request)) => {
+                return self.on_events(client, query.id, request);
+            }
+            Some(QueryBody::Logs(_)) => AnswerBody::Logs(rask_proto::LogLines::default()),
             Some(QueryBody::Replicate(wish)) => {
                 return self.on_replicate((client, query.id), &wish);
             }
@@ -133,6 +137,7 @@ impl Scheduler {
             self.settle.push(id);
         }
         self.settle();
+        self.log_action(&["all"], "restart-workers", Vec::new());
         self.shut_down_workers("the cluster was restarted", true);
     }
 

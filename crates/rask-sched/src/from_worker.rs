@@ -29,6 +29,7 @@ impl Scheduler {
                     worker.heartbeat = heartbeat;
                 }
             }
+            FromWorker::Event(event) => self.on_log_event(event),
             FromWorker::Leaving(()) => self.on_worker_left(worker, "it was asked to"),
             FromWorker::Death(_) | FromWorker::Register(_) => {
                 self.out.push(Command::DropWorker {

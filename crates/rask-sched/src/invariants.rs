@@ -12,6 +12,7 @@ impl Scheduler {
             self.check_state(id, task)?;
         }
         self.check_workers()?;
+        self.topics.check()?;
         self.check_layers()
     }
 

@@ -31,6 +31,7 @@ mod settings;
 mod state;
 mod submit;
 mod task_stream;
+mod topics;
 mod transition;
 mod view;
 
@@ -41,3 +42,4 @@ pub(crate) type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedS
 pub use event::{ClientId, Command, Event, JournalEntry, Time, WorkerId};
 pub use scheduler::Scheduler;
 pub use settings::Settings;
+pub use topics::TopicLimits;

@@ -8,6 +8,7 @@ use crate::HashSet;
 use crate::event::{ClientId, Command, WorkerId};
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState, Worker};
+use crate::topics::{count, text};
 
 impl Scheduler {
     pub(crate) fn on_worker_joined(&mut self, worker: WorkerId, register: Register) {
@@ -25,7 +26,10 @@ impl Scheduler {
             worker: worker.0,
             address: register.address.clone(),
         };
-        self.stream.add_worker(worker, &register.address);
+        let address = &register.address;
+        self.stream.add_worker(worker, address);
+        self.log_action(&[address], "add-worker", Vec::new());
+        self.log_action(&["all"], "add-worker", vec![text("worker", address)]);
         self.workers.by_id.insert(worker, Worker::new(register));
         self.attention.touch(worker);
         let everyone = self.all_peers();
@@ -62,6 +66,7 @@ impl Scheduler {
             Some(memory) => format!("{reason}; {memory}"),
             None => reason.to_owned(),
         };
+        self.log_departure(&left, &why, lost.len(), called_back.len());
         for id in blamed {
             self.blame(id, &left.register.name, &why);
         }
@@ -69,6 +74,18 @@ impl Scheduler {
             self.count_missing(id);
         }
         self.forget_shipped(worker, left.shipped);
+    }
+
+    fn log_departure(&mut self, left: &Worker, why: &str, lost: usize, called_back: usize) {
+        let address = &left.register.address;
+        let mut fields = vec![
+            text("reason", why),
+            count("lost-computed-tasks", lost as u64),
+            count("processing-tasks", called_back as u64),
+        ];
+        self.log_action(&[address], "remove-worker", fields.clone());
+        fields.push(text("worker", address));
+        self.log_action(&["all"], "remove-worker", fields);
     }
 
     /// Removes the worker as a holder; returns what nobody holds now, and what was Placed on or

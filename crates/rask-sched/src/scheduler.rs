@@ -36,6 +36,7 @@ pub struct Scheduler {
     /// Copies that clients asked for.
     pub(crate) copying: Vec<crate::policy::replicas::Copying>,
     pub(crate) stream: crate::task_stream::Stream,
+    pub(crate) topics: crate::topics::Topics,
     pub(crate) coordination: crate::coordination::Coordination,
     pub(crate) out: Outgoing,
     pub(crate) plugins: PluginTable,
@@ -60,6 +61,7 @@ impl Scheduler {
     /// A scheduler that knows nobody.
     pub fn new(settings: Settings) -> Self {
         Scheduler {
+            topics: crate::topics::Topics::new(settings.topic_limits.clone()),
             settings,
             now: Time::default(),
             tasks: Tasks::default(),

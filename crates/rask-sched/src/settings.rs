@@ -23,6 +23,9 @@ pub struct Settings {
     pub reconnect_millis: u32,
     /// The largest submission that is taken on.
     pub graph_limits: rask_graph::ExpansionLimits,
+    /// When the scheduler's time began, in microseconds since the epoch.
+    pub epoch_micros: u64,
+    pub topic_limits: crate::TopicLimits,
 }
 
 impl Default for Settings {
@@ -41,6 +44,8 @@ impl Default for Settings {
                 tasks_max: 500_000_000,
                 edges_max: 2_000_000_000,
             },
+            epoch_micros: 0,
+            topic_limits: crate::TopicLimits::default(),
         }
     }
 }

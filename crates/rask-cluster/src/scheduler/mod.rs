@@ -1,5 +1,6 @@
 //! The scheduler's process: connections around `rask_sched::Scheduler`.
 
+mod chronicle;
 mod helper;
 mod journal;
 mod memory;
@@ -115,6 +116,7 @@ struct Peer {
 impl SchedulerHandle {
     /// Starts a scheduler on a thread of its own.
     pub fn start(options: SchedulerOptions) -> Result<Self, ClusterError> {
+        crate::logs::install();
         let (report, reported) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("rask-scheduler".to_owned())
@@ -133,6 +135,7 @@ impl SchedulerHandle {
     /// A scheduler as its journal says, and whether there is anything to go on with.
     fn try_new(listener: &Listener, options: SchedulerOptions) -> Result<Self, ClusterError> {
         let mut settings = options.settings;
+        settings.epoch_micros = crate::logs::now_micros();
         let mut records = Vec::new();
         let mut journal = None;
         if let Some(folder) = &options.journal {
@@ -274,13 +277,18 @@ impl SchedulerHandle {
 
     fn on_event(&self, event: Event) {
         if let Event::FromClient { client, message } = &event
-            && helper::take(self, *client, message)
+            && self.take(*client, message)
         {
             return;
         }
         let mut state = self.shared.state.lock();
         state.on_event(self.now(), event);
         self.check_stop(&state);
+    }
+
+    /// Takes questions of clients that are not for the machine.
+    fn take(&self, client: ClientId, message: &FromClient) -> bool {
+        helper::take(self, client, message) || chronicle::take(self, client, message)
     }
 
     fn check_stop(&self, state: &State) {
@@ -409,6 +417,7 @@ impl State {
     }
 
     fn on_event(&mut self, now: Time, event: Event) {
+        chronicle::note(&self.machine, &event);
         let mut commands = std::mem::take(&mut self.commands);
         let watched = self.helper.is_watching();
         let watched = watched.then(|| watch::Watched::before(&self.machine, &event));

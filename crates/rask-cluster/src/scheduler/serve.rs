@@ -57,6 +57,7 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
             return;
         }
     };
+    tracing::info!(address = %handle.address(), "the scheduler listens");
     let _ = report.send(Ok(handle.clone()));
     tokio::spawn(end_recovery(handle.clone(), recovery_timeout));
     await_sessions(&handle);
@@ -198,7 +199,7 @@ async fn take_messages(
                 return false;
             }
         };
-        if super::helper::take(handle, client, &message) {
+        if handle.take(client, &message) {
             continue;
         }
         let is_kept = message.is_kept();

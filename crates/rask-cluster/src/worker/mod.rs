@@ -9,6 +9,7 @@
 mod compute;
 mod core;
 mod deferred;
+mod events;
 mod fetch;
 mod job;
 mod layer;
@@ -18,7 +19,7 @@ mod timing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use foldhash::{HashMap, HashSet};
@@ -83,6 +84,8 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     /// Tasks have become ready, or the worker ends.
     work: Condvar,
+    /// What the scheduler and this worker are both capable of, as bits.
+    capabilities: AtomicU64,
     /// To the scheduler; another one after a reconnection.
     sender: Mutex<FrameSender>,
     peers: PeerPool,
@@ -114,6 +117,7 @@ pub(crate) struct Shared {
 impl WorkerHandle {
     /// Starts a worker on threads of this process and waits until the scheduler has taken it in.
     pub fn start(options: WorkerOptions) -> Result<Self, ClusterError> {
+        crate::logs::install();
         let (report, reported) = std::sync::mpsc::channel();
         std::thread::Builder::new()
             .name("rask-worker".to_owned())

@@ -96,6 +96,8 @@ fn bring_holdings(shared: &Arc<Shared>, connection: &Connection, own_number: u32
     let mut core = shared.core.lock();
     let holdings = core.on_reconnected(own_number, &mut effects);
     let mut sender = shared.sender.lock();
+    let capabilities = connection.agreement.capabilities.0;
+    shared.capabilities.store(capabilities, std::sync::atomic::Ordering::Relaxed);
     connection
         .sender
         .send(FromWorker::Holdings(holdings).into_frame());

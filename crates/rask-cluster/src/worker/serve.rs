@@ -90,6 +90,7 @@ async fn start(
     let shared = Arc::new(Shared {
         core: Mutex::new(core),
         work: Condvar::new(),
+        capabilities: AtomicU64::new(connection.agreement.capabilities.0),
         sender: Mutex::new(connection.sender.clone()),
         peers: PeerPool::new(security),
         disk: Disk::new(options.local_directory.clone()),

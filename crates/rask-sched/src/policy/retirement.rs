@@ -9,6 +9,7 @@ use rask_proto::{Blocks, GiveBack, Missing, Shutdown, ToWorker};
 use crate::event::{Command, WorkerId};
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
+use crate::topics::text;
 
 /// A worker that is to leave.
 #[derive(Debug, Default)]
@@ -38,6 +39,7 @@ impl Scheduler {
                 worker.asked_back = true;
             }
             self.leaving.insert(id, Leaving::default());
+            self.log_retirement(id);
             let message = ToWorker::GiveBack(GiveBack { count: u32::MAX });
             self.out.push(Command::ToWorker {
                 worker: id,
@@ -54,6 +56,13 @@ impl Scheduler {
             .collect();
         for id in placed {
             self.count_missing(id);
+        }
+    }
+
+    fn log_retirement(&mut self, worker: WorkerId) {
+        if let Some(address) = self.find_worker_address(worker).map(str::to_owned) {
+            self.log_action(&[&address], "retired", Vec::new());
+            self.log_action(&["all"], "retire-workers", vec![text("worker", address)]);
         }
     }
 
