@@ -16,6 +16,8 @@ pub enum ClusterError {
     Disconnected { address: String, reason: String },
     #[error("the scheduler sent {0} where something else was due")]
     Unexpected(&'static str),
+    #[error("the scheduler is too old for {0}: upgrade Rask there")]
+    TooOld(&'static str),
     #[error("the operation took longer than {0} seconds")]
     Timeout(f64),
     #[error("there is no worker named or at {0:?}")]

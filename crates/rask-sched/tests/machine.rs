@@ -2,6 +2,8 @@
 //! numbers layers from 0 in the order in which they come.
 
 mod double;
+#[path = "machine/topics.rs"]
+mod topics;
 
 use double::{Double, finished, needing, source, submission};
 use rask_proto::{AnswerBody, BlockName, Blocks, Cancel, FromClient, FromWorker, Query, QueryBody};

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rask.distributed._compatibility import CompatibleExecutor, connect, rpc
     from rask.distributed._loop import sync
     from rask.distributed._node import Status
+    from rask.distributed._output import print, warn
     from rask.distributed._tasks import (
         get_client,
         get_worker,
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
     from rask.distributed.worker import Worker
 
 _HOMES = {
+    "print": "_output",
+    "warn": "_output",
     "performance_report": "diagnostics",
     "get_task_stream": "diagnostics",
     "rpc": "_compatibility",
@@ -170,12 +173,14 @@ __all__ = [
     "get_worker",
     "local_client",
     "performance_report",
+    "print",
     "progress",
     "rejoin",
     "rpc",
     "secede",
     "sync",
     "wait",
+    "warn",
     "worker_client",
 ]
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 
-__all__ = ["LogKeeper", "keeper"]
+from rask import _core
+
+__all__ = ["LogKeeper", "formatted", "keeper"]
 
 #: Lines kept a process.
 LINES_MAX = 10_000
@@ -19,19 +22,32 @@ class LogKeeper(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.setFormatter(logging.Formatter(_FORMAT))
-        self._lines: deque[tuple[str, str]] = deque(maxlen=LINES_MAX)
+        self._lines: deque[tuple[float, str, str]] = deque(maxlen=LINES_MAX)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record."""
         try:
-            self._lines.append((record.levelname, self.format(record)))
+            self._lines.append((record.created, record.levelname, self.format(record)))
         except Exception:
             self.handleError(record)
 
-    def last(self, count: int | None = None) -> list[tuple[str, str]]:
-        """Level and line of the last `count`, or of all, the latest first."""
-        lines = list(self._lines)[::-1]
-        return lines if count is None else lines[:count]
+    def last(self, count: int | None = None, target: str = "") -> list[tuple[str, str]]:
+        """Level and line of the last `count`, or of all, the latest first; with the lines of Rust
+        modules whose names begin with `target`."""
+        lines = list(self._lines)
+        if target:
+            native = _core.process_logs(target)
+            lines += [(when, *formatted(when, level, text)) for when, level, text in native]
+            lines.sort(key=lambda line: line[0])
+        latest = [line[1:] for line in reversed(lines)]
+        return latest if count is None else latest[: max(count, 0)]
+
+
+def formatted(seconds: float, level: str, text: str) -> tuple[str, str]:
+    """Level and line of what Rust code logged, in the form of Python's lines."""
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    name, _, message = text.partition(" - ")
+    return level, f"{when},{int(seconds % 1 * 1000):03d} - {name} - {level} - {message}"
 
 
 _keeper: LogKeeper | None = None

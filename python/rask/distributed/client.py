@@ -15,6 +15,7 @@ from rask._core import Future
 from rask.distributed._arguments import extract
 from rask.distributed._client_coord import CoordinationMethods
 from rask.distributed._client_diagnostics import DiagnosticsMethods
+from rask.distributed._client_events import EventMethods
 from rask.distributed._client_replicas import ReplicaMethods
 from rask.distributed._client_runtime import (
     RuntimeMethods,
@@ -81,7 +82,12 @@ def futures_of(o: Any, client: Client | None = None) -> list[Future]:
 
 
 class Client(
-    CoordinationMethods, RuntimeMethods, SharedMethods, ReplicaMethods, DiagnosticsMethods
+    CoordinationMethods,
+    RuntimeMethods,
+    SharedMethods,
+    ReplicaMethods,
+    DiagnosticsMethods,
+    EventMethods,
 ):
     """Connects to a cluster and submits work to it.
 
@@ -159,6 +165,7 @@ class Client(
         else:
             self._join(address)
         self.status = "running"
+        self._start_events()
         _clients.add(self)
         if self._set_as_default:
             self._become_default()
@@ -260,6 +267,7 @@ class Client(
     def __await__(self) -> Any:
         async def start() -> Client:
             if self.status == "newly-created":
+                self._events_loop = asyncio.get_running_loop()
                 await asyncio.to_thread(self._start)
             return self
 
@@ -757,6 +765,12 @@ class Client(
             return {"client": own, "scheduler": {"rask": own["rask"]}, "workers": workers}
 
         return self._either(versions)
+
+
+class QuietClient(Client):
+    """A client of the library's own: what tasks print is for those of users."""
+
+    _shows_output = False
 
 
 def _columns(iterables: Iterable[Any]) -> list[list[Any]]:

@@ -117,6 +117,8 @@ class Nanny(Node):
         self._closing = False
         self._restarting = False
         self._restart_lock = threading.RLock()
+        self._events_lock = threading.Lock()
+        self._events_client: Any = None
         self._place = (protocol, host, port, interface)
         self._seconds = parse_seconds(death_timeout) or _START_SECONDS
         worker_kwargs.pop("supervised", None)
@@ -268,6 +270,8 @@ class Nanny(Node):
                 self._plugin_remove(name)
         if self._preloads is not None:
             self._preloads.teardown()
+        if self._events_client is not None:
+            self._events_client.close()
         if self._server is not None:
             self._server.close()
         if self._service is not None:
@@ -358,6 +362,16 @@ class Nanny(Node):
         if path not in self._paths:
             self._paths.insert(0, path)
 
+    def log_event(self, topic: str | list[str], msg: Any) -> None:
+        """Log an event under a topic, or under several; see `Client.log_event`."""
+        from rask.distributed._client_events import checked_event
+
+        topics, payload = checked_event(topic, msg)
+        with self._events_lock:
+            if self._events_client is None:
+                self._events_client = self._connect()
+            _core.Events(self._events_client).log(topics, payload)
+
     # -------------------------------------------------------------- plugins
 
     def _plugin_add(self, name: str, plugin: Any, serial: str) -> None:
@@ -392,7 +406,7 @@ class Nanny(Node):
 
     def _handlers(self) -> dict[str, Any]:
         return {
-            "logs": lambda _, count: keeper().last(count),
+            "logs": lambda _, count: keeper().last(count, "rask_cluster::supervisor"),
             "started": lambda _, body: self._on_started(body),
             "run": lambda _, body: self._on_run(*body),
             "plugin-add": lambda _, body: self._service.run_function(self._on_plugin_add, body, {}),

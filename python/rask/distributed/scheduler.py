@@ -141,9 +141,9 @@ class Scheduler(Node):
         os.replace(f"{path}.part", path)
 
     def _client(self) -> Any:
-        from rask.distributed.client import Client
+        from rask.distributed.client import QuietClient
 
-        return Client(self.address, security=self.security, set_as_default=False)
+        return QuietClient(self.address, security=self.security, set_as_default=False)
 
     def _close(self) -> None:
         if self._preloads is not None:

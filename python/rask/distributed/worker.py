@@ -311,9 +311,9 @@ class Worker(Node):
         _core.flush_outcomes()
         with self._client_lock:
             if self._client is None or self._client.status == "closed":
-                from rask.distributed.client import Client
+                from rask.distributed.client import QuietClient
 
-                self._client = Client(
+                self._client = QuietClient(
                     self.scheduler_address,
                     security=self.security,
                     set_as_default=False,
@@ -343,8 +343,18 @@ class Worker(Node):
         return task.key
 
     def log_event(self, topic: str | list[str], msg: Any) -> None:
-        """Log an event under a topic, at the scheduler."""
-        self._get_client().log_event(topic, msg)
+        """Log an event under a topic, or under several; see `Client.log_event`.
+
+        This does not wait for the scheduler.
+        """
+        from rask.distributed._client_events import checked_event
+
+        if not self._core.log_event(*checked_event(topic, msg)):
+            logger.warning(
+                "worker %s: an event of %s is lost, since the scheduler does not take it",
+                self.name,
+                topic,
+            )
 
     def run(self, function: Callable[..., Any], args: Any = (), kwargs: Any = None) -> Any:
         """Call a function on a thread of its own; a `concurrent.futures.Future`."""
@@ -441,7 +451,7 @@ class Worker(Node):
         return {
             "actor": actors.call,
             "actor-attribute": actors.attribute,
-            "logs": lambda _, count: keeper().last(count),
+            "logs": lambda _, count: keeper().last(count, "rask_cluster::worker"),
             "run": lambda _, body: self._on_run(*body),
             "plugin-add": lambda _, body: self._on_plugin_add(*body),
             "plugin-remove": lambda name, _: self._service.run_function(

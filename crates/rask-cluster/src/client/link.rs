@@ -54,6 +54,7 @@ pub(super) fn connect(
         let link = Link::Remote(outbox.clone());
         let address = endpoint.address.to_string();
         let shared = Arc::new(new_shared(link, address, &endpoint.security, handle));
+        shared.state.lock().capabilities = connection.agreement.capabilities;
         let client = ClusterClient {
             shared: shared.clone(),
         };
@@ -78,6 +79,7 @@ pub(super) fn attach(
         let address = scheduler.address().to_string();
         let link = Link::Local { scheduler, client };
         let shared = Arc::new(new_shared(link, address, &security, handle));
+        shared.state.lock().capabilities = rask_proto::Versions::OURS.capabilities;
         *cell.lock() = Arc::downgrade(&shared);
         for message in early.lock().drain(..) {
             shared.state.lock().on_message(message);

@@ -3,6 +3,7 @@
 //! Methods may be called from any thread. Those that wait take a time limit and return when it has
 //! passed, so that a caller can look for signals in between.
 
+mod events;
 mod fetch;
 mod link;
 mod pickled;
@@ -27,6 +28,7 @@ use crate::ClusterError;
 use crate::peer::PeerPool;
 use crate::scheduler::SchedulerHandle;
 
+pub use events::{Followed, Follower};
 pub use pickled::{plan_from_bytes, plan_to_bytes};
 pub use queue::CompletionQueue;
 pub use state::{BlockKey, BlockStatus, Gathered};

@@ -169,6 +169,7 @@ pub(super) async fn receive(
                 connection = next;
                 reconnect = Duration::from_millis(welcome.reconnect_millis.into());
                 outbox.on_received(welcome.received);
+                shared.state.lock().capabilities = connection.agreement.capabilities;
                 let questions = shared.state.lock().on_resumed();
                 outbox.on_connected(connection.sender.clone());
                 for question in questions {

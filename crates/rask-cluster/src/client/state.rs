@@ -1,14 +1,16 @@
 //! What a client knows of the blocks it refers to.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
 use foldhash::HashMap;
 use rask_proto::{
-    Answer, Blocks, Failure, Finished, FromClient, Packed, Query, QueryBody, Rejected, ToClient,
+    Answer, Blocks, Capabilities, Failure, Finished, FromClient, Packed, Query, QueryBody, Rejected, ToClient,
 };
 
 use super::CompletionQueue;
+use super::events::Routes;
 
 /// A block: the client's number of its layer, and the block's number.
 pub type BlockKey = (u32, u32);
@@ -76,6 +78,10 @@ pub(crate) struct State {
     answers: HashMap<u64, Answer>,
     /// Not answered yet.
     queries: HashMap<u64, Query>,
+    /// Where the answers to some of them go.
+    routes: Routes,
+    /// What the scheduler and the client are both capable of.
+    pub capabilities: Capabilities,
     /// Addresses of the workers.
     pub peers: HashMap<u32, String>,
     pub closed: Option<String>,
@@ -109,6 +115,19 @@ impl State {
             body: Some(body),
         };
         self.queries.insert(query.id, query.clone());
+        query
+    }
+
+    /// As `begin_query`; the answer goes to `sender`.
+    pub fn begin_routed(&mut self, body: QueryBody, sender: Sender<Answer>) -> Query {
+        let query = self.begin_query(body);
+        if self.closed.is_none() {
+            self.routes.insert(query.id, sender);
+        } else {
+            // Without a body: there will be none.
+            let id = query.id;
+            let _ = sender.send(Answer { id, body: None });
+        }
         query
     }
 
@@ -215,6 +234,9 @@ impl State {
             return;
         }
         self.closed = Some(reason.to_owned());
+        for (id, sender) in std::mem::take(&mut self.routes) {
+            let _ = sender.send(Answer { id, body: None });
+        }
         let pending: Vec<BlockKey> = self
             .layers
             .iter()
@@ -272,7 +294,11 @@ impl State {
             ToClient::Welcome(_) | ToClient::Received(_) => {}
             ToClient::Answer(answer) => {
                 // One that is not waited for any more, or that comes twice, is of no use.
-                if self.queries.contains_key(&answer.id) {
+                if let Some(sender) = self.routes.remove(&answer.id) {
+                    self.queries.remove(&answer.id);
+                    // Nobody may wait for it any more.
+                    let _ = sender.send(answer);
+                } else if self.queries.contains_key(&answer.id) {
                     self.answers.insert(answer.id, answer);
                 }
             }

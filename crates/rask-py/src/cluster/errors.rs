@@ -27,6 +27,7 @@ pub fn to_py_err(error: ClusterError) -> PyErr {
         }
         ClusterError::Wire(_) => PyConnectionError::new_err(text),
         ClusterError::Codec(_) => pyo3::exceptions::PyTypeError::new_err(text),
+        ClusterError::TooOld(_) => pyo3::exceptions::PyNotImplementedError::new_err(text),
         ClusterError::Unexpected(_) => PyRuntimeError::new_err(text),
     }
 }

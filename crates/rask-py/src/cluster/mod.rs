@@ -5,6 +5,7 @@ mod client;
 mod coordination;
 mod diagnostics;
 mod errors;
+mod events;
 mod future;
 mod gather;
 mod helper;
@@ -37,6 +38,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     plugins::register(module)?;
     outcome::register(module)?;
     report::register(module)?;
+    events::register(module)?;
     module.add_class::<payload::PyPayload>()?;
     module.add_class::<coordination::PyCoordination>()?;
     module.add_class::<diagnostics::PyDiagnostics>()?;

@@ -196,6 +196,12 @@ impl PyWorkerService {
         }
     }
 
+    /// Logs an event under topics, at the scheduler; False if the connection is too far behind.
+    fn log_event(&self, py: Python<'_>, topics: Vec<String>, payload: &PyPayload) -> bool {
+        let value = packed(payload.frames.clone());
+        py.detach(|| self.handle.log_event(topics, value))
+    }
+
     /// Ends the worker; with `restart` its supervisor starts another.
     fn end(&self, py: Python<'_>, reason: &str, restart: bool) {
         py.detach(|| self.handle.end(reason, restart));
