@@ -20,6 +20,8 @@ MODULES = [
     "rask.dask.scheduler",
     "rask.delayed",
     "rask.diagnostics.profile",
+    "rask.distributed._client_events",
+    "rask.distributed._output",
     "rask.distributed.actor",
     "rask.distributed.nanny",
     "rask.distributed.scheduler",

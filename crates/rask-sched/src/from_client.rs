@@ -11,7 +11,11 @@ impl Scheduler {
     pub(crate) fn on_client_joined(&mut self, client: ClientId) {
         self.clients.by_id.insert(client, Client::default());
         self.tell_all_peers(client);
-        self.log_action(&["all"], "add-client", vec![text("client", client.0.to_string())]);
+        self.log_action(
+            &["all"],
+            "add-client",
+            vec![text("client", client.0.to_string())],
+        );
     }
 
     /// Whatever the client wanted is wanted no more.
@@ -22,7 +26,11 @@ impl Scheduler {
         self.end_coordination_of(client);
         self.end_copies_of(client);
         self.end_following(client, None);
-        self.log_action(&["all"], "remove-client", vec![text("client", client.0.to_string())]);
+        self.log_action(
+            &["all"],
+            "remove-client",
+            vec![text("client", client.0.to_string())],
+        );
         self.out.forget_client(client);
         if let Some(left) = self.clients.by_id.remove(&client) {
             for layer in left.numbers.into_keys() {

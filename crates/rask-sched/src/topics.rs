@@ -158,7 +158,11 @@ impl Topics {
             }
             let name = name.clone();
             self.forget_first_of(&name);
-            if self.topics.get(&name).is_some_and(|topic| topic.entries.is_empty()) {
+            if self
+                .topics
+                .get(&name)
+                .is_some_and(|topic| topic.entries.is_empty())
+            {
                 self.topics.remove(&name);
             }
         }
@@ -166,11 +170,7 @@ impl Topics {
 
     /// Events of topics after these serials; further ones are left for the next time once the
     /// values have so many bytes.
-    fn events_of<'a>(
-        &self,
-        names: impl Iterator<Item = (&'a str, u64)>,
-        bytes_max: u64,
-    ) -> Events {
+    fn events_of<'a>(&self, names: impl Iterator<Item = (&'a str, u64)>, bytes_max: u64) -> Events {
         let mut events = self.no_events();
         let mut nbytes = 0;
         for (name, after) in names {
@@ -325,7 +325,12 @@ impl Scheduler {
 
     /// The scheduler itself says that something has happened that people may want to know: a dict
     /// with this `action`.
-    pub(crate) fn log_action(&mut self, topics: &[&str], action: &str, mut fields: Vec<EventField>) {
+    pub(crate) fn log_action(
+        &mut self,
+        topics: &[&str],
+        action: &str,
+        mut fields: Vec<EventField>,
+    ) {
         fields.insert(0, text("action", action));
         self.publish(topics, Arc::new(Body::Own(fields)));
     }

@@ -272,7 +272,9 @@ def _serve(client: Any, events: Any) -> None:
         for topic, seconds, missed, value in news:
             if missed:
                 logger.warning(
-                    "%d events of topic %r were forgotten before they could be handled", missed, topic
+                    "%d events of topic %r were forgotten before they could be handled",
+                    missed,
+                    topic,
                 )
             handler = client._event_handlers.get(topic)
             if handler is None:

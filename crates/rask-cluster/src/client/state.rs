@@ -6,7 +6,8 @@ use std::sync::mpsc::Sender;
 use bytes::Bytes;
 use foldhash::HashMap;
 use rask_proto::{
-    Answer, Blocks, Capabilities, Failure, Finished, FromClient, Packed, Query, QueryBody, Rejected, ToClient,
+    Answer, Blocks, Capabilities, Failure, Finished, FromClient, Packed, Query, QueryBody,
+    Rejected, ToClient,
 };
 
 use super::CompletionQueue;

@@ -86,7 +86,11 @@ pub(super) fn take(handle: &SchedulerHandle, client: ClientId, message: &FromCli
     for line in logs::last(&TARGETS, usize::try_from(*count).unwrap_or(usize::MAX)) {
         answer.micros.push(line.micros);
         answer.levels.push(line.level.to_owned());
-        answer.lines.push(format!("{} - {}", line.target.replace("::", "."), line.text));
+        answer.lines.push(format!(
+            "{} - {}",
+            line.target.replace("::", "."),
+            line.text
+        ));
     }
     let message = ToClient::Answer(Answer {
         id: *id,

@@ -318,6 +318,8 @@ async fn next<M: Wire>(reader: &mut FrameReader) -> Result<M, WireError> {
 fn log_end(who: &str, error: &WireError) {
     match error {
         WireError::Closed => tracing::debug!(who, "a connection ended"),
+        // Whoever it was is gone: what that means is noted where it is known.
+        WireError::Io(error) => tracing::info!(who, %error, "a connection broke"),
         error => tracing::warn!(who, %error, "a connection broke"),
     }
 }

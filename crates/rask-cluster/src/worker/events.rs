@@ -16,7 +16,11 @@ impl WorkerHandle {
     /// waits for it; `false` if it is so for too long, or if the scheduler is too old for events.
     pub fn log_event(&self, topics: Vec<String>, value: Packed) -> bool {
         let shared = &self.shared;
-        let known = Capabilities(shared.capabilities.load(std::sync::atomic::Ordering::Relaxed));
+        let known = Capabilities(
+            shared
+                .capabilities
+                .load(std::sync::atomic::Ordering::Relaxed),
+        );
         if !known.has(Capabilities::EVENTS) {
             return false;
         }

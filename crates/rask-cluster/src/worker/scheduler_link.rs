@@ -97,7 +97,9 @@ fn bring_holdings(shared: &Arc<Shared>, connection: &Connection, own_number: u32
     let holdings = core.on_reconnected(own_number, &mut effects);
     let mut sender = shared.sender.lock();
     let capabilities = connection.agreement.capabilities.0;
-    shared.capabilities.store(capabilities, std::sync::atomic::Ordering::Relaxed);
+    shared
+        .capabilities
+        .store(capabilities, std::sync::atomic::Ordering::Relaxed);
     connection
         .sender
         .send(FromWorker::Holdings(holdings).into_frame());
