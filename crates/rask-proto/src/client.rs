@@ -94,7 +94,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342"
+        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344"
     )]
     pub body: Option<QueryBody>,
 }
@@ -159,6 +159,12 @@ pub enum QueryBody {
     /// The last so many lines that the scheduler logged; all that are kept if 0. Answered with Logs.
     #[prost(uint64, tag = "342")]
     Logs(u64),
+    /// What tasks went through. Answered with Story.
+    #[prost(message, tag = "343")]
+    Story(crate::StoryQuery),
+    /// Everything about tasks. Answered with Dump.
+    #[prost(message, tag = "344")]
+    Dump(()),
     /// Something that clients share. Answered with Coordinated.
     #[prost(message, tag = "300")]
     Coordinate(crate::CoordinationRequest),
@@ -245,7 +251,7 @@ pub struct Answer {
     pub id: u64,
     #[prost(
         oneof = "AnswerBody",
-        tags = "2, 3, 4, 5, 300, 318, 320, 321, 322, 340, 341, 342"
+        tags = "2, 3, 4, 5, 300, 318, 320, 321, 322, 340, 341, 342, 343, 344"
     )]
     pub body: Option<AnswerBody>,
 }
@@ -277,6 +283,10 @@ pub enum AnswerBody {
     Events(crate::Events),
     #[prost(message, tag = "342")]
     Logs(crate::LogLines),
+    #[prost(message, tag = "343")]
+    Story(crate::Story),
+    #[prost(message, tag = "344")]
+    Dump(crate::StateDump),
 }
 
 /// About the scheduler and its workers.
@@ -412,10 +422,11 @@ impl Parts for ToClient {
             ToClient::Erred(erred) => check_some(&erred.blocks),
             ToClient::Lost(blocks) | ToClient::Cancelled(blocks) => blocks.check(),
             ToClient::Rejected(rejected) => check_some(&rejected.blocks),
-            ToClient::Peers(_)
-            | ToClient::Answer(_)
-            | ToClient::Welcome(_)
-            | ToClient::Received(_) => Ok(()),
+            ToClient::Answer(answer) => match &answer.body {
+                Some(AnswerBody::Dump(dump)) => dump.check(),
+                _ => Ok(()),
+            },
+            ToClient::Peers(_) | ToClient::Welcome(_) | ToClient::Received(_) => Ok(()),
         }
     }
 }

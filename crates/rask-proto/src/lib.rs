@@ -25,6 +25,7 @@ mod replicas;
 mod report;
 mod runtime;
 mod session;
+mod story;
 mod version;
 mod worker;
 
@@ -54,6 +55,7 @@ pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,
     Version, WorkerNumber,
 };
+pub use story::{StateDump, Story, StoryQuery};
 pub use version::{Capabilities, Versions};
 pub use worker::{
     Assign, Death, FromWorker, GiveBack, Heartbeat, Missing, Pages, Peers, Register, Resource,

@@ -30,6 +30,8 @@ impl Scheduler {
             Some(QueryBody::Events(request)) => {
                 return self.on_events(client, query.id, request);
             }
+            Some(QueryBody::Story(query)) => AnswerBody::Story(self.story(&query)),
+            Some(QueryBody::Dump(())) => AnswerBody::Dump(self.dump()),
             Some(QueryBody::Logs(_)) => AnswerBody::Logs(rask_proto::LogLines::default()),
             Some(QueryBody::Replicate(wish)) => {
                 return self.on_replicate((client, query.id), &wish);
@@ -38,7 +40,8 @@ impl Scheduler {
                 return self.on_rebalance((client, query.id), &wish);
             }
             Some(QueryBody::TaskStream(wish)) => {
-                AnswerBody::TaskStream(self.stream.answer(self.now, wish))
+                let layers = self.gone_layers.names(&self.layers);
+                AnswerBody::TaskStream(self.stream.answer(self.now, wish, &layers))
             }
             Some(QueryBody::Info(())) => AnswerBody::Info(self.info()),
             Some(QueryBody::Holders(blocks)) => AnswerBody::Holders(self.holders(client, &blocks)),

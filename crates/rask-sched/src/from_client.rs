@@ -106,8 +106,8 @@ impl Scheduler {
             while let Some(id) = stack.pop() {
                 let task = self.tasks.get_mut(id);
                 if task.state == TaskState::Erred {
-                    task.state = TaskState::Released;
                     task.deaths = 0;
+                    self.tasks.set_state(id, TaskState::Released);
                     self.tasks.set_failure(id, None);
                     stack.extend_from_slice(self.tasks.deps(id));
                 }

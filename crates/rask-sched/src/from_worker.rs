@@ -59,10 +59,8 @@ impl Scheduler {
             let duration_micros = finished.duration_micros[at];
             self.learn(layer, duration_micros);
             after_micros -= u64::from(duration_micros);
-            let known = self.layers.get(layer);
             let ended = crate::task_stream::Task {
-                layer: known.name.clone(),
-                operation: known.operation.clone(),
+                layer,
                 block,
                 duration_micros,
                 nbytes: finished.nbytes[at],
@@ -122,7 +120,7 @@ impl Scheduler {
             return self.count_missing(id);
         }
         self.leave_queues(id);
-        self.tasks.get_mut(id).state = TaskState::Waiting;
+        self.tasks.set_state(id, TaskState::Waiting);
         let failure = erred.failure.unwrap_or_else(|| Failure {
             message: "the worker gave no reason".to_owned(),
             ..Failure::default()

@@ -29,6 +29,8 @@ mod recovery;
 mod scheduler;
 mod settings;
 mod state;
+mod stimulus;
+mod story;
 mod submit;
 mod task_stream;
 mod topics;

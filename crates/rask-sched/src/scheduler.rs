@@ -35,6 +35,8 @@ pub struct Scheduler {
     pub(crate) operations: HashMap<Arc<str>, f32>,
     /// Copies that clients asked for.
     pub(crate) copying: Vec<crate::policy::replicas::Copying>,
+    /// Layers that histories may still name.
+    pub(crate) gone_layers: crate::state::GoneLayers,
     pub(crate) stream: crate::task_stream::Stream,
     pub(crate) topics: crate::topics::Topics,
     pub(crate) coordination: crate::coordination::Coordination,
@@ -62,9 +64,9 @@ impl Scheduler {
     pub fn new(settings: Settings) -> Self {
         Scheduler {
             topics: crate::topics::Topics::new(settings.topic_limits.clone()),
+            tasks: Tasks::new(settings.history_length),
             settings,
             now: Time::default(),
-            tasks: Tasks::default(),
             layers: Layers::default(),
             workers: Workers::default(),
             clients: Clients::default(),
@@ -73,6 +75,7 @@ impl Scheduler {
             stranded: Vec::new(),
             operations: HashMap::default(),
             copying: Vec::new(),
+            gone_layers: Default::default(),
             stream: Default::default(),
             coordination: Default::default(),
             out: Outgoing::default(),
@@ -91,6 +94,9 @@ impl Scheduler {
     /// Takes note of `event`, which happened at `now`, and appends what is to be done.
     pub fn on_event(&mut self, now: Time, event: Event, commands: &mut Vec<Command>) {
         self.now = now;
+        self.tasks
+            .history
+            .begin(now, crate::stimulus::kind_of(&event));
         match event {
             Event::ClientJoined { client } => self.on_client_joined(client),
             Event::ClientLeft { client } => self.on_client_left(client),

@@ -26,6 +26,8 @@ pub struct Settings {
     /// When the scheduler's time began, in microseconds since the epoch.
     pub epoch_micros: u64,
     pub topic_limits: crate::TopicLimits,
+    /// Changes of tasks' states that are remembered, at least.
+    pub history_length: usize,
 }
 
 impl Default for Settings {
@@ -46,6 +48,7 @@ impl Default for Settings {
             },
             epoch_micros: 0,
             topic_limits: crate::TopicLimits::default(),
+            history_length: 65_536,
         }
     }
 }

@@ -2,20 +2,19 @@
 //! are forgotten.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use rask_proto::{TaskStream, TaskStreamQuery};
 
 use crate::HashMap;
 use crate::event::{Time, WorkerId};
+use crate::state::LayerNames;
 
 /// Tasks remembered.
 const REMEMBERED_MAX: usize = 100_000;
 
 #[derive(Debug)]
 struct Ended {
-    layer: Arc<str>,
-    operation: Arc<str>,
+    layer: u32,
     block: u32,
     worker: WorkerId,
     start_micros: u64,
@@ -36,8 +35,7 @@ pub(crate) struct Stream {
 
 /// A task of a report.
 pub(crate) struct Task {
-    pub layer: Arc<str>,
-    pub operation: Arc<str>,
+    pub layer: u32,
     pub block: u32,
     pub duration_micros: u32,
     pub nbytes: u64,
@@ -66,7 +64,6 @@ impl Stream {
         let end_micros = now.micros.saturating_sub(after_micros);
         self.ended.push_back(Ended {
             layer: task.layer,
-            operation: task.operation,
             block: task.block,
             worker,
             start_micros: end_micros.saturating_sub(u64::from(task.duration_micros)),
@@ -75,8 +72,24 @@ impl Stream {
         });
     }
 
+    /// Where a worker listened.
+    pub fn address(&self, worker: WorkerId) -> &str {
+        let address = self.addresses.get(&worker);
+        address.map_or("a worker that left", String::as_str)
+    }
+
+    /// How many tasks were written down.
+    pub fn written(&self) -> u64 {
+        self.forgotten + self.ended.len() as u64
+    }
+
+    /// How many of them are forgotten.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
     /// The tasks asked for.
-    pub fn answer(&self, now: Time, query: TaskStreamQuery) -> TaskStream {
+    pub fn answer(&self, now: Time, query: TaskStreamQuery, layers: &LayerNames<'_>) -> TaskStream {
         let mut answer = TaskStream {
             now_micros: now.micros,
             ..TaskStream::default()
@@ -85,6 +98,7 @@ impl Stream {
             answer.forgotten = self.forgotten;
         }
         let mut names = Names::default();
+        let mut known: HashMap<u32, (u32, u32)> = HashMap::default();
         let asked = self.ended.iter().filter(|ended| {
             ended.start_micros + u64::from(ended.duration_micros) >= query.since_micros
         });
@@ -93,11 +107,18 @@ impl Stream {
             count => asked.clone().count().saturating_sub(count as usize),
         };
         for ended in asked.skip(skipped) {
-            let address = self.addresses.get(&ended.worker);
-            answer.layers.push(names.position(&ended.layer));
-            answer.operations.push(names.position(&ended.operation));
-            let address = address.map_or("a worker that left", String::as_str);
-            answer.workers.push(names.position(address));
+            let (layer, operation) = *known.entry(ended.layer).or_insert_with(|| {
+                let layer = layers.name(ended.layer);
+                (
+                    names.position(&layer.name),
+                    names.position(&layer.operation),
+                )
+            });
+            answer.layers.push(layer);
+            answer.operations.push(operation);
+            answer
+                .workers
+                .push(names.position(self.address(ended.worker)));
             answer.blocks.push(ended.block);
             answer.start_micros.push(ended.start_micros);
             answer.duration_micros.push(ended.duration_micros);
@@ -110,13 +131,13 @@ impl Stream {
 
 /// Names once each.
 #[derive(Default)]
-struct Names {
+pub(crate) struct Names {
     positions: HashMap<String, u32>,
-    names: Vec<String>,
+    pub names: Vec<String>,
 }
 
 impl Names {
-    fn position(&mut self, name: &str) -> u32 {
+    pub fn position(&mut self, name: &str) -> u32 {
         if let Some(&position) = self.positions.get(name) {
             return position;
         }

@@ -100,7 +100,8 @@ impl Scheduler {
     }
 }
 
-fn name_of(state: TaskState) -> &'static str {
+/// A state as users know it.
+pub(crate) fn name_of(state: TaskState) -> &'static str {
     match state {
         TaskState::Released => "released",
         TaskState::Waiting => "waiting",

@@ -58,7 +58,7 @@ impl Scheduler {
         match next {
             Some(next) if complete => {
                 self.leave_queues(id);
-                self.tasks.get_mut(id).state = TaskState::Waiting;
+                self.tasks.set_state(id, TaskState::Waiting);
                 self.transition_waiting_placed(id, next);
             }
             _ => self.count_missing(id),

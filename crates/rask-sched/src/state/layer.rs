@@ -130,6 +130,13 @@ impl Layers {
         Some(layer)
     }
 
+    /// All layers with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Layer)> {
+        self.by_number
+            .iter()
+            .map(|(&number, layer)| (number, layer))
+    }
+
     /// All numbers.
     pub fn numbers(&self) -> Vec<u32> {
         self.by_number.keys().copied().collect()

@@ -1,6 +1,8 @@
 //! Tables of what the scheduler knows: tasks, layers, workers, clients.
 
 mod client;
+mod gone;
+mod history;
 mod layer;
 mod lists;
 mod queue;
@@ -9,6 +11,8 @@ mod task;
 mod worker;
 
 pub(crate) use client::{Client, Clients};
+pub(crate) use gone::{GoneLayers, LayerName, LayerNames, Written};
+use history::History;
 pub(crate) use layer::{Layer, Layers, NO_TASK};
 pub(crate) use queue::SourceQueue;
 pub(crate) use restriction::Restriction;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rask_proto::Failure;
 
+use super::History;
 use super::lists::{Lists, Short};
 use crate::HashMap;
 use crate::event::{ClientId, WorkerId};
@@ -62,6 +63,7 @@ impl TaskState {
 pub(crate) struct Task {
     pub layer: u32,
     pub block: u32,
+    /// Changed by [`Tasks::set_state`].
     pub state: TaskState,
     /// How many more times it may raise and be run again.
     pub retries: u8,
@@ -118,9 +120,19 @@ pub(crate) struct Tasks {
     holders: Lists<WorkerId>,
     wanted_by: Lists<ClientId>,
     failures: HashMap<TaskId, Arc<Failure>>,
+    /// What tasks went through last.
+    pub history: History,
 }
 
 impl Tasks {
+    /// No tasks; so many changes of their states are remembered.
+    pub fn new(history_length: usize) -> Self {
+        Tasks {
+            history: History::new(history_length),
+            ..Tasks::default()
+        }
+    }
+
     /// Makes room for this many more.
     pub fn reserve(&mut self, count: usize) {
         let more = count.saturating_sub(self.free.len());
@@ -202,6 +214,17 @@ impl Tasks {
     #[inline]
     pub fn state(&self, id: TaskId) -> TaskState {
         self.records[id as usize].state
+    }
+
+    /// Changes the state of a task, which is remembered for a while.
+    #[inline]
+    pub fn set_state(&mut self, id: TaskId, state: TaskState) {
+        let record = &mut self.records[id as usize];
+        let from = std::mem::replace(&mut record.state, state);
+        if from != state {
+            let task = (record.layer, record.block);
+            self.history.note(task, record.worker, from, state);
+        }
     }
 
     /// The priority in a record.
@@ -328,8 +351,8 @@ impl Tasks {
         self.edges.clear(&mut record.dependents);
         self.holders.clear(&mut record.holders);
         self.wanted_by.clear(&mut record.wanted_by);
-        record.state = TaskState::Forgotten;
         record.missing = deps.len() as u32;
+        self.set_state(id, TaskState::Forgotten);
         for &dep in &deps {
             self.records[dep as usize].dependent_count -= 1;
         }

@@ -17,8 +17,7 @@ impl Scheduler {
             }
             self.call_back(id);
             self.leave_queues(id);
-            let task = self.tasks.get_mut(id);
-            task.state = TaskState::Erred;
+            self.tasks.set_state(id, TaskState::Erred);
             self.tasks.set_failure(id, Some(failure.clone()));
             self.tell_erred(id);
             self.release_needs(id);

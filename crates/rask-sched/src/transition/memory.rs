@@ -19,8 +19,9 @@ impl Scheduler {
         let is_noted = task.state == TaskState::Assigned && task.worker == worker;
         self.leave_queues(id);
         let task = self.tasks.get_mut(id);
-        task.state = TaskState::Memory;
         task.nbytes = nbytes;
+        task.worker = worker;
+        self.tasks.set_state(id, TaskState::Memory);
         self.tasks.clear_holders(id);
         self.write_holder(id, worker);
         if !is_noted {
@@ -67,7 +68,7 @@ impl Scheduler {
     /// call back what waited to be run with them.
     pub(crate) fn transition_memory_lost(&mut self, lost: &[TaskId]) {
         for &id in lost {
-            self.tasks.get_mut(id).state = TaskState::Released;
+            self.tasks.set_state(id, TaskState::Released);
             let task = self.tasks.get(id);
             for &client in self.tasks.wanted_by(id) {
                 if let Some(number) = self.clients.find_number(client, task.layer) {

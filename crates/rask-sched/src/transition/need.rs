@@ -13,7 +13,7 @@ impl Scheduler {
             if self.tasks.get(id).state != TaskState::Released {
                 continue;
             }
-            self.tasks.get_mut(id).state = TaskState::Waiting;
+            self.tasks.set_state(id, TaskState::Waiting);
             entered.push(id);
             for at in 0..self.tasks.deps(id).len() {
                 let dep = self.tasks.deps(id)[at];
@@ -45,9 +45,8 @@ impl Scheduler {
             }
         }
         self.leave_queues(id);
-        let task = self.tasks.get_mut(id);
-        task.state = TaskState::Waiting;
-        task.missing = missing;
+        self.tasks.get_mut(id).missing = missing;
+        self.tasks.set_state(id, TaskState::Waiting);
         if let Some(dep) = failed {
             self.transition_waiting_erred(id, dep);
         } else if missing == 0 {

@@ -19,8 +19,8 @@ impl Scheduler {
         match self.decide_worker(id) {
             Some(worker) => self.transition_waiting_placed(id, worker),
             None => {
-                let task = self.tasks.get_mut(id);
-                task.state = TaskState::Queued;
+                self.tasks.set_state(id, TaskState::Queued);
+                let task = self.tasks.get(id);
                 self.stranded.push((id, task.serial));
                 self.queued_count += 1;
             }
@@ -28,8 +28,8 @@ impl Scheduler {
     }
 
     fn transition_waiting_queued(&mut self, id: TaskId) {
-        let task = self.tasks.get_mut(id);
-        task.state = TaskState::Queued;
+        self.tasks.set_state(id, TaskState::Queued);
+        let task = self.tasks.get(id);
         self.queue.push(task.priority, id);
         self.queued_count += 1;
         self.attention.on_queued();
@@ -38,9 +38,10 @@ impl Scheduler {
     pub(crate) fn transition_waiting_placed(&mut self, id: TaskId, worker: WorkerId) {
         let charged = self.predict_micros(self.tasks.get(id).layer);
         let task = self.tasks.get_mut(id);
-        task.state = TaskState::Placed;
         task.worker = worker;
         task.charged_micros = charged;
+        self.tasks.set_state(id, TaskState::Placed);
+        let task = self.tasks.get(id);
         let entry = Reverse((task.priority, id, task.serial));
         self.attention.on_placed(worker);
         self.note_task(worker, id);
@@ -69,9 +70,9 @@ impl Scheduler {
         let now = self.now;
         let task = self.tasks.get_mut(id);
         let was_placed_here = task.state == TaskState::Placed && task.worker == worker;
-        task.state = TaskState::Assigned;
         task.worker = worker;
         task.charged_micros = charged;
+        self.tasks.set_state(id, TaskState::Assigned);
         if !was_placed_here {
             self.note_task(worker, id);
         }

@@ -1,7 +1,7 @@
 //! To Released, and out of the tables: nobody needs a value any more.
 
 use crate::scheduler::Scheduler;
-use crate::state::{NO_TASK, TaskId, TaskState};
+use crate::state::{NO_TASK, TaskId, TaskState, Written};
 
 /// A longer list of touched tasks, as a large submission makes, is not kept for the next event.
 const SETTLE_KEPT_MAX: usize = 1 << 16;
@@ -41,8 +41,8 @@ impl Scheduler {
     }
 
     fn transition_memory_released(&mut self, id: TaskId) {
-        let task = self.tasks.get_mut(id);
-        task.state = TaskState::Released;
+        self.tasks.set_state(id, TaskState::Released);
+        let task = self.tasks.get(id);
         let (layer, block, nbytes) = (task.layer, task.block, task.nbytes);
         for &holder in self.tasks.holders(id) {
             if let Some(worker) = self.workers.find_mut(holder) {
@@ -57,7 +57,7 @@ impl Scheduler {
     fn transition_pending_released(&mut self, id: TaskId) {
         self.call_back(id);
         self.leave_queues(id);
-        self.tasks.get_mut(id).state = TaskState::Released;
+        self.tasks.set_state(id, TaskState::Released);
         self.release_needs(id);
     }
 
@@ -76,6 +76,20 @@ impl Scheduler {
         self.forget_layer_if_unused(number);
     }
 
+    /// How much was written into the histories of tasks, and how much of that they have forgotten.
+    fn written(&self) -> (Written, Written) {
+        let (changes, ended) = (&self.tasks.history, &self.stream);
+        let written = Written {
+            changes: changes.written(),
+            ended: ended.written(),
+        };
+        let forgotten = Written {
+            changes: changes.forgotten(),
+            ended: ended.forgotten(),
+        };
+        (written, forgotten)
+    }
+
     /// Removes a layer that has no task and that no client has a number for.
     pub(crate) fn forget_layer_if_unused(&mut self, number: u32) {
         let layer = self.layers.get(number);
@@ -83,6 +97,8 @@ impl Scheduler {
             return;
         }
         if let Some(layer) = self.layers.remove(number) {
+            let (written, forgotten) = self.written();
+            self.gone_layers.add(number, &layer, written, forgotten);
             for worker in layer.shipped {
                 if let Some(record) = self.workers.find_mut(worker) {
                     record.shipped.remove(&number);
