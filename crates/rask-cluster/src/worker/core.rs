@@ -9,6 +9,7 @@ use rask_proto::{Assign, Blocks, Holdings, Missing, Packed, Pages, Peers, Worker
 use rask_store::{Extent, Slots, Spilled};
 use rask_value::ValueRef;
 
+use super::history::{History, Step as Noted, Told};
 use super::job::{Effects, Fetched, Found, Job, RunJob};
 use super::layer::RunLayer;
 
@@ -33,6 +34,7 @@ pub(super) struct Core {
     wanted: Vec<bool>,
     spilled_bytes: u64,
     commands: Vec<Command>,
+    history: History,
 }
 
 /// Smaller values are not worth a place on disk.
@@ -56,7 +58,13 @@ impl Core {
             wanted: Vec::new(),
             spilled_bytes: 0,
             commands: Vec::new(),
+            history: History::default(),
         }
+    }
+
+    /// What tasks went through last.
+    pub fn told(&self) -> Vec<Told> {
+        self.history.told(&self.layers)
     }
 
     /// The scheduler is back, perhaps after a restart: tasks that have not begun are its to hand
@@ -106,7 +114,9 @@ impl Core {
         let inputs: Vec<Key> = assign.inputs.iter().flat_map(Blocks::iter).collect();
         let mut next_input = 0;
         let mut lacking = Vec::new();
+        self.history.tick();
         for (at, key) in tasks.iter().enumerate() {
+            self.history.note(key, Noted::Waiting);
             let range = next_input..next_input + assign.input_counts[at] as usize;
             next_input = range.end;
             let sources = range.map(|entry| Source {
@@ -151,7 +161,9 @@ impl Core {
     }
 
     pub fn on_unassign(&mut self, blocks: &Blocks, effects: &mut Effects) {
+        self.history.tick();
         for key in blocks.iter() {
+            self.history.note(key, Noted::Cancelled);
             self.tasks.cancel(number_of(key), &mut self.commands);
             self.obey(effects, &mut Vec::new());
         }
@@ -159,7 +171,9 @@ impl Core {
 
     /// Drops values.
     pub fn on_free(&mut self, blocks: &Blocks, effects: &mut Effects) {
+        self.history.tick();
         for key in blocks.iter() {
+            self.history.note(key, Noted::Released);
             self.tasks.free(number_of(key), &mut self.commands);
             self.obey(effects, &mut Vec::new());
         }
@@ -181,9 +195,12 @@ impl Core {
 
     pub fn on_forget_layers(&mut self, blocks: &Blocks) -> Vec<Arc<RunLayer>> {
         let layers = blocks.iter();
-        layers
-            .filter_map(|(layer, _)| self.layers.remove(&layer))
-            .collect()
+        let forgotten = layers.filter_map(|(number, _)| {
+            let layer = self.layers.remove(&number)?;
+            self.history.forget_layer(number, &layer);
+            Some(layer)
+        });
+        forgotten.collect()
     }
 
     /// The values to fetch now, by holder, as far as there is room for them.
@@ -203,6 +220,8 @@ impl Core {
 
     /// A value came from a peer.
     pub fn on_fetched(&mut self, fetch: &Fetch, packed: Packed, effects: &mut Effects) {
+        self.history.tick();
+        self.history.note(key_of(fetch.key), Noted::Fetched);
         let nbytes = packed.nbytes();
         let value: ValueRef = Arc::new(Fetched(packed));
         if self.tasks.fetched(fetch, nbytes, &mut self.commands) {
@@ -218,7 +237,9 @@ impl Core {
         fetches: &[Fetch],
         effects: &mut Effects,
     ) -> Missing {
+        self.history.tick();
         for fetch in fetches {
+            self.history.note(key_of(fetch.key), Noted::Missing);
             self.tasks.fetch_failed(fetch, &mut self.commands);
             self.obey(effects, &mut Vec::new());
         }
@@ -231,6 +252,9 @@ impl Core {
         let ready = self.tasks.machine().ready_count();
         let share = (ready / thread_count as usize).clamp(1, BATCH_COUNT_MAX);
         let mut predicted = 0u64;
+        if ready > 0 {
+            self.history.tick();
+        }
         while jobs.len() < share {
             let step = self.tasks.pull(Pull::Any, &mut self.commands);
             self.obey(effects, &mut Vec::new());
@@ -238,6 +262,9 @@ impl Core {
             let Some(job) = self.prepare(step) else {
                 continue;
             };
+            if let Job::Run(job) = &job {
+                self.history.note(job.key, Noted::Executing);
+            }
             let nanos = match &job {
                 // Nothing may have to wait behind a task that may have to be given up.
                 Job::Run(job) if job.layer.time_limit.is_some() => 0,
@@ -309,7 +336,9 @@ impl Core {
             self.tasks.return_job(step, &mut self.commands);
             self.obey(effects, &mut Vec::new());
         }
+        self.history.tick();
         for &key in &keys {
+            self.history.note(key, Noted::GivenBack);
             self.tasks.cancel(number_of(key), &mut self.commands);
             self.obey(effects, &mut Vec::new());
         }
@@ -338,6 +367,7 @@ impl Core {
         effects: &mut Effects,
     ) -> bool {
         let called_back = self.tasks.is_cancelled(slot);
+        self.note_ended(slot, value.is_some());
         let event = match value {
             None => Event::Failed { task: slot },
             Some((value, nbytes)) => {
@@ -356,12 +386,26 @@ impl Core {
         !called_back
     }
 
+    fn note_ended(&mut self, slot: Slot, has_value: bool) {
+        let key = key_of(self.tasks.key_of(slot));
+        let step = if has_value {
+            Noted::Memory
+        } else {
+            Noted::Error
+        };
+        self.history.tick();
+        self.history.note(key, step);
+    }
+
     /// A value was written to disk, or could not be.
     pub fn on_spilled(&mut self, slot: Slot, extent: Option<Extent>, effects: &mut Effects) {
         let event = match extent {
             None => Event::SpillFailed { task: slot },
             Some(extent) => {
                 self.spilled_bytes += extent.stored_bytes();
+                let key = key_of(self.tasks.key_of(slot));
+                self.history.tick();
+                self.history.note(key, Noted::Spilled);
                 self.slots.put_extent(slot, extent);
                 Event::Spilled { task: slot }
             }

@@ -11,6 +11,7 @@ mod core;
 mod deferred;
 mod events;
 mod fetch;
+mod history;
 mod job;
 mod layer;
 mod scheduler_link;
@@ -31,6 +32,7 @@ use rask_wire::{Address, FrameSender, Security};
 
 pub use self::compute::{current_worker, flush_outcomes, rejoin, secede};
 use self::core::Core;
+pub use self::history::Told;
 pub use self::deferred::{
     Completion, CurrentTask, current_task, defer_current, reschedule_current,
 };
@@ -185,6 +187,11 @@ impl WorkerHandle {
     /// Names of the layers whose tasks run now, and the blocks.
     pub fn running(&self) -> Vec<(String, u32)> {
         self.shared.core.lock().running_names()
+    }
+
+    /// What tasks went through last.
+    pub fn story(&self) -> Vec<Told> {
+        self.shared.core.lock().told()
     }
 
     /// How many tasks are here and have not begun.
