@@ -47,6 +47,7 @@ impl Cluster {
                 supervised: false,
                 nanny: String::new(),
                 held: false,
+                versions: Vec::new(),
                 connect_timeout: LIMIT,
             })
             .unwrap()

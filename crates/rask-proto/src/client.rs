@@ -94,7 +94,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344"
+        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344, 345"
     )]
     pub body: Option<QueryBody>,
 }
@@ -165,6 +165,9 @@ pub enum QueryBody {
     /// Everything about tasks. Answered with Dump.
     #[prost(message, tag = "344")]
     Dump(()),
+    /// What scheduler and workers run on. Answered with Versions.
+    #[prost(message, tag = "345")]
+    Versions(()),
     /// Something that clients share. Answered with Coordinated.
     #[prost(message, tag = "300")]
     Coordinate(crate::CoordinationRequest),
@@ -251,7 +254,7 @@ pub struct Answer {
     pub id: u64,
     #[prost(
         oneof = "AnswerBody",
-        tags = "2, 3, 4, 5, 300, 318, 320, 321, 322, 340, 341, 342, 343, 344"
+        tags = "2, 3, 4, 5, 300, 318, 320, 321, 322, 340, 341, 342, 343, 344, 345"
     )]
     pub body: Option<AnswerBody>,
 }
@@ -287,6 +290,8 @@ pub enum AnswerBody {
     Story(crate::Story),
     #[prost(message, tag = "344")]
     Dump(crate::StateDump),
+    #[prost(message, tag = "345")]
+    Versions(crate::ClusterVersions),
 }
 
 /// About the scheduler and its workers.

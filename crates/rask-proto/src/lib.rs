@@ -27,6 +27,7 @@ mod runtime;
 mod session;
 mod story;
 mod version;
+mod versions;
 mod worker;
 
 pub use blocks::Blocks;
@@ -57,6 +58,7 @@ pub use session::{
 };
 pub use story::{StateDump, Story, StoryQuery};
 pub use version::{Capabilities, Versions};
+pub use versions::{ClusterVersions, VersionGroup};
 pub use worker::{
     Assign, Death, FromWorker, GiveBack, Heartbeat, Missing, Pages, Peers, Register, Resource,
     Shutdown, TaskErred, TasksFinished, ToWorker, Welcome, WorkerLayer, WorkerPage, WorkerSummary,

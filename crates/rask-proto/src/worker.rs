@@ -68,6 +68,9 @@ pub struct Register {
     /// Where its nanny takes calls; empty if nowhere.
     #[prost(string, tag = "320")]
     pub nanny: String,
+    /// Of what it runs on, by package.
+    #[prost(message, repeated, tag = "340")]
+    pub versions: Vec<crate::Version>,
 }
 
 /// An amount of something that a worker has and tasks take.

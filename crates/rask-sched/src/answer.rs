@@ -31,6 +31,7 @@ impl Scheduler {
                 return self.on_events(client, query.id, request);
             }
             Some(QueryBody::Story(query)) => AnswerBody::Story(self.story(&query)),
+            Some(QueryBody::Versions(())) => AnswerBody::Versions(self.cluster_versions()),
             Some(QueryBody::Dump(())) => AnswerBody::Dump(self.dump()),
             Some(QueryBody::Logs(_)) => AnswerBody::Logs(rask_proto::LogLines::default()),
             Some(QueryBody::Replicate(wish)) => {

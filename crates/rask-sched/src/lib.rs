@@ -35,6 +35,7 @@ mod submit;
 mod task_stream;
 mod topics;
 mod transition;
+mod versions;
 mod view;
 
 /// Tables whose order follows from what was put in, so that the same events give the same commands.

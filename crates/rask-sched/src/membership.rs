@@ -28,6 +28,7 @@ impl Scheduler {
         };
         let address = &register.address;
         self.stream.add_worker(worker, address);
+        self.versions.add(worker, &register.versions);
         self.log_action(&[address], "add-worker", Vec::new());
         self.log_action(&["all"], "add-worker", vec![text("worker", address)]);
         self.workers.by_id.insert(worker, Worker::new(register));
@@ -52,6 +53,7 @@ impl Scheduler {
             return;
         };
         self.out.forget_worker(worker);
+        self.versions.remove(worker);
         self.attention.forget(worker);
         self.resume_retirements(worker);
         let news = Peers {

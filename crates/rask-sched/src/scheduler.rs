@@ -37,6 +37,7 @@ pub struct Scheduler {
     pub(crate) copying: Vec<crate::policy::replicas::Copying>,
     /// Layers that histories may still name.
     pub(crate) gone_layers: crate::state::GoneLayers,
+    pub(crate) versions: crate::versions::VersionTable,
     pub(crate) stream: crate::task_stream::Stream,
     pub(crate) topics: crate::topics::Topics,
     pub(crate) coordination: crate::coordination::Coordination,
@@ -76,6 +77,7 @@ impl Scheduler {
             operations: HashMap::default(),
             copying: Vec::new(),
             gone_layers: Default::default(),
+            versions: Default::default(),
             stream: Default::default(),
             coordination: Default::default(),
             out: Outgoing::default(),

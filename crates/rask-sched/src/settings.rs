@@ -28,6 +28,8 @@ pub struct Settings {
     pub topic_limits: crate::TopicLimits,
     /// Changes of tasks' states that are remembered, at least.
     pub history_length: usize,
+    /// What the scheduler runs on, by package.
+    pub versions: Vec<rask_proto::Version>,
 }
 
 impl Default for Settings {
@@ -49,6 +51,7 @@ impl Default for Settings {
             epoch_micros: 0,
             topic_limits: crate::TopicLimits::default(),
             history_length: 65_536,
+            versions: Vec::new(),
         }
     }
 }

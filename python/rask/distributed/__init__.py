@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rask.distributed._loop import sync
     from rask.distributed._node import Status
     from rask.distributed._output import print, warn
+    from rask.distributed._task_metadata import get_task_metadata
     from rask.distributed._tasks import (
         get_client,
         get_worker,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from rask.distributed.worker import Worker
 
 _HOMES = {
+    "get_task_metadata": "_task_metadata",
     "print": "_output",
     "warn": "_output",
     "performance_report": "diagnostics",
@@ -169,6 +171,7 @@ __all__ = [
     "fire_and_forget",
     "futures_of",
     "get_client",
+    "get_task_metadata",
     "get_task_stream",
     "get_worker",
     "local_client",

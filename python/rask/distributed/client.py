@@ -26,6 +26,7 @@ from rask.distributed._client_runtime import (
     with_timeout,
 )
 from rask.distributed._client_shared import SharedMethods
+from rask.distributed._client_state import StateMethods
 from rask.distributed._futures import wait_async
 from rask.distributed._node import make_security
 from rask.distributed._submission import (
@@ -88,6 +89,7 @@ class Client(
     ReplicaMethods,
     DiagnosticsMethods,
     EventMethods,
+    StateMethods,
 ):
     """Connects to a cluster and submits work to it.
 
@@ -166,6 +168,8 @@ class Client(
             self._join(address)
         self.status = "running"
         self._start_events()
+        if self._shows_output:
+            self._check_versions()
         _clients.add(self)
         if self._set_as_default:
             self._become_default()
@@ -751,20 +755,6 @@ class Client(
             }
 
         return self._either(info)
-
-    def get_versions(self, check: bool = False, packages: Any = None) -> Any:
-        """Versions of Rask and Python at the client, and of Rask at the workers."""
-        import platform
-
-        def versions() -> dict[str, Any]:
-            own = {"rask": _core.__version__, "python": platform.python_version()}
-            workers = {w["address"]: {"rask": w["version"]} for w in self._core.info()[0]}
-            differing = [a for a, v in workers.items() if v["rask"] != own["rask"]]
-            if check and differing:
-                raise ValueError(f"workers with another version than {own['rask']}: {differing}")
-            return {"client": own, "scheduler": {"rask": own["rask"]}, "workers": workers}
-
-        return self._either(versions)
 
 
 class QuietClient(Client):

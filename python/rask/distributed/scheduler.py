@@ -12,6 +12,7 @@ from typing import Any
 from rask import _core
 from rask.distributed._node import Node, _known, host_of_interface, make_security, ports_of
 from rask.distributed._utils import parse_seconds
+from rask.distributed._versions import registered_versions
 from rask.distributed.security import Security
 
 __all__ = ["Scheduler"]
@@ -115,6 +116,7 @@ class Scheduler(Node):
                     address,
                     self.security.core("scheduler"),
                     helper=_helper_command(),
+                    versions=registered_versions(),
                     **self._options,
                 )
                 break

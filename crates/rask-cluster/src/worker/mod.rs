@@ -32,10 +32,10 @@ use rask_wire::{Address, FrameSender, Security};
 
 pub use self::compute::{current_worker, flush_outcomes, rejoin, secede};
 use self::core::Core;
-pub use self::history::Told;
 pub use self::deferred::{
     Completion, CurrentTask, current_task, defer_current, reschedule_current,
 };
+pub use self::history::Told;
 use self::job::Effects;
 use crate::ClusterError;
 use crate::calls::{CallQueue, ServiceEvent};
@@ -59,6 +59,8 @@ pub struct WorkerOptions {
     pub supervised: bool,
     /// Where its nanny takes calls; empty if nowhere.
     pub nanny: String,
+    /// Of what it runs on, by package.
+    pub versions: Vec<rask_proto::Version>,
     /// Run no task before [`WorkerHandle::open`].
     pub held: bool,
     /// Keep trying to reach the scheduler for this long.

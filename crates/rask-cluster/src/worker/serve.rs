@@ -157,6 +157,7 @@ fn register(options: &WorkerOptions, listener: &Listener) -> Register {
             })
             .collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        versions: options.versions.clone(),
         local_directory: options
             .local_directory
             .as_ref()

@@ -9,6 +9,7 @@ mod events;
 mod future;
 mod gather;
 mod helper;
+mod inspect;
 mod outcome;
 mod payload;
 mod plugins;
@@ -43,6 +44,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<coordination::PyCoordination>()?;
     module.add_class::<diagnostics::PyDiagnostics>()?;
     module.add_class::<replicas::PyReplicas>()?;
+    module.add_class::<inspect::PyInspector>()?;
     module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
     module.add_function(wrap_pyfunction!(process::run_cli, module)?)?;
     module.add_function(wrap_pyfunction!(process::secede, module)?)?;

@@ -13,6 +13,7 @@ use rask_wire::{Address, Security, TlsVersion, Token, WireError};
 
 use super::errors;
 use super::gather::wait_for;
+use super::inspect::versions_of;
 
 /// Token and certificates of a cluster.
 #[pyclass(frozen, name = "Security", module = "rask._core")]
@@ -108,7 +109,7 @@ pub struct PyScheduler {
 impl PyScheduler {
     #[new]
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0))]
+    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0, versions=Vec::new()))]
     fn new(
         py: Python<'_>,
         address: &str,
@@ -119,6 +120,7 @@ impl PyScheduler {
         journal: Option<std::path::PathBuf>,
         reconnect_timeout: f64,
         recovery_timeout: f64,
+        versions: Vec<(String, String)>,
     ) -> PyResult<Self> {
         let seconds = |count: f64| {
             Duration::try_from_secs_f64(count)
@@ -129,6 +131,7 @@ impl PyScheduler {
             security: security.security.clone(),
             settings: Settings {
                 allowed_failures,
+                versions: versions_of(versions),
                 ..Settings::default()
             },
             worker_timeout: seconds(worker_timeout)?,
@@ -180,7 +183,7 @@ pub struct PyWorker {
 impl PyWorker {
     #[new]
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (scheduler, security, listen, name, nthreads, memory_limit, resources, local_directory=None, supervised=false, connect_timeout=30.0, nanny=String::new(), held=false))]
+    #[pyo3(signature = (scheduler, security, listen, name, nthreads, memory_limit, resources, local_directory=None, supervised=false, connect_timeout=30.0, nanny=String::new(), held=false, versions=Vec::new()))]
     fn new(
         py: Python<'_>,
         scheduler: &str,
@@ -195,6 +198,7 @@ impl PyWorker {
         connect_timeout: f64,
         nanny: String,
         held: bool,
+        versions: Vec<(String, String)>,
     ) -> PyResult<Self> {
         let options = WorkerOptions {
             scheduler: address_of(scheduler)?,
@@ -208,6 +212,7 @@ impl PyWorker {
             supervised,
             nanny,
             held,
+            versions: versions_of(versions),
             connect_timeout: Duration::try_from_secs_f64(connect_timeout)
                 .map_err(|error| PyValueError::new_err(error.to_string()))?,
         };

@@ -196,6 +196,16 @@ impl PyWorkerService {
         }
     }
 
+    /// What tasks went through last: layer, block, whether this is part of the key, what happened,
+    /// and when in seconds since the epoch.
+    fn story(&self, py: Python<'_>) -> Vec<(String, u32, bool, &'static str, f64)> {
+        let told = py.detach(|| self.handle.story()).into_iter();
+        told.map(|(name, block, numbered, step, micros)| {
+            (name, block, numbered, step, micros as f64 / 1e6)
+        })
+        .collect()
+    }
+
     /// Logs an event under topics, at the scheduler; False if the connection is too far behind.
     fn log_event(&self, py: Python<'_>, topics: Vec<String>, payload: &PyPayload) -> bool {
         let value = packed(payload.frames.clone());
