@@ -9,6 +9,8 @@ use crate::{TaskId, Topology};
 #[derive(Debug, Default)]
 pub(crate) struct Entry {
     pub(crate) key: u64,
+    /// 0 for the whole value, else a part of it, see [`Source::part`](crate::Source::part).
+    pub(crate) part: u32,
     pub(crate) priority: u64,
     pub(crate) group: u32,
     pub(crate) lane: u8,
@@ -26,17 +28,17 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub struct Assigned {
     pub(crate) entries: Vec<Entry>,
-    keys: HashMap<u64, TaskId>,
+    keys: HashMap<(u64, u32), TaskId>,
     vacant: Vec<TaskId>,
 }
 
 impl Assigned {
-    pub(crate) fn find(&self, key: u64) -> Option<TaskId> {
-        self.keys.get(&key).copied()
+    pub(crate) fn find(&self, key: u64, part: u32) -> Option<TaskId> {
+        self.keys.get(&(key, part)).copied()
     }
 
     /// The slot for a new key; its entry is empty but for the key.
-    pub(crate) fn add(&mut self, key: u64) -> TaskId {
+    pub(crate) fn add(&mut self, key: u64, part: u32) -> TaskId {
         let slot = self.vacant.pop().unwrap_or_else(|| {
             self.entries.push(Entry::default());
             self.entries.len() as u32 - 1
@@ -44,15 +46,16 @@ impl Assigned {
         let entry = &mut self.entries[slot as usize];
         *entry = Entry {
             key,
+            part,
             ..Entry::default()
         };
-        self.keys.insert(key, slot);
+        self.keys.insert((key, part), slot);
         slot
     }
 
     pub(crate) fn remove(&mut self, slot: TaskId) {
         let entry = std::mem::take(&mut self.entries[slot as usize]);
-        self.keys.remove(&entry.key);
+        self.keys.remove(&(entry.key, entry.part));
         self.vacant.push(slot);
     }
 
@@ -62,7 +65,8 @@ impl Assigned {
     }
 
     pub(crate) fn is_vacant(&self, slot: TaskId) -> bool {
-        self.find(self.entries[slot as usize].key) != Some(slot)
+        let entry = &self.entries[slot as usize];
+        self.find(entry.key, entry.part) != Some(slot)
     }
 }
 

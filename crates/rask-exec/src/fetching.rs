@@ -10,6 +10,8 @@ use crate::{Command, Source, TaskId, Worker};
 pub struct Fetch {
     pub task: TaskId,
     pub key: u64,
+    /// See [`Source::part`].
+    pub part: u32,
     pub holder: u32,
     pub nbytes: u64,
     /// Tells this fetch from others into the same slot.
@@ -20,7 +22,8 @@ impl Worker {
     /// The slot of an input. One that is to come from a peer is put in line. `None` if it should be
     /// here and is not.
     pub(crate) fn find_or_expect(&mut self, source: Source, priority: u64) -> Option<TaskId> {
-        if let Some(task) = self.find(source.key) {
+        let found = self.machine.topology.find(source.key, source.part);
+        if let Some(task) = found {
             let entry = &mut self.machine.tasks[task as usize];
             if matches!(entry.state, State::Failed | State::Gone) {
                 return None;
@@ -30,7 +33,7 @@ impl Worker {
             return Some(task);
         }
         source.holder?;
-        let task = self.machine.add_slot(source.key);
+        let task = self.machine.add_slot(source.key, source.part);
         self.put_in_line(task, source, priority);
         Some(task)
     }
@@ -85,11 +88,13 @@ impl Worker {
             self.fetches_open += 1;
             self.fetches_begun = self.fetches_begun.wrapping_add(1).max(1);
             let serial = self.fetches_begun;
-            self.machine.topology.entries[task as usize].fetch = serial;
-            let key = self.key_of(task);
+            let known = &mut self.machine.topology.entries[task as usize];
+            known.fetch = serial;
+            let (key, part) = (known.key, known.part);
             return Some(Fetch {
                 task,
                 key,
+                part,
                 holder,
                 nbytes,
                 serial,
@@ -114,9 +119,11 @@ impl Worker {
         let entry = &mut self.machine.tasks[task as usize];
         entry.state = State::Memory;
         entry.nbytes = nbytes;
-        entry.set(Task::KEPT, true);
         self.machine.memory.held += nbytes;
-        commands.push(Command::Report { task });
+        if fetch.part == 0 {
+            entry.set(Task::KEPT, true);
+            commands.push(Command::Report { task });
+        }
         self.machine.on_arrived(task, commands);
         true
     }

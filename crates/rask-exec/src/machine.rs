@@ -401,8 +401,8 @@ impl<T: Topology> Machine<T> {
 
 impl Machine<Assigned> {
     /// A slot for a value that is elsewhere, or for a task about to be assigned.
-    pub(crate) fn add_slot(&mut self, key: u64) -> TaskId {
-        let slot = self.topology.add(key);
+    pub(crate) fn add_slot(&mut self, key: u64, part: u32) -> TaskId {
+        let slot = self.topology.add(key, part);
         let mut task = Task::new(0, 0);
         task.state = State::Remote;
         match self.tasks.get_mut(slot as usize) {

@@ -31,8 +31,12 @@ pub struct Assignment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
     pub key: u64,
+    /// 0 if the whole value is needed. Else one part of it, numbered from 1: it is fetched on its
+    /// own, also where the whole is here, is nobody else's business, and is forgotten when the tasks
+    /// here that need it have run.
+    pub part: u32,
     pub nbytes: u64,
-    /// The peer to have it from; `None` if it is, or is being made, here.
+    /// The worker to have it from; for a whole value, `None` if it is, or is being made, here.
     pub holder: Option<u32>,
 }
 
@@ -62,12 +66,17 @@ impl Worker {
 
     /// The slot of `key`, if it is known here.
     pub fn find(&self, key: u64) -> Option<TaskId> {
-        self.machine.topology.find(key)
+        self.machine.topology.find(key, 0)
     }
 
     /// The key of a slot.
     pub fn key_of(&self, task: TaskId) -> u64 {
         self.machine.topology.entries[task as usize].key
+    }
+
+    /// Whether the slot is for a part of a value.
+    pub fn is_part(&self, task: TaskId) -> bool {
+        self.machine.topology.entries[task as usize].part > 0
     }
 
     /// Slots of the inputs of a task, in order.
@@ -102,7 +111,7 @@ impl Worker {
     pub fn value_keys(&self) -> impl Iterator<Item = (TaskId, u64)> {
         let tasks = self.machine.tasks.iter().enumerate();
         tasks
-            .filter(|(_, task)| task.has_value())
+            .filter(|(slot, task)| task.has_value() && !self.is_part(*slot as TaskId))
             .map(|(slot, _)| (slot as TaskId, self.key_of(slot as TaskId)))
     }
 
@@ -156,7 +165,7 @@ impl Worker {
     pub fn assign(&mut self, assignment: Assignment, commands: &mut Vec<Command>) {
         self.recycle();
         let task = match self.find(assignment.key) {
-            None => self.machine.add_slot(assignment.key),
+            None => self.machine.add_slot(assignment.key, 0),
             Some(task) => match self.machine.tasks[task as usize].state {
                 State::Remote | State::Failed | State::Gone => task,
                 State::Fetching => {

@@ -58,6 +58,7 @@ impl World {
             let made_here = here || self.scheduler.assigned.contains(&input);
             Source {
                 key: input,
+                part: 0,
                 nbytes: 10 + input % 50,
                 holder: (!made_here).then_some(7),
             }

@@ -54,6 +54,12 @@ pub struct LayerSpec {
     /// Name of the operation, by which durations are learned.
     #[prost(string, tag = "11")]
     pub operation: String,
+    /// Block `b` needs only part `b % part_modulo` of each of its inputs, of which there are about
+    /// `part_count`. Both are 0 where blocks need whole values.
+    #[prost(uint32, tag = "280")]
+    pub part_modulo: u32,
+    #[prost(uint32, tag = "281")]
+    pub part_count: u32,
 }
 
 /// One input by rule, see [`rask_graph::Input`].

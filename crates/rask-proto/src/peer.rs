@@ -26,6 +26,10 @@ pub struct GetData {
     /// If not empty, `blocks.layers` are positions in this list.
     #[prost(string, repeated, tag = "3")]
     pub layer_names: Vec<String>,
+    /// If not empty, what is wanted of each block: 0 the whole value, else one part, numbered
+    /// from 1.
+    #[prost(uint32, repeated, tag = "280")]
+    pub parts: Vec<u32>,
 }
 
 /// Asks to run an op.

@@ -240,6 +240,11 @@ pub struct WorkerLayer {
     /// A task that runs for longer fails; 0 is without limit.
     #[prost(uint32, tag = "320")]
     pub timeout_millis: u32,
+    /// See `LayerSpec::part_modulo`.
+    #[prost(uint32, tag = "280")]
+    pub part_modulo: u32,
+    #[prost(uint32, tag = "281")]
+    pub part_count: u32,
 }
 
 /// Pages of layers.

@@ -382,6 +382,8 @@ fn new_layer(
         operation: spec.operation.as_str().into(),
         restriction,
         timeout_millis,
+        part_modulo: spec.part_modulo,
+        part_count: spec.part_count,
         slots: vec![NO_TASK; layer.block_count() as usize],
         task_count: 0,
         client_count: 0,

@@ -55,6 +55,9 @@ impl SimClient {
             id: index as u32 + 1,
             operation: "simulated".to_owned(),
             op: Some(Packed::default()),
+            // Every third layer takes parts.
+            part_modulo: if index % 3 == 2 { 5 } else { 0 },
+            part_count: if index % 3 == 2 { 5 } else { 0 },
             ..LayerSpec::from_layer(layer)
         });
         let wanted = self.graph.wanted.iter();

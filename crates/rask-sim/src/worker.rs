@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rask_exec::{Assignment, Command, Event, Job, Limits, Pull, Source, TaskId};
 use rask_proto::{
-    Assign, Blocks, FromWorker, Holdings, Missing, TaskErred, TasksFinished, ToWorker,
+    Assign, Blocks, FromWorker, Holdings, Missing, TaskErred, TasksFinished, ToWorker, WorkerLayer,
 };
 
 use crate::Faults;
@@ -19,7 +19,7 @@ pub(crate) struct SimWorker {
     threads: u32,
     busy: u32,
     tasks: rask_exec::Worker,
-    layers: HashMap<u32, String>,
+    layers: HashMap<u32, WorkerLayer>,
     /// Values by slot.
     memory: BTreeMap<TaskId, u64>,
     disk: BTreeMap<TaskId, u64>,
@@ -58,7 +58,7 @@ impl SimWorker {
     pub(crate) fn on_message(&mut self, message: ToWorker, effects: &mut Effects) {
         match message {
             ToWorker::Layer(layer) => {
-                self.layers.insert(layer.id, layer.name);
+                self.layers.insert(layer.id, layer);
             }
             ToWorker::Assign(assign) => self.on_assign(assign, effects),
             ToWorker::Unassign(blocks) | ToWorker::Kill(blocks) => {
@@ -111,16 +111,20 @@ impl SimWorker {
         let inputs: Vec<(u32, u32)> = assign.inputs.iter().flat_map(Blocks::iter).collect();
         let mut next = 0;
         for (at, key) in tasks.iter().enumerate() {
-            assert!(
-                self.layers.contains_key(&key.0),
-                "a task of an unknown layer"
-            );
+            let layer = self.layers.get(&key.0);
+            let layer = layer.expect("a task of a known layer");
+            let part = match layer.part_modulo {
+                0 => 0,
+                modulo => 1 + key.1 % modulo,
+            };
             let range = next..next + assign.input_counts[at] as usize;
             next = range.end;
             let sources = range.map(|entry| Source {
                 key: number_of(inputs[entry]),
+                part,
                 nbytes: assign.input_nbytes[entry],
-                holder: Some(assign.holders[entry]).filter(|&holder| holder != self.number),
+                holder: Some(assign.holders[entry])
+                    .filter(|&holder| part > 0 || holder != self.number),
             });
             let assignment = Assignment {
                 key: number_of(key),
@@ -142,6 +146,7 @@ impl SimWorker {
         for (key, &holder) in keys.zip(&wish.holders) {
             let source = Source {
                 key: number_of(key),
+                part: 0,
                 nbytes: 0,
                 holder: Some(holder),
             };
@@ -219,7 +224,8 @@ impl SimWorker {
     fn on_task_end(&mut self, task: TaskId, faults: &Faults, effects: &mut Effects) {
         let (layer, block) = key_of(self.tasks.key_of(task));
         let cancelled = self.tasks.is_cancelled(task);
-        let name = self.layers.get(&layer).cloned().unwrap_or_default();
+        let known = self.layers.get(&layer);
+        let name = known.map_or(String::new(), |layer| layer.name.clone());
         let identity = identity(&name, block);
         if raises(identity, faults.raising_percent) {
             self.tasks
@@ -272,7 +278,9 @@ impl SimWorker {
                     if self.tasks.fetched(&fetch, nbytes, &mut self.commands) {
                         self.memory.insert(fetch.task, value);
                         let key = key_of(fetch.key);
-                        fetched.push(key.0, key.1);
+                        if fetch.part == 0 {
+                            fetched.push(key.0, key.1);
+                        }
                     }
                     self.commands
                         .retain(|c| !matches!(c, Command::Report { task } if *task == fetch.task));
@@ -319,7 +327,7 @@ impl SimWorker {
         let found = keys.iter().map(|asked| {
             let layer = match &asked.layer {
                 LayerRef::Number(number) => *number,
-                LayerRef::Name(name) => *self.layers.iter().find(|(_, known)| *known == name)?.0,
+                LayerRef::Name(name) => *self.layers.iter().find(|(_, known)| known.name == *name)?.0,
             };
             let slot = self.tasks.find(number_of((layer, asked.block)))?;
             if random.chance(refused_percent) {
@@ -343,6 +351,7 @@ impl SimWorker {
         }
         while let Some(fetch) = self.tasks.pull_fetch(&mut self.commands) {
             self.obey(effects, None);
+            // What is here is asked of oneself over the network too: it may be gone by then.
             let (layer, block) = key_of(fetch.key);
             effects.ask.entry(fetch.holder).or_default().push(Asked {
                 layer: LayerRef::Number(layer),

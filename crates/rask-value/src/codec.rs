@@ -4,13 +4,19 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, RwLock};
 
-use crate::{CodecError, Encoded, Frames, OpRef, ValueRef, fused};
+use bytes::Bytes;
+
+use crate::{CodecError, Encoded, Frames, OpRef, PartPlace, ValueRef, fused};
 
 /// Reads a value of one kind.
 pub type ValueDecoder = fn(&Frames) -> Result<ValueRef, CodecError>;
 /// Reads an op of one kind.
 pub type OpDecoder = fn(&Frames) -> Result<OpRef, CodecError>;
 
+/// Finds a part of values of one kind by their header.
+pub type PartFinder = fn(&Bytes, u32) -> Result<PartPlace, CodecError>;
+
+static PARTS: LazyLock<RwLock<HashMap<&'static str, PartFinder>>> = LazyLock::new(Default::default);
 static VALUES: LazyLock<RwLock<HashMap<&'static str, ValueDecoder>>> =
     LazyLock::new(Default::default);
 static OPS: LazyLock<RwLock<HashMap<&'static str, OpDecoder>>> = LazyLock::new(|| {
@@ -31,6 +37,25 @@ pub fn register_op(kind: &'static str, decoder: OpDecoder) {
     OPS.write()
         .unwrap_or_else(|e| e.into_inner())
         .insert(kind, decoder);
+}
+
+/// Makes parts of values of this kind be found without decoding the whole.
+pub fn register_parts(kind: &'static str, finder: PartFinder) {
+    PARTS
+        .write()
+        .unwrap_or_else(|e| e.into_inner())
+        .insert(kind, finder);
+}
+
+/// Where a part lies among the frames of an encoded value; `None` if values of this kind have no
+/// parts.
+pub fn find_part(kind: &str, header: &Bytes, number: u32) -> Result<Option<PartPlace>, CodecError> {
+    let finder = PARTS
+        .read()
+        .unwrap_or_else(|e| e.into_inner())
+        .get(kind)
+        .copied();
+    finder.map(|find| find(header, number)).transpose()
 }
 
 /// Reads a value.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::{
-    CodecError, Encoded, Frames, Inputs, LayerOp, Op, OpRef, Origin, Plan, Scope, TaskContext,
-    TaskError, ValueRef, codec,
+    CodecError, Encoded, Frames, Inputs, LayerOp, Op, OpRef, Origin, Plan, Scope, TakesParts,
+    TaskContext, TaskError, ValueRef, codec,
 };
 
 pub(crate) const KIND: &str = "fused";
@@ -224,6 +224,19 @@ impl Op for FusedOp {
 
     fn output_bytes(&self, block: u32) -> Option<u64> {
         self.ops.last()?.output_bytes(block)
+    }
+
+    /// That of the first step, if it takes all that comes from outside and is numbered as the task.
+    fn takes_parts(&self) -> Option<TakesParts> {
+        let (first, rest) = self.shape.steps.split_first()?;
+        let last = rest.last().unwrap_or(first);
+        let same_blocks = first.grid == last.grid
+            && first.axes.iter().enumerate().all(|(at, &axis)| axis == at as u32);
+        let takes_all = rest
+            .iter()
+            .flat_map(|step| &step.inputs)
+            .all(|input| matches!(input, From::Step(_)));
+        self.ops.first()?.takes_parts().filter(|_| same_blocks && takes_all)
     }
 }
 

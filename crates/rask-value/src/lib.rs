@@ -14,6 +14,7 @@ mod frames;
 mod fused;
 mod op;
 mod origin;
+mod parts;
 mod plan;
 mod value;
 
@@ -22,5 +23,6 @@ pub use frames::{Encoded, Frames};
 pub use fused::{FusedOp, fuse_plan};
 pub use op::{Inputs, Op, OpRef, Scope, TaskContext};
 pub use origin::Origin;
+pub use parts::{PartPlace, TakesParts};
 pub use plan::{LayerOp, Plan};
 pub use value::{Value, ValueRef};

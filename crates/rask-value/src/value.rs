@@ -23,6 +23,12 @@ pub trait Value: Any + Send + Sync + std::fmt::Debug {
 
     /// The value as frames that [`codec::decode_value`](crate::codec::decode_value) reads.
     fn encode(&self) -> Result<Encoded, CodecError>;
+
+    /// A part of the value, as a value of its own, if it is one that was made of parts.
+    fn part(&self, number: u32) -> Option<ValueRef> {
+        let _ = number;
+        None
+    }
 }
 
 impl dyn Value {

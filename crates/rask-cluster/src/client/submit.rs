@@ -73,6 +73,10 @@ impl ClusterClient {
             LayerOp::Run(op) => {
                 spec.operation = op.name().to_owned();
                 spec.op = Some(pack(op.encode()?));
+                if let Some(parts) = op.takes_parts() {
+                    spec.part_modulo = parts.modulo;
+                    spec.part_count = parts.count;
+                }
             }
             LayerOp::Held(values) => {
                 spec.operation = "held".to_owned();

@@ -100,7 +100,10 @@ impl Scheduler {
         {
             return None;
         }
-        if self.layers.get(task.layer).restriction.is_some()
+        let layer = self.layers.get(task.layer);
+        // A worker takes parts of values that are there.
+        if layer.restriction.is_some()
+            || layer.part_modulo > 0
             || self.predict_micros(task.layer) > AHEAD_MICROS_MAX
         {
             return None;

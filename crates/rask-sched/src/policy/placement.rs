@@ -90,16 +90,19 @@ impl Scheduler {
     }
 
     fn input_bytes(&self, id: TaskId) -> u64 {
+        let layer = self.layers.get(self.tasks.get(id).layer);
         let deps = self.tasks.deps(id).iter();
-        deps.map(|&dep| self.tasks.get(dep).nbytes.max(1)).sum()
+        let taken = deps.map(|&dep| layer.bytes_taken_of(self.tasks.get(dep).nbytes));
+        taken.map(|nbytes| nbytes.max(1)).sum()
     }
 
     /// For each holder of inputs, how many bytes of them it holds, in the order of the workers. An
     /// input that is named twice counts twice, as in `input_bytes`.
     fn bytes_held_by_worker(&self, id: TaskId) -> SmallVec<[(WorkerId, u64); 8]> {
         let mut held: SmallVec<[(WorkerId, u64); 8]> = SmallVec::new();
+        let layer = self.layers.get(self.tasks.get(id).layer);
         for &dep in self.tasks.deps(id) {
-            let nbytes = self.tasks.get(dep).nbytes.max(1);
+            let nbytes = layer.bytes_taken_of(self.tasks.get(dep).nbytes).max(1);
             let holders = self.tasks.holders(dep).iter();
             held.extend(holders.map(|holder| (*holder, nbytes)));
         }

@@ -175,6 +175,8 @@ impl Scheduler {
                     origin: layer.origin.clone(),
                     page_blocks: layer.page_blocks,
                     timeout_millis: layer.timeout_millis,
+                    part_modulo: layer.part_modulo,
+                    part_count: layer.part_count,
                 },
             );
         }

@@ -106,7 +106,8 @@ impl Scheduler {
     /// Whether the inputs arrive at the thief before the victim would have started the task.
     fn is_worth_moving(&self, task: TaskId, victim: WorkerId, thief: WorkerId) -> bool {
         let record = self.tasks.get(task);
-        let restriction = self.layers.get(record.layer).restriction.as_deref();
+        let layer = self.layers.get(record.layer);
+        let restriction = layer.restriction.as_deref();
         let Some(worker) = self.workers.find(thief) else {
             return false;
         };
@@ -119,7 +120,7 @@ impl Scheduler {
             .deps(task)
             .iter()
             .filter(|dep| !self.tasks.holders(**dep).contains(&thief))
-            .map(|&dep| self.tasks.get(dep).nbytes)
+            .map(|&dep| layer.bytes_taken_of(self.tasks.get(dep).nbytes))
             .sum();
         let moving = moved_bytes * 1_000_000 / self.settings.bandwidth_bytes_per_second;
         let waiting = self

@@ -27,6 +27,9 @@ pub(crate) struct Layer {
     pub restriction: Option<Arc<Restriction>>,
     /// A task that runs for longer fails; 0 is without limit.
     pub timeout_millis: u32,
+    /// See `LayerSpec::part_modulo`.
+    pub part_modulo: u32,
+    pub part_count: u32,
     /// The task of each block.
     pub slots: Vec<TaskId>,
     /// How many of `slots` have a task.
@@ -48,6 +51,15 @@ impl Layer {
     pub fn find_task(&self, block: u32) -> Option<TaskId> {
         let task = *self.slots.get(block as usize)?;
         (task != NO_TASK).then_some(task)
+    }
+
+    /// How much of an input of this many bytes a block needs.
+    #[inline]
+    pub fn bytes_taken_of(&self, nbytes: u64) -> u64 {
+        match self.part_count {
+            0 | 1 => nbytes,
+            count => nbytes / u64::from(count),
+        }
     }
 
     /// The page of `block`.

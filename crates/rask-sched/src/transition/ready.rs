@@ -91,6 +91,7 @@ impl Scheduler {
     fn send_assignment(&mut self, id: TaskId, worker: WorkerId) {
         let task = self.tasks.get(id);
         let wanted = task.is_wanted();
+        let layer = self.layers.get(task.layer);
         self.out
             .assign(worker, (task.layer, task.block), task.priority, wanted);
         for &dep_id in self.tasks.deps(id) {
@@ -103,8 +104,9 @@ impl Scheduler {
                 let spread = id as usize % holders.len().max(1);
                 holders.get(spread).copied().unwrap_or(worker)
             };
+            let nbytes = layer.bytes_taken_of(dep.nbytes);
             self.out
-                .assign_input(worker, (dep.layer, dep.block), holder, dep.nbytes);
+                .assign_input(worker, (dep.layer, dep.block), holder, nbytes);
         }
     }
 
