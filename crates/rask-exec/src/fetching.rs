@@ -69,6 +69,7 @@ impl Worker {
 
     /// The next value to fetch, if there is room for it.
     pub fn pull_fetch(&mut self, commands: &mut Vec<Command>) -> Option<Fetch> {
+        self.machine.transfers_elsewhere = self.fetches_open;
         while let Some(&Reverse((_, task))) = self.fetches.peek() {
             let entry = &self.machine.tasks[task as usize];
             let known = &self.machine.topology.entries[task as usize];
@@ -77,7 +78,7 @@ impl Worker {
                 continue;
             };
             let nbytes = entry.nbytes;
-            let busy = self.fetches_open > 0 || self.machine.is_busy();
+            let busy = self.machine.is_busy();
             if !self.machine.make_room_for(nbytes, commands) && busy {
                 return None;
             }

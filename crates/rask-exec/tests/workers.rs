@@ -261,3 +261,51 @@ proptest! {
         prop_assert_eq!(world.worker.machine().held_bytes(), 0);
     }
 }
+
+/// What does not fit and cannot be spilled is fetched all the same once nothing else goes on,
+/// whatever was asked for in between.
+#[test]
+fn a_fetch_waits_for_room_only_while_something_goes_on() {
+    let limits = Limits {
+        memory_bytes_max: Some(10),
+        spill_bytes_min: 100,
+    };
+    let (mut worker, mut commands) = (Worker::new(limits), Vec::new());
+    let inputs = [1, 2].map(|key| Source {
+        key,
+        part: 3,
+        nbytes: 8,
+        holder: Some(7),
+    });
+    worker.assign(
+        Assignment {
+            key: 9,
+            priority: 0,
+            group: 0,
+            lane: 0,
+            predicted_bytes: Some(0),
+            inputs: inputs.into_iter().collect(),
+        },
+        &mut commands,
+    );
+    let first = worker.pull_fetch(&mut commands).expect("there is room");
+    assert_eq!(worker.pull(Pull::Any, &mut commands), None);
+    assert_eq!(worker.pull_fetch(&mut commands), None);
+    assert!(worker.fetched(&first, 8, &mut commands));
+    let second = worker.pull_fetch(&mut commands).expect("nothing goes on");
+    assert_eq!((second.key, second.part), (3 - first.key, 3));
+    assert!(worker.fetched(&second, 8, &mut commands));
+    // Parts are nobody else's business.
+    assert!(commands.is_empty(), "{commands:?}");
+    let Some(Job::Run { task }) = worker.pull(Pull::Any, &mut commands) else {
+        panic!("both inputs are here");
+    };
+    let event = Event::Finished {
+        task,
+        nbytes: 1,
+        nanos: 1,
+    };
+    worker.handle(event, &mut commands);
+    let dropped = |command: &&Command| matches!(command, Command::Drop { .. });
+    assert_eq!(commands.iter().filter(dropped).count(), 2);
+}

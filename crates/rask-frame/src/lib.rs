@@ -9,10 +9,12 @@ pub mod engine;
 mod lower;
 mod node;
 mod op;
+mod parts;
 mod required;
 mod step;
 
 pub use lower::lower;
 pub use node::{CsvPiece, Kind, Node, NodeRef, ParquetPiece, WriteFormat};
-pub use op::{FrameOp, Parts, register, register_table_reader, table_of};
+pub use op::{FrameOp, register, register_table_reader, table_of};
+pub use parts::Parts;
 pub use step::Step;

@@ -9,7 +9,7 @@ use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::engine::join::JoinSpec;
-use crate::engine::sort::SortSpec;
+use crate::engine::sort::{Key, SortSpec};
 use crate::engine::{Expr, Result};
 use crate::node::{Kind, Node, NodeRef, Side, broadcast_side};
 use crate::op::FrameOp;
@@ -133,6 +133,7 @@ impl Lowering {
             }
             Kind::Join { left, right, spec } => self.join(node, left, right, spec),
             Kind::Sort { input, spec } => self.sort(node, input, spec),
+            Kind::Shuffle { input, keys } => self.shuffle(node, input, keys),
             Kind::Concat(inputs) => {
                 let places = self.inputs(inputs)?;
                 let all = inputs.iter().zip(&places);
@@ -233,7 +234,7 @@ impl Lowering {
             let inputs = [(&left_place, lefts, a), (&right_place, rights, b)];
             return Ok(self.layer(FrameOp::Join(spec.clone()), count, &inputs, origin));
         }
-        let mut split = |place: &Place, width: u32, keys: &[crate::engine::sort::Key]| {
+        let mut split = |place: &Place, width: u32, keys: &[Key]| {
             let op = FrameOp::SplitByHash {
                 keys: keys.to_vec(),
                 parts: count,
@@ -245,12 +246,28 @@ impl Lowering {
         let op = FrameOp::JoinParts {
             spec: spec.clone(),
             lefts,
+            parts: count,
         };
         let inputs = [
             (&left_parts, lefts, Takes::All),
             (&right_parts, rights, Takes::All),
         ];
         Ok(self.layer(op, count, &inputs, origin))
+    }
+
+    fn shuffle(&mut self, node: &NodeRef, input: &NodeRef, keys: &[Key]) -> Result<Place> {
+        let (from, to, origin) = (input.partitions, node.partitions, &node.origin);
+        let place = self.node(input)?;
+        if to == 1 {
+            return Ok(self.repartition(&place, from, 1, origin));
+        }
+        let op = FrameOp::SplitByHash {
+            keys: keys.to_vec(),
+            parts: to,
+        };
+        let parts = self.layer(op, from, &[(&place, from, Takes::Same)], origin);
+        let op = FrameOp::ConcatParts { parts: to };
+        Ok(self.layer(op, to, &[(&parts, from, Takes::All)], origin))
     }
 
     fn sort(&mut self, node: &NodeRef, input: &NodeRef, spec: &SortSpec) -> Result<Place> {
@@ -274,7 +291,10 @@ impl Lowering {
         let op = FrameOp::SplitByBorders(spec.clone());
         let inputs = [(&place, count, Takes::Same), (&borders, 1, Takes::All)];
         let parts = self.layer(op, count, &inputs, origin);
-        let op = FrameOp::SortParts(spec.clone());
+        let op = FrameOp::SortParts {
+            spec: spec.clone(),
+            parts: count,
+        };
         Ok(self.layer(op, count, &[(&parts, count, Takes::All)], origin))
     }
 

@@ -9,7 +9,7 @@ use crate::engine::csv::{CsvOptions, CsvSchema, CsvWriteOptions};
 use crate::engine::groupby::{self, GroupbySpec};
 use crate::engine::join::{self, JoinHow, JoinSpec};
 use crate::engine::parquet::ParquetWriteOptions;
-use crate::engine::sort::SortSpec;
+use crate::engine::sort::{Key, SortSpec};
 use crate::engine::{EngineError, Expr, Result, Schema, Table};
 use crate::step::Step;
 
@@ -92,6 +92,11 @@ pub enum Kind {
     Sort {
         input: NodeRef,
         spec: SortSpec,
+    },
+    /// Rows with equal keys in one partition.
+    Shuffle {
+        input: NodeRef,
+        keys: Vec<Key>,
     },
     /// The partitions of one input after those of the other.
     Concat(Vec<NodeRef>),
@@ -178,6 +183,22 @@ impl Node {
         Ok(Node::new(kind, schema, input.partitions, origin))
     }
 
+    /// All rows in `partitions` partitions, those with equal keys in the same one.
+    pub fn shuffle(
+        input: &NodeRef,
+        keys: Vec<Key>,
+        partitions: u32,
+        origin: Option<Origin>,
+    ) -> Result<NodeRef> {
+        let empty = Table::empty(&input.schema);
+        keys.iter().try_for_each(|key| key.of(&empty).map(|_| ()))?;
+        let kind = Kind::Shuffle {
+            input: input.clone(),
+            keys,
+        };
+        Ok(Node::new(kind, input.schema.clone(), partitions, origin))
+    }
+
     /// The partitions of all inputs, one input after the other.
     pub fn concat(inputs: Vec<NodeRef>, origin: Option<Origin>) -> Result<NodeRef> {
         let empty: Vec<Table> = inputs.iter().map(|n| Table::empty(&n.schema)).collect();
@@ -230,6 +251,7 @@ impl Node {
             Kind::Step { input, .. }
             | Kind::Group { input, .. }
             | Kind::Sort { input, .. }
+            | Kind::Shuffle { input, .. }
             | Kind::Repartition(input)
             | Kind::Pick { input, .. }
             | Kind::Write { input, .. } => vec![input],

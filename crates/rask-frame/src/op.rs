@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rask_value::{
-    CodecError, Encoded, Frames, Inputs, Op, OpRef, TaskContext, TaskError, Value, ValueRef, codec,
+    CodecError, Encoded, Frames, Inputs, Op, OpRef, TakesParts, TaskContext, TaskError, ValueRef,
+    codec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +15,11 @@ use crate::engine::join::{self, JoinSpec};
 use crate::engine::sort::{self, Key, SortSpec};
 use crate::engine::{EngineError, Expr, Label, Schema, Table, parquet, partition};
 use crate::node::{CsvPiece, ParquetPiece, WriteFormat};
+use crate::parts::{Parts, table_of_part};
 use crate::step::Step;
 
 /// The kind of encoded frame ops.
 const KIND: &str = "frame";
-/// The kind of encoded parts.
-const PARTS_KIND: &str = "table-parts";
 
 /// A task of a frame layer. Each says which inputs it takes, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,15 +52,21 @@ pub enum FrameOp {
     /// (table): parts by the hash of the keys.
     SplitByHash { keys: Vec<Key>, parts: u32 },
     /// (parts of left, …, parts of right, …): block `i` joins the parts `i`.
-    JoinParts { spec: JoinSpec, lefts: u32 },
+    JoinParts {
+        spec: JoinSpec,
+        lefts: u32,
+        parts: u32,
+    },
     /// (table): some of its keys.
     Sample { spec: SortSpec, rows: usize },
     /// (samples, …): the borders of partitions.
     Borders { spec: SortSpec, partitions: usize },
     /// (table, borders): parts by the borders.
     SplitByBorders(SortSpec),
+    /// (parts, …): block `i` has the parts `i`, one after the other.
+    ConcatParts { parts: u32 },
     /// (parts, …): block `i` sorts the parts `i`.
-    SortParts(SortSpec),
+    SortParts { spec: SortSpec, parts: u32 },
     /// (table, …): one after the other.
     Concat,
     /// (table): part `i` of `count` about equal runs of rows goes to block `i`.
@@ -74,68 +80,10 @@ pub enum FrameOp {
     },
 }
 
-/// A partition cut into parts for other partitions.
-#[derive(Debug)]
-pub struct Parts(pub Vec<Table>);
-
-impl Value for Parts {
-    fn nbytes(&self) -> u64 {
-        self.0.iter().map(Value::nbytes).sum()
-    }
-
-    fn type_name(&self) -> String {
-        "table parts".into()
-    }
-
-    fn encode(&self) -> Result<Encoded, CodecError> {
-        let mut headers = Vec::new();
-        let mut buffers = Vec::new();
-        for table in &self.0 {
-            let frames = table.encode()?.frames;
-            headers.push((frames.header.to_vec(), frames.buffers.len() as u32));
-            buffers.extend(frames.buffers);
-        }
-        let header = postcard::to_allocvec(&headers).map_err(|e| CodecError::NotSerialisable {
-            what: PARTS_KIND.into(),
-            reason: e.to_string(),
-        })?;
-        Ok(Encoded {
-            kind: PARTS_KIND.into(),
-            frames: Frames {
-                header: header.into(),
-                buffers,
-            },
-        })
-    }
-}
-
-fn decode_parts(frames: &Frames) -> Result<ValueRef, CodecError> {
-    let malformed = |reason: String| CodecError::Malformed {
-        kind: PARTS_KIND,
-        reason,
-    };
-    let headers: Vec<(Vec<u8>, u32)> =
-        postcard::from_bytes(&frames.header).map_err(|e| malformed(e.to_string()))?;
-    let mut rest = frames.buffers.as_slice();
-    let mut tables = Vec::with_capacity(headers.len());
-    for (header, count) in headers {
-        if count as usize > rest.len() {
-            return Err(malformed("buffers are missing".into()));
-        }
-        let (own, later) = rest.split_at(count as usize);
-        rest = later;
-        tables.push(crate::engine::decode(&Frames {
-            header: header.into(),
-            buffers: own.to_vec(),
-        })?);
-    }
-    Ok(Arc::new(Parts(tables)))
-}
-
 /// Makes frame ops and their values decodable in this process.
 pub fn register() {
     crate::engine::register();
-    codec::register_value(PARTS_KIND, decode_parts);
+    crate::parts::register();
     codec::register_op(KIND, |frames| {
         let op: FrameOp =
             postcard::from_bytes(&frames.header).map_err(|e| CodecError::Malformed {
@@ -179,18 +127,8 @@ fn concat(tables: &[Table]) -> Result<Table, EngineError> {
 
 /// The parts `number` of each value, one after the other.
 fn gather(values: &[ValueRef], number: usize) -> Result<Table, TaskError> {
-    let mut tables = Vec::with_capacity(values.len());
-    for value in values {
-        let parts = value.downcast_ref::<Parts>();
-        let part = parts.and_then(|p| p.0.get(number));
-        tables.push(part.cloned().ok_or_else(|| {
-            TaskError::new(format!(
-                "TypeError: expected parts, found {}",
-                value.type_name()
-            ))
-        })?);
-    }
-    Ok(concat(&tables)?)
+    let parts = values.iter().map(|value| table_of_part(value, number));
+    Ok(concat(&parts.collect::<Result<Vec<_>, _>>()?)?)
 }
 
 fn only(inputs: &Inputs) -> Result<Table, TaskError> {
@@ -218,7 +156,8 @@ impl Op for FrameOp {
             FrameOp::Sample { .. } => "sort-sample",
             FrameOp::Borders { .. } => "sort-borders",
             FrameOp::SplitByBorders(_) => "sort-split",
-            FrameOp::SortParts(_) => "sort-merge",
+            FrameOp::SortParts { .. } => "sort-merge",
+            FrameOp::ConcatParts { .. } => "shuffle-concat",
             FrameOp::Concat => "concat",
             FrameOp::SplitEvenly { .. } | FrameOp::TakePart { .. } => "repartition",
             FrameOp::Write { format, .. } => match format {
@@ -256,6 +195,19 @@ impl Op for FrameOp {
                 Ok(Arc::new(Parts(parts.collect())))
             }
             _ => Ok(Arc::new(self.run_to_table(block, &inputs)?)),
+        }
+    }
+
+    fn takes_parts(&self) -> Option<TakesParts> {
+        match *self {
+            FrameOp::JoinParts { parts, .. }
+            | FrameOp::SortParts { parts, .. }
+            | FrameOp::ConcatParts { parts } => Some(TakesParts::by_block(parts)),
+            FrameOp::TakePart { count } => Some(TakesParts {
+                modulo: count,
+                count,
+            }),
+            _ => None,
         }
     }
 
@@ -313,7 +265,7 @@ impl FrameOp {
                 };
                 join::join(left, right, spec)?
             }
-            FrameOp::JoinParts { spec, lefts } => {
+            FrameOp::JoinParts { spec, lefts, .. } => {
                 let (left, right) = inputs.split_at((*lefts as usize).min(inputs.len()));
                 join::join(&gather(left, block)?, &gather(right, block)?, spec)?
             }
@@ -322,7 +274,8 @@ impl FrameOp {
                 let samples = tables_of(inputs)?;
                 sort::boundaries(&samples.iter().collect::<Vec<_>>(), spec, *partitions)?
             }
-            FrameOp::SortParts(spec) => sort::sort(&gather(inputs, block)?, spec)?,
+            FrameOp::SortParts { spec, .. } => sort::sort(&gather(inputs, block)?, spec)?,
+            FrameOp::ConcatParts { .. } => gather(inputs, block)?,
             FrameOp::Concat => concat(&tables_of(inputs)?)?,
             FrameOp::TakePart { count } => gather(inputs, block % *count as usize)?,
             FrameOp::Write { paths, format } => {

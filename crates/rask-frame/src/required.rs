@@ -111,6 +111,7 @@ fn needs<'a>(node: &'a Node, own: &Labels) -> Vec<(&'a NodeRef, Labels)> {
         }
         Kind::Join { left, right, spec } => join_needs(left, right, spec, own),
         Kind::Sort { input, spec } => vec![(input, with_sort(own.clone(), spec))],
+        Kind::Shuffle { input, keys } => vec![(input, with_keys(own.clone(), keys.iter()))],
         Kind::Concat(inputs) => inputs
             .iter()
             .map(|input| {

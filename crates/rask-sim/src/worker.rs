@@ -327,7 +327,9 @@ impl SimWorker {
         let found = keys.iter().map(|asked| {
             let layer = match &asked.layer {
                 LayerRef::Number(number) => *number,
-                LayerRef::Name(name) => *self.layers.iter().find(|(_, known)| known.name == *name)?.0,
+                LayerRef::Name(name) => {
+                    *self.layers.iter().find(|(_, known)| known.name == *name)?.0
+                }
             };
             let slot = self.tasks.find(number_of((layer, asked.block)))?;
             if random.chance(refused_percent) {

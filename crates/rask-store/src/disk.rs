@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -96,16 +97,26 @@ impl Disk {
 
     /// Reads a value back. Buffers that are not compressed are views of the file's pages.
     pub fn read(&self, extent: &Extent) -> io::Result<Encoded> {
-        let file = &extent.segment.file;
-        let header = read_piece(file, extent.header, false)?;
-        let buffers = extent.buffers.iter();
-        let buffers = buffers
-            .map(|&piece| read_piece(file, piece, true))
-            .collect::<io::Result<Vec<Bytes>>>()?;
+        let header = read_piece(&extent.segment.file, extent.header, false)?;
+        let buffers = self.read_buffers(extent, 0..extent.buffers.len())?;
         Ok(Encoded {
             kind: extent.kind.clone(),
             frames: Frames { header, buffers },
         })
+    }
+
+    /// The header of a value alone.
+    pub fn read_header(&self, extent: &Extent) -> io::Result<Bytes> {
+        read_piece(&extent.segment.file, extent.header, true)
+    }
+
+    /// Some of the buffers of a value, as [`read`](Self::read) reads them all.
+    pub fn read_buffers(&self, extent: &Extent, range: Range<usize>) -> io::Result<Vec<Bytes>> {
+        let pieces = extent.buffers.get(range);
+        let pieces = pieces.ok_or(io::ErrorKind::UnexpectedEof)?.iter();
+        pieces
+            .map(|&piece| read_piece(&extent.segment.file, piece, true))
+            .collect()
     }
 
     /// A place for `total` bytes in a segment with room, or in a new one.
@@ -134,6 +145,11 @@ impl Disk {
 }
 
 impl Extent {
+    /// The kind of the encoded value.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
     /// Bytes taken on disk.
     pub fn stored_bytes(&self) -> u64 {
         let buffers = self.buffers.iter().map(|piece| padded(piece.stored));

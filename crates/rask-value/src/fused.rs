@@ -231,12 +231,19 @@ impl Op for FusedOp {
         let (first, rest) = self.shape.steps.split_first()?;
         let last = rest.last().unwrap_or(first);
         let same_blocks = first.grid == last.grid
-            && first.axes.iter().enumerate().all(|(at, &axis)| axis == at as u32);
+            && first
+                .axes
+                .iter()
+                .enumerate()
+                .all(|(at, &axis)| axis == at as u32);
         let takes_all = rest
             .iter()
             .flat_map(|step| &step.inputs)
             .all(|input| matches!(input, From::Step(_)));
-        self.ops.first()?.takes_parts().filter(|_| same_blocks && takes_all)
+        self.ops
+            .first()?
+            .takes_parts()
+            .filter(|_| same_blocks && takes_all)
     }
 }
 

@@ -417,16 +417,65 @@ class DataFrame(FrameBase):
             frame = frame.sort_values(labels)
         return DataFrame(frame._expr.set_index(labels, drop))
 
+    def shuffle(self, on: Any = None, ignore_index: bool = False, npartitions: int | None = None,
+                shuffle_method: str | None = None, on_index: bool = False, force: bool = False) -> DataFrame:  # fmt: skip
+        """All rows, those with equal keys in the same partition.
+
+        A task that makes a partition fetches its part of each of the others and no more; parts of
+        what has been spilled are read back alone.
+
+        Parameters
+        ----------
+        on : str or list of str
+            The columns that are the keys.
+        ignore_index : bool, default False
+            Give every partition a fresh index.
+        npartitions : int, optional
+            Default: as many as there are.
+        shuffle_method : optional
+            Accepted for compatibility: there is one.
+        on_index : bool, default False
+            The index is the key.
+        force : bool, default False
+            Accepted for compatibility: a shuffle is never left out.
+
+        Returns
+        -------
+        DataFrame
+            Rows keep their order inside a partition.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import rask.dataframe as dd
+        >>> frame = dd.from_pandas(pd.DataFrame({"key": [1, 2, 1], "x": [1, 2, 3]}), npartitions=2)
+        >>> parts = frame.shuffle("key", npartitions=2).map_partitions(lambda part: part.key.unique())
+        >>> sorted(int(key) for keys in parts.compute() for key in [keys])
+        [1, 2]
+        """
+        if on_index == (on is not None):
+            raise TypeError("give the columns to shuffle on, or on_index=True")
+        if on_index:
+            keys: list[Any] = [[0]]
+        else:
+            keys = [on] if isinstance(on, (str, int, tuple)) else list(on)
+            self._expr.select(keys)
+        frame = DataFrame(self._expr.repartition(npartitions or self.npartitions, keys))
+        return frame.reset_index(drop=True) if ignore_index else frame
+
     def drop_duplicates(self, subset: Any = None, keep: str = "first", split_every: Any = None,
                         split_out: Any = True, ignore_index: bool = False) -> DataFrame:  # fmt: skip
-        """The rows without repetitions, in one partition."""
+        """The rows without repetitions, in one partition, or in `split_out` partitions."""
         if subset is not None:
             subset = [subset] if isinstance(subset, (str, int, tuple)) else list(subset)
         keep = keep if isinstance(keep, str) else "neither"
         first = self._expr
         if keep != "neither":
             first = first.drop_duplicates(subset, keep)
-        return DataFrame(first.repartition(1).drop_duplicates(subset, keep))
+        count, keys = 1, None
+        if split_out is not True and split_out is not False and split_out > 1:
+            count, keys = int(split_out), subset or list(self.columns)
+        return DataFrame(first.repartition(count, keys).drop_duplicates(subset, keep))
 
     def nlargest(self, n: int = 5, columns: Any = None, split_every: Any = None) -> DataFrame:
         """The rows with the greatest values of columns."""

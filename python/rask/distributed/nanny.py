@@ -240,6 +240,10 @@ class Nanny(Node):
         for library in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             if library not in os.environ:
                 values[library] = "1"
+        # Threads that pass values to each other would spread them over as many arenas, of which
+        # none gives its pages back.
+        if "MALLOC_ARENA_MAX" not in os.environ:
+            values["MALLOC_ARENA_MAX"] = "2"
         values.update(self.env)
         values.update(self.security.environment("worker"))
         extra = {key: value for key, value in self._worker_kwargs.items() if value is not None}

@@ -566,6 +566,10 @@ class WorkerState:
         self.tasks.update(dict.fromkeys(self.executing, "executing"))
         self.in_memory_count = len(held)
         self.nbytes, self.spilled_nbytes = core.value_bytes
+        #: Bytes of values that came from peers, and that went to peers and clients, so far.
+        self.transfer_incoming_bytes_total, self.transfer_outgoing_bytes_total = (
+            core.transferred_bytes
+        )
         self.actors = {key: actor._instance for key, actor in list(worker._actors.items())}
 
 

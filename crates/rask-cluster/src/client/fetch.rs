@@ -144,6 +144,7 @@ async fn ask(
             id,
             blocks: Some(blocks),
             layer_names,
+            parts: Vec::new(),
         })
     };
     match shared.peers.ask(&address, request).await {

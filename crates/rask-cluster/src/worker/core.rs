@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 use rask_exec::{Assignment, Command, Event, Fetch, Job as Step, Limits, Pull, Source, Worker};
-use rask_proto::{Assign, Blocks, Holdings, Missing, Packed, Pages, Peers, WorkerLayer};
+use rask_proto::{Assign, Blocks, Holdings, Missing, Pages, Peers, WorkerLayer};
 use rask_store::{Extent, Slots, Spilled};
 use rask_value::ValueRef;
 
@@ -119,10 +119,14 @@ impl Core {
             self.history.note(key, Noted::Waiting);
             let range = next_input..next_input + assign.input_counts[at] as usize;
             next_input = range.end;
+            let layer = self.layers.get(&key.0);
+            let part = layer.map_or(0, |layer| layer.part_needed(key.1));
             let sources = range.map(|entry| Source {
                 key: number_of(inputs[entry]),
+                part,
                 nbytes: assign.input_nbytes[entry],
-                holder: Some(assign.holders[entry]).filter(|&holder| holder != self.own_number),
+                holder: Some(assign.holders[entry])
+                    .filter(|&holder| part > 0 || holder != self.own_number),
             });
             let assignment = Assignment {
                 key: number_of(key),
@@ -185,6 +189,7 @@ impl Core {
         for (key, &holder) in keys.zip(&wish.holders) {
             let source = Source {
                 key: number_of(key),
+                part: 0,
                 nbytes: 0,
                 holder: Some(holder),
             };
@@ -218,12 +223,11 @@ impl Core {
         self.tasks.has_fetches()
     }
 
-    /// A value came from a peer.
-    pub fn on_fetched(&mut self, fetch: &Fetch, packed: Packed, effects: &mut Effects) {
+    /// A value came from a peer, or a part of one from here.
+    pub fn on_fetched(&mut self, fetch: &Fetch, value: ValueRef, effects: &mut Effects) {
         self.history.tick();
         self.history.note(key_of(fetch.key), Noted::Fetched);
-        let nbytes = packed.nbytes();
-        let value: ValueRef = Arc::new(Fetched(packed));
+        let nbytes = value.nbytes();
         if self.tasks.fetched(fetch, nbytes, &mut self.commands) {
             self.slots.put(fetch.task, value);
         }
@@ -559,6 +563,6 @@ fn number_of((layer, block): Key) -> u64 {
     u64::from(layer) << 32 | u64::from(block)
 }
 
-fn key_of(number: u64) -> Key {
+pub(super) fn key_of(number: u64) -> Key {
     ((number >> 32) as u32, number as u32)
 }

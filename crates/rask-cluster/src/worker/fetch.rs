@@ -1,13 +1,18 @@
-//! Values from peers: one request a holder for all that is wanted of it.
+//! Values from peers: one request a holder for all that is wanted of it. Parts of values that are
+//! here come the same way, without the request.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use foldhash::HashMap;
 use rask_exec::Fetch;
-use rask_proto::{FromPeer, FromWorker, GetData, Packed, ToPeer};
+use rask_proto::{FromPeer, FromWorker, GetData, ToPeer};
+use rask_value::ValueRef;
 
 use super::Shared;
-use super::job::Effects;
+use super::core::key_of;
+use super::job::{Effects, Fetched, Found};
+use super::parts::{Wanted, try_take};
 
 /// Most values asked for in one request.
 const REQUEST_COUNT_MAX: usize = 256;
@@ -18,8 +23,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
         shared.fetch_wanted.notified().await;
         let mut effects = Effects::default();
         let wanted = shared.core.lock().take_fetches(&mut effects);
-        shared.follow(effects);
+        shared.settle(effects);
         for (holder, fetches) in wanted {
+            let is_here = holder == shared.core.lock().own_number;
+            if is_here {
+                take_from_here(&shared, holder, &fetches);
+                continue;
+            }
             for fetches in fetches.chunks(REQUEST_COUNT_MAX) {
                 tokio::spawn(fetch(shared.clone(), holder, fetches.to_vec()));
             }
@@ -32,33 +42,73 @@ async fn fetch(shared: Arc<Shared>, holder: u32, fetches: Vec<Fetch>) {
     let answer = match address {
         None => None,
         Some(address) => {
-            let keys = fetches.iter();
-            let keys = keys.map(|fetch| ((fetch.key >> 32) as u32, fetch.key as u32));
+            let keys = fetches.iter().map(|fetch| key_of(fetch.key));
+            let parts: Vec<u32> = match fetches.iter().any(|fetch| fetch.part > 0) {
+                true => fetches.iter().map(|fetch| fetch.part).collect(),
+                false => Vec::new(),
+            };
             let request = |id| {
                 FromPeer::GetData(GetData {
                     id,
                     blocks: Some(keys.clone().collect()),
                     layer_names: Vec::new(),
+                    parts: parts.clone(),
                 })
             };
             shared.peers.ask(&address, request).await.ok()
         }
     };
-    let found: HashMap<u32, Packed> = match answer {
-        Some(ToPeer::Data(data)) => data.found.into_iter().zip(data.values).collect(),
+    let found: HashMap<u32, ValueRef> = match answer {
+        Some(ToPeer::Data(data)) => {
+            let nbytes = data.values.iter().map(|packed| packed.nbytes()).sum();
+            let incoming = &shared.transferred.incoming;
+            incoming.fetch_add(nbytes, Ordering::Relaxed);
+            let values = data.values.into_iter();
+            let values = values.map(|packed| Arc::new(Fetched(packed)) as ValueRef);
+            data.found.into_iter().zip(values).collect()
+        }
         _ => HashMap::default(),
     };
     take_in(&shared, holder, &fetches, found);
 }
 
+/// Parts of values that are held here. The network does not wait for the disk.
+fn take_from_here(shared: &Arc<Shared>, holder: u32, fetches: &[Fetch]) {
+    let is_on_disk = |fetch: &&Fetch| {
+        let place = shared.core.lock().find_value(key_of(fetch.key));
+        matches!(place, Some(Found::Disk(_)))
+    };
+    let (on_disk, here): (Vec<&Fetch>, Vec<&Fetch>) = fetches.iter().partition(is_on_disk);
+    take(
+        shared,
+        holder,
+        &here.into_iter().copied().collect::<Vec<_>>(),
+    );
+    // Few threads: each of them would have a stack and free lists of its own.
+    let on_disk: Vec<Fetch> = on_disk.into_iter().copied().collect();
+    for fetches in on_disk.chunks(REQUEST_COUNT_MAX) {
+        let (shared, fetches) = (shared.clone(), fetches.to_vec());
+        tokio::task::spawn_blocking(move || take(&shared, holder, &fetches));
+    }
+}
+
+fn take(shared: &Shared, holder: u32, fetches: &[Fetch]) {
+    let values = fetches.iter().enumerate().filter_map(|(at, fetch)| {
+        let place = shared.core.lock().find_value(key_of(fetch.key))?;
+        let taken = try_take(&shared.disk, &place, Wanted::from_number(fetch.part));
+        Some((at as u32, taken.ok()?))
+    });
+    take_in(shared, holder, fetches, values.collect());
+}
+
 /// Notes what came, by position among the fetches, and what did not.
-fn take_in(shared: &Shared, holder: u32, fetches: &[Fetch], mut found: HashMap<u32, Packed>) {
+fn take_in(shared: &Shared, holder: u32, fetches: &[Fetch], mut found: HashMap<u32, ValueRef>) {
     let mut effects = Effects::default();
     let mut core = shared.core.lock();
     let mut missing = Vec::new();
     for (at, fetch) in fetches.iter().enumerate() {
         match found.remove(&(at as u32)) {
-            Some(packed) => core.on_fetched(fetch, packed, &mut effects),
+            Some(value) => core.on_fetched(fetch, value, &mut effects),
             None => missing.push(*fetch),
         }
     }

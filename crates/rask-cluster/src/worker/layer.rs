@@ -9,7 +9,7 @@ use foldhash::HashMap;
 use parking_lot::Mutex;
 use rask_graph::Grid;
 use rask_proto::{Packed, WorkerLayer, WorkerPage};
-use rask_value::{OpRef, Origin, TaskError, ValueRef, codec};
+use rask_value::{OpRef, Origin, TakesParts, TaskError, ValueRef, codec};
 
 use crate::convert::{unpack, unpack_origin};
 
@@ -20,6 +20,8 @@ pub(super) struct RunLayer {
     pub origin: Option<Origin>,
     /// How long a task may run.
     pub time_limit: Option<Duration>,
+    /// Which part of their inputs blocks need, if not all of them.
+    takes_parts: Option<TakesParts>,
     packed: Packed,
     op: OnceLock<Result<OpRef, TaskError>>,
     page_blocks: u32,
@@ -44,12 +46,21 @@ impl RunLayer {
                 0 => None,
                 millis => Some(Duration::from_millis(u64::from(millis))),
             },
+            takes_parts: (layer.part_modulo > 0).then_some(TakesParts {
+                modulo: layer.part_modulo,
+                count: layer.part_count,
+            }),
             packed: layer.op.unwrap_or_default(),
             op: OnceLock::new(),
             page_blocks: layer.page_blocks,
             pages: Mutex::default(),
             mean_nanos: AtomicU32::new(0),
         }
+    }
+
+    /// What a block needs of its inputs, as in [`rask_exec::Source::part`].
+    pub fn part_needed(&self, block: u32) -> u32 {
+        self.takes_parts.map_or(0, |parts| 1 + parts.part_of(block))
     }
 
     /// Keeps a page.

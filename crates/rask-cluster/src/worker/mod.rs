@@ -14,13 +14,14 @@ mod fetch;
 mod history;
 mod job;
 mod layer;
+mod parts;
 mod scheduler_link;
 mod serve;
 mod timing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use foldhash::{HashMap, HashSet};
@@ -94,6 +95,7 @@ pub(crate) struct Shared {
     sender: Mutex<FrameSender>,
     peers: PeerPool,
     disk: Disk,
+    transferred: Transferred,
     fetch_wanted: tokio::sync::Notify,
     stop: tokio::sync::Notify,
     end: Mutex<Option<WorkerEnd>>,
@@ -116,6 +118,13 @@ pub(crate) struct Shared {
     opened: AtomicBool,
     /// The service wants to know when tasks change their states.
     transitions_wanted: AtomicBool,
+}
+
+/// Bytes of values that came from peers, and that went to peers and clients.
+#[derive(Debug, Default)]
+struct Transferred {
+    incoming: AtomicU64,
+    outgoing: AtomicU64,
 }
 
 impl WorkerHandle {
@@ -151,6 +160,15 @@ impl WorkerHandle {
         (core.held_bytes(), core.spilled_bytes())
     }
 
+    /// Bytes of values that came from peers so far, and that went to peers and clients.
+    pub fn transferred_bytes(&self) -> (u64, u64) {
+        let Transferred { incoming, outgoing } = &self.shared.transferred;
+        (
+            incoming.load(Ordering::Relaxed),
+            outgoing.load(Ordering::Relaxed),
+        )
+    }
+
     /// Waits until it has ended, at most this long.
     pub fn wait(&self, timeout: Duration) -> Option<WorkerEnd> {
         let mut end = self.shared.end.lock();
@@ -183,7 +201,7 @@ impl WorkerHandle {
     /// Tells the service when tasks change their states, or does not any longer.
     pub fn want_transitions(&self, wanted: bool) {
         let flag = &self.shared.transitions_wanted;
-        flag.store(wanted, std::sync::atomic::Ordering::Relaxed);
+        flag.store(wanted, Ordering::Relaxed);
     }
 
     /// Names of the layers whose tasks run now, and the blocks.
@@ -223,9 +241,17 @@ impl WorkerHandle {
 }
 
 impl Shared {
-    /// Tells of tasks given back, lets go of values, without holding up the caller's thread, and wakes those for whom there may
-    /// be something to do.
-    fn follow(&self, mut effects: Effects) {
+    /// Tells of tasks given back, lets go of values, without holding up the caller's thread, and wakes
+    /// those for whom there may be something to do.
+    fn follow(&self, effects: Effects) {
+        self.settle(effects);
+        if self.core.lock().has_fetches() {
+            self.fetch_wanted.notify_one();
+        }
+    }
+
+    /// The same for who fetches: there is nothing more to fetch before something else happens.
+    fn settle(&self, mut effects: Effects) {
         if !effects.given_back.is_empty() {
             let given_back = std::mem::take(&mut effects.given_back);
             self.tell(FromWorker::Missing(Missing {
@@ -239,12 +265,8 @@ impl Shared {
                 Err(_) => drop(effects),
             }
         }
-        let core = self.core.lock();
-        if core.has_ready() {
+        if self.core.lock().has_ready() {
             self.work.notify_one();
-        }
-        if core.has_fetches() {
-            self.fetch_wanted.notify_one();
         }
     }
 

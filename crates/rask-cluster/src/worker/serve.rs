@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rask_proto::{
-    FromPeer, FromWorker, GetData, Heartbeat, Packed, PeerData, Register, Resource, RunReply,
-    RunRequest, ToPeer, ToWorker, Wire,
+    FromPeer, FromWorker, GetData, Heartbeat, PeerData, Register, Resource, RunReply, RunRequest,
+    ToPeer, ToWorker, Wire,
 };
 use rask_store::Disk;
 use rask_value::{Inputs, TaskContext, TaskError, codec};
 use rask_wire::{Connection, Incoming, Listener, Role, WireError};
 
 use super::core::Core;
-use super::job::{Effects, Found};
+use super::job::Effects;
+use super::parts::{Wanted, try_pack};
 use super::scheduler_link::SchedulerLink;
 use super::timing;
 use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
@@ -94,6 +95,7 @@ async fn start(
         sender: Mutex::new(connection.sender.clone()),
         peers: PeerPool::new(security),
         disk: Disk::new(options.local_directory.clone()),
+        transferred: Default::default(),
         fetch_wanted: tokio::sync::Notify::new(),
         stop: tokio::sync::Notify::new(),
         end: Mutex::new(None),
@@ -390,21 +392,18 @@ fn get_data(shared: &Shared, get: &GetData) -> PeerData {
             Some(numbers) => numbers.get(layer as usize).copied().flatten(),
         };
         let slot = number.and_then(|number| shared.core.lock().find_value((number, block)));
-        let packed: Option<Result<Packed, String>> = slot.map(|found| match found {
-            Found::Memory(value) => value.encode().map(pack).map_err(|e| e.to_string()),
-            Found::Disk(extent) => {
-                let read = shared.disk.read(&extent);
-                read.map(pack).map_err(|e| e.to_string())
-            }
-        });
+        let wanted = get.parts.get(at).copied().unwrap_or(0);
+        let packed = slot.map(|found| try_pack(&shared.disk, &found, Wanted::from_number(wanted)));
         match packed {
             Some(Ok(packed)) => {
+                let outgoing = &shared.transferred.outgoing;
+                outgoing.fetch_add(packed.nbytes(), Ordering::Relaxed);
                 data.found.push(at as u32);
                 data.values.push(packed);
             }
-            Some(Err(reason)) => {
+            Some(Err(error)) => {
                 data.failed.push(at as u32);
-                data.reasons.push(reason);
+                data.reasons.push(error.to_string());
             }
             None => {}
         }

@@ -155,6 +155,12 @@ impl PyWorkerService {
         py.detach(|| self.handle.ready_count())
     }
 
+    /// Bytes of values that came from peers so far, and that went to peers and clients.
+    #[getter]
+    fn transferred_bytes(&self, py: Python<'_>) -> (u64, u64) {
+        py.detach(|| self.handle.transferred_bytes())
+    }
+
     /// Bytes of values in memory, and on disk.
     #[getter]
     fn value_bytes(&self, py: Python<'_>) -> (u64, u64) {

@@ -4,6 +4,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use rask_frame::engine::expr::BinaryOp;
+use rask_frame::engine::join::JoinHow;
 use rask_frame::engine::sort::{Key, SortKey, SortSpec};
 use rask_frame::engine::{Expr, Label, Schema};
 
@@ -36,6 +37,24 @@ pub fn key_of(object: &Bound<'_, PyAny>) -> PyResult<Key> {
 /// Several keys.
 pub fn keys_of(objects: &Bound<'_, PyAny>) -> PyResult<Vec<Key>> {
     objects.try_iter()?.map(|item| key_of(&item?)).collect()
+}
+
+/// The kind of a join of this name.
+pub fn join_how(name: &str) -> PyResult<JoinHow> {
+    Ok(match name {
+        "inner" => JoinHow::Inner,
+        "left" => JoinHow::Left,
+        "right" => JoinHow::Right,
+        "outer" => JoinHow::Outer,
+        "cross" => JoinHow::Cross,
+        "leftsemi" => JoinHow::LeftSemi,
+        "leftanti" => JoinHow::LeftAnti,
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "how has to be one of inner, left, right, outer, cross, leftsemi, not {other}"
+            )));
+        }
+    })
 }
 
 /// A sort by keys, each with its direction.

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use rask_frame::engine::expr::{BinaryOp, Function, UnaryOp};
 use rask_frame::engine::groupby::{AggFunction, Aggregation, GroupbySpec};
-use rask_frame::engine::join::{JoinHow, JoinSpec};
+use rask_frame::engine::join::JoinSpec;
 use rask_frame::engine::unique::Keep;
 use rask_frame::engine::{self, DType, Expr, IndexSchema, Label, Schema, Table};
 use rask_frame::{Kind, Node, NodeRef, ParquetPiece, Step};
@@ -17,7 +17,7 @@ use rask_value::ValueRef;
 use super::call::function_of;
 use super::convert::{table_of_python, to_py_err};
 use super::group::aggregation_of;
-use super::keys::{binary_op, keys_of, labels_of, own_columns, sort_spec};
+use super::keys::{binary_op, join_how, keys_of, labels_of, own_columns, sort_spec};
 use super::read::{csv_options, csv_pieces, write_format};
 use super::scalar::{label_of, label_to_python, scalar_of};
 use crate::callable::{Arg, PyCallable};
@@ -472,20 +472,7 @@ impl PyFrame {
         suffixes: (Option<String>, Option<String>),
         indicator: &Bound<'_, PyAny>,
     ) -> PyResult<PyFrame> {
-        let how = match how {
-            "inner" => JoinHow::Inner,
-            "left" => JoinHow::Left,
-            "right" => JoinHow::Right,
-            "outer" => JoinHow::Outer,
-            "cross" => JoinHow::Cross,
-            "leftsemi" => JoinHow::LeftSemi,
-            "leftanti" => JoinHow::LeftAnti,
-            other => {
-                return Err(PyValueError::new_err(format!(
-                    "how has to be one of inner, left, right, outer, cross, leftsemi, not {other}"
-                )));
-            }
-        };
+        let how = join_how(how)?;
         let indicator = match indicator.extract::<bool>() {
             Ok(true) => Some(Label::from("_merge")),
             Ok(false) => None,
@@ -513,9 +500,8 @@ impl PyFrame {
         na_last: bool,
     ) -> PyResult<PyFrame> {
         let spec = sort_spec(keys_of(by)?, ascending, na_last)?;
-        let node = self.materialised(py)?;
-        let node = Node::sort(&node, spec, origin::capture(py)).map_err(to_py_err)?;
-        Ok(PyFrame::of(node))
+        let node = Node::sort(&self.materialised(py)?, spec, origin::capture(py));
+        Ok(PyFrame::of(node.map_err(to_py_err)?))
     }
 
     fn set_index(
@@ -575,27 +561,32 @@ impl PyFrame {
     }
 
     fn sort_index(&self, py: Python<'_>, ascending: bool) -> PyResult<PyFrame> {
-        let one = self.repartition(py, 1)?;
+        let one = self.repartition(py, 1, None)?;
         one.step(py, Step::SortIndex { ascending })
     }
 
-    fn repartition(&self, py: Python<'_>, partitions: u32) -> PyResult<PyFrame> {
-        let node = self.materialised(py)?;
-        let origin = origin::capture(py);
-        Ok(PyFrame::of(Node::repartition(
-            &node,
-            partitions.max(1),
-            origin,
-        )))
+    /// Another number of partitions; with keys, rows with equal ones in the same partition.
+    #[pyo3(signature = (partitions, keys=None))]
+    fn repartition(
+        &self,
+        py: Python<'_>,
+        partitions: u32,
+        keys: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyFrame> {
+        let (node, origin) = (self.materialised(py)?, origin::capture(py));
+        let node = match keys.map(keys_of).transpose()? {
+            None => Ok(Node::repartition(&node, partitions.max(1), origin)),
+            Some(keys) => Node::shuffle(&node, keys, partitions.max(1), origin),
+        };
+        Ok(PyFrame::of(node.map_err(to_py_err)?))
     }
 
     /// Some of the partitions.
     fn pick(&self, partitions: Vec<u32>) -> PyResult<PyFrame> {
-        if let Some(bad) = partitions.iter().find(|p| **p >= self.node.partitions) {
-            return Err(pyo3::exceptions::PyIndexError::new_err(format!(
-                "there is no partition {bad} of {}",
-                self.node.partitions
-            )));
+        let count = self.node.partitions;
+        if let Some(bad) = partitions.iter().find(|p| **p >= count) {
+            let reason = format!("there is no partition {bad} of {count}");
+            return Err(pyo3::exceptions::PyIndexError::new_err(reason));
         }
         Ok(PyFrame {
             node: Node::pick(&self.node, partitions, self.node.origin.clone()),
