@@ -7,6 +7,7 @@ use rask_proto::{Blocks, FetchFailed, FromClient, LayerSpec, Packed, Submit, ToC
 
 use crate::graphs::Made;
 use crate::network::{Asked, LayerRef, Note};
+use crate::topics::SimFollower;
 
 /// How far a wanted block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub(crate) struct SimClient {
     made: HashMap<(u32, u32), Made>,
     wanted: BTreeMap<(u32, u32), Status>,
     released: bool,
+    pub(crate) follower: SimFollower,
 }
 
 /// What a client wants to be done.
@@ -46,6 +48,7 @@ impl SimClient {
             graph,
             made,
             released: false,
+            follower: SimFollower::default(),
         }
     }
 
@@ -69,6 +72,7 @@ impl SimClient {
     }
 
     pub(crate) fn on_message(&mut self, message: ToClient, wishes: &mut Wishes) {
+        wishes.tell.extend(self.follower.on_message(&message));
         match message {
             ToClient::Finished(finished) => {
                 let keys = finished.blocks.iter().flat_map(Blocks::iter);

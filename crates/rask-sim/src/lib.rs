@@ -9,6 +9,7 @@
 //! * `network`: what happens when; messages arrive in the order sent, after a random time.
 //! * `worker`, `client`: pretended shells around the machine of a worker, and in place of users.
 //! * `faults`: what goes wrong, and how much of it; `restart` and `troubles`: what happens then.
+//! * `topics`: events of workers, and clients that follow them.
 
 mod client;
 mod faults;
@@ -18,6 +19,7 @@ mod random;
 mod restart;
 mod retirement;
 mod simulation;
+mod topics;
 mod troubles;
 mod worker;
 

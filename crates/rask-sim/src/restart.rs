@@ -228,9 +228,13 @@ impl Simulation {
         self.on_scheduler_event(Event::ClientResumed { client });
         let taken_in = self.journal.count(client);
         let said = self.connections.said.get(&number).cloned();
+        let from = Party::Client(number);
         for message in said.unwrap_or_default().into_iter().skip(taken_in) {
-            let from = Party::Client(number);
             self.send(from, Party::Scheduler, Message::FromClient(message));
+        }
+        if let Some(client) = self.clients.get(&number) {
+            let follow = client.follower.ask();
+            self.send(from, Party::Scheduler, Message::FromClient(follow));
         }
     }
 

@@ -12,6 +12,7 @@ use crate::graphs::{evaluate, random_graph};
 use crate::network::{Asked, Happening, Message, Network, Party};
 use crate::random::Random;
 use crate::restart::{Connections, Journal};
+use crate::topics::Logged;
 use crate::troubles::Troubles;
 use crate::worker::{Effects, SimWorker};
 
@@ -106,6 +107,7 @@ pub(crate) struct Simulation {
     pub(crate) troubles: Troubles,
     pub(crate) workers: BTreeMap<u32, SimWorker>,
     pub(crate) clients: BTreeMap<u32, SimClient>,
+    pub(crate) logged: Logged,
     next_worker: u32,
     pub(crate) report: Report,
 }
@@ -130,6 +132,7 @@ impl Simulation {
             troubles: Troubles::default(),
             workers: BTreeMap::new(),
             clients: BTreeMap::new(),
+            logged: Logged::default(),
             next_worker: 1,
             report: Report::default(),
         };
@@ -174,12 +177,14 @@ impl Simulation {
                 }
             }
             let made = evaluate(&graph, settings.faults.raising_percent);
-            let client = SimClient::new(graph, made);
+            let mut client = SimClient::new(graph, made);
             let party = Party::Client(number);
             self.journal.begin(ClientId(number));
             self.on_scheduler_event(Event::ClientJoined {
                 client: ClientId(number),
             });
+            let follow = client.follower.ask_next();
+            self.send(party, Party::Scheduler, Message::FromClient(follow));
             let submit = client.submit();
             let said = self.connections.said.entry(number).or_default();
             said.push(submit.clone());
@@ -339,6 +344,9 @@ impl Simulation {
         }
         let mut random = self.random.clone();
         self.random.next();
+        if matches!(job, Job::Run { .. }) && self.workers.contains_key(&number) {
+            self.log_event(number);
+        }
         self.with_worker(number, |worker, effects| {
             worker.on_job_end(job, &mut random, &faults, effects);
         });
@@ -507,6 +515,7 @@ impl Simulation {
         let done = self.clients.values().all(SimClient::is_done);
         assert!(done, "{}", self.describe());
         assert_eq!(self.scheduler.task_count(), 0, "the scheduler knows tasks");
+        self.check_followers();
         for worker in self.workers.values() {
             worker.check_empty();
         }
