@@ -7,11 +7,13 @@ import logging
 import queue
 import threading
 import time
+from pathlib import Path
 
 import functions
 import pytest
 
-from rask.distributed import Client, Nanny, get_worker
+import rask
+from rask.distributed import Client, LocalCluster, Nanny, SchedulerPlugin, get_worker
 from rask.distributed import print as remote_print
 from rask.distributed import warn as remote_warn
 from rask.distributed._client_events import EVENT_BYTES_MAX
@@ -233,7 +235,7 @@ def test_the_scheduler_keeps_its_log(own_cluster):
         assert client.get_scheduler_logs(1) == logs[:1]
         assert client.get_scheduler_logs(0) == ()
         victim = next(iter(client.scheduler_info()["workers"]))
-        client.submit(functions.kill_own_process, workers=[victim], allow_other_workers=True)
+        doomed = client.submit(functions.kill_own_process, workers=[victim])
         deadline = time.monotonic() + LIMIT
         while (told := client.get_events(victim)[-1][1])["action"] == "add-worker":
             assert time.monotonic() < deadline
@@ -241,3 +243,58 @@ def test_the_scheduler_keeps_its_log(own_cluster):
         assert told["action"] == "remove-worker" and "signal 9" in told["reason"]
         text = "\n".join(line for _, line in client.get_scheduler_logs())
         assert "a worker is lost" in text and victim in text
+        doomed.cancel()
+
+
+class Collecting(SchedulerPlugin):
+    """Logs again what it is told of."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def log_event(self, topic, msg):
+        if topic == "told":
+            Path(self.folder, "told").write_text(repr(msg))
+
+
+def test_plugins_beside_the_scheduler_are_told(client, tmp_path):
+    client.register_plugin(Collecting(str(tmp_path)), name="collecting")
+    try:
+        client.log_event(["told", "other"], {"a": [1]})
+        deadline = time.monotonic() + LIMIT
+        while not (tmp_path / "told").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (tmp_path / "told").read_text() == "{'a': [1]}"
+    finally:
+        client.unregister_scheduler_plugin("collecting")
+
+
+def test_limits_come_from_the_configuration():
+    limits = {
+        "distributed.scheduler.events-log-length": 3,
+        "distributed.scheduler.transition-log-length": 8,
+    }
+    with (
+        rask.config.set(limits),
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        for number in range(5):
+            client.log_event("few", number)
+        assert [message for _, message in client.get_events("few")] == [2, 3, 4]
+        client.gather(client.map(functions.inc, range(20)))
+        assert len(client._scheduler_story([], [], True)) <= 8
+
+
+def test_what_is_said_of_workers(client):
+    info = client.scheduler_info()
+    assert info["n_workers"] == 2 and len(client.scheduler_info(n_workers=1)["workers"]) == 1
+    for address, worker in info["workers"].items():
+        assert worker["host"] == "127.0.0.1" and worker["type"] == "Worker"
+        assert worker["id"] == worker["name"] and worker["status"] == "running"
+        assert time.time() - 60 < worker["last_seen"] <= time.time() + 1
+        assert worker["metrics"]["memory"] == worker["memory"]
+        lines = client.get_worker_logs(workers=[address])[address]
+        assert any("the worker has joined" in line for _, line in lines)
+    with pytest.raises(KeyError):
+        client.nbytes(keys=["no such key"])

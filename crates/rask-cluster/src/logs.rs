@@ -4,14 +4,18 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-/// Lines kept.
+/// Lines kept, unless told otherwise.
 const LINES_MAX: usize = 10_000;
+/// Lines that wait for standard error to take them; further ones are not written there.
+const WAITING_MAX: usize = 1000;
 /// What is longer is cut.
 const LINE_BYTES_MAX: usize = 4096;
 /// Names the lowest level that is kept: "error", "warn", "info", "debug" or "trace".
@@ -31,6 +35,9 @@ pub struct Line {
 struct Ring {
     lines: Mutex<VecDeque<Line>>,
     level: Level,
+    lines_max: AtomicUsize,
+    /// Whoever logs does not wait for standard error: it may be a pipe that nobody reads.
+    printer: Option<SyncSender<String>>,
 }
 
 static RING: OnceLock<Ring> = OnceLock::new();
@@ -44,9 +51,30 @@ pub fn install() {
         let _ = tracing::subscriber::set_global_default(Keeper);
         Ring {
             lines: Mutex::default(),
+            lines_max: AtomicUsize::new(LINES_MAX),
+            printer: start_printer(),
             level: level_of(std::env::var(LEVEL_VARIABLE).ok().as_deref()),
         }
     });
+}
+
+/// Keeps so many lines of this process from now on.
+pub fn set_length(lines_max: usize) {
+    install();
+    if let Some(ring) = RING.get() {
+        ring.lines_max.store(lines_max, Ordering::Relaxed);
+    }
+}
+
+fn start_printer() -> Option<SyncSender<String>> {
+    let (sender, lines) = sync_channel::<String>(WAITING_MAX);
+    let printer = std::thread::Builder::new().name("rask-log".to_owned());
+    let started = printer.spawn(move || {
+        for line in lines {
+            eprintln!("{line}");
+        }
+    });
+    started.is_ok().then_some(sender)
 }
 
 fn level_of(name: Option<&str>) -> Level {
@@ -65,7 +93,7 @@ pub fn last(targets: &[&str], count: usize) -> Vec<Line> {
         .iter()
         .rev()
         .filter(|line| targets.iter().any(|target| line.target.starts_with(target)));
-    let count = if count == 0 { LINES_MAX } else { count };
+    let count = if count == 0 { usize::MAX } else { count };
     let mut found: Vec<Line> = wanted.take(count).cloned().collect();
     found.reverse();
     found
@@ -88,10 +116,14 @@ impl Subscriber for Keeper {
             text: text.finish(),
         };
         if *event.metadata().level() <= Level::WARN {
-            eprintln!("rask {} {}: {}", line.level, line.target, line.text);
+            let text = format!("rask {} {}: {}", line.level, line.target, line.text);
+            if let Some(printer) = &ring.printer {
+                // What standard error is too slow for is still in the ring.
+                let _ = printer.try_send(text);
+            }
         }
         let mut lines = ring.lines.lock();
-        if lines.len() >= LINES_MAX {
+        while lines.len() >= ring.lines_max.load(Ordering::Relaxed).max(1) {
             lines.pop_front();
         }
         lines.push_back(line);

@@ -40,7 +40,7 @@ pub enum FromHelper {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct HelperEvent {
     /// "transition", "add_worker", "remove_worker", "add_client", "remove_client",
-    /// "update_graph", "restart" or "lost" (`block` events were left out: the helper is too slow).
+    /// "update_graph", "restart", "log_event" or "lost" (`block` events were left out: the helper is too slow).
     #[prost(string, tag = "1")]
     pub kind: String,
     /// Of a layer, worker or client.
@@ -68,6 +68,9 @@ pub struct HelperEvent {
     pub nbytes: u64,
     #[prost(uint32, tag = "11")]
     pub duration_micros: u32,
+    /// What was logged under the topics `names`.
+    #[prost(message, optional, tag = "340")]
+    pub value: Option<crate::Packed>,
 }
 
 /// The scheduler's state at one moment.

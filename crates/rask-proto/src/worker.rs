@@ -315,6 +315,9 @@ pub struct WorkerSummary {
     pub held: u64,
     #[prost(uint64, tag = "6")]
     pub held_bytes: u64,
+    /// When it was last heard of, in microseconds since the epoch by the scheduler's clock.
+    #[prost(uint64, tag = "340")]
+    pub heard_micros: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -99,6 +99,7 @@ impl Scheduler {
                     assigned: worker.assigned_count,
                     held: worker.held_count,
                     held_bytes: worker.held_bytes,
+                    heard_micros: self.settings.epoch_micros + worker.heard.micros,
                 })
                 .collect(),
             tasks: self.tasks.len() as u64,

@@ -23,7 +23,9 @@ impl Scheduler {
             FromWorker::Seceded(blocks) => self.on_seceded(worker, &blocks),
             FromWorker::Holdings(holdings) => self.on_holdings(worker, &holdings),
             FromWorker::Heartbeat(heartbeat) => {
+                let now = self.now;
                 if let Some(worker) = self.workers.find_mut(worker) {
+                    worker.heard = now;
                     worker.running = heartbeat.running.clone();
                     worker.note_memory(heartbeat.process_bytes);
                     worker.heartbeat = heartbeat;

@@ -31,7 +31,12 @@ impl Scheduler {
         self.versions.add(worker, &register.versions);
         self.log_action(&[address], "add-worker", Vec::new());
         self.log_action(&["all"], "add-worker", vec![text("worker", address)]);
-        self.workers.by_id.insert(worker, Worker::new(register));
+        let joined_at = self.now;
+        let record = Worker {
+            heard: joined_at,
+            ..Worker::new(register)
+        };
+        self.workers.by_id.insert(worker, record);
         self.attention.touch(worker);
         let everyone = self.all_peers();
         self.out.push(Command::ToWorker {

@@ -305,6 +305,11 @@ class CoordinationMethods:
         summary : bool
             Whether to add up by the names of functions: ``{"inc": 112}`` instead of
             ``{"inc-1f2e…": 28, …}``.
+
+        Raises
+        ------
+        KeyError
+            For a key whose value the cluster does not hold.
         """
 
         def sizes() -> dict[Any, int]:
@@ -312,6 +317,9 @@ class CoordinationMethods:
             found = {
                 key: nbytes for _, key, nbytes in self._entries() if wanted is None or key in wanted
             }
+            missing = [] if wanted is None else [key for key in wanted if key not in found]
+            if missing:
+                raise KeyError(missing[0])
             if not summary:
                 return found
             added: dict[Any, int] = {}

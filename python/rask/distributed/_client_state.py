@@ -96,6 +96,41 @@ class StateMethods:
             for layer, block, numbered, start, finish, _, stimulus, seconds in changes
         ]
 
+    # ------------------------------------------------------------------ info
+
+    def scheduler_info(self, n_workers: int = -1, **kwargs: Any) -> Any:
+        """About the scheduler and its workers.
+
+        Parameters
+        ----------
+        n_workers : int
+            How many workers to describe; -1: all.
+
+        Returns
+        -------
+        dict
+            ``"address"``, ``"n_workers"``, ``"total_threads"``, ``"total_memory"`` and others, and
+            ``"workers"`` by address.
+        """
+
+        def info() -> dict[str, Any]:
+            workers, tasks, clients = self._core.info()
+            described = workers if n_workers < 0 else workers[:n_workers]
+            return {
+                "type": "Scheduler",
+                "id": self.scheduler_address,
+                "address": self.scheduler_address,
+                "services": {},
+                "n_workers": len(workers),
+                "total_threads": sum(worker["nthreads"] for worker in workers),
+                "total_memory": sum(worker["memory_limit"] for worker in workers),
+                "tasks": tasks,
+                "clients": clients,
+                "workers": {worker["address"]: _describe_worker(worker) for worker in described},
+            }
+
+        return self._either(info)
+
     # ------------------------------------------------------------------ dump
 
     def dump_cluster_state(
@@ -347,6 +382,28 @@ def _parse_keys(given: tuple[Any, ...]) -> tuple[list[str], list[tuple[str, int]
                 f"futures or stimuli, not of {item!r}"
             )
     return layers, keys
+
+
+def _describe_worker(worker: dict[str, Any]) -> dict[str, Any]:
+    """With the names that Dask has for it, beside Rask's own."""
+    host = worker["address"].rpartition("://")[2].rpartition(":")[0]
+    return {
+        **worker,
+        "type": "Worker",
+        "id": worker["name"],
+        "host": host,
+        "status": "running",
+        "services": {},
+        "metrics": {
+            "cpu": worker["cpu"],
+            "memory": worker["memory"],
+            "managed_bytes": worker["managed_bytes"],
+            "spilled_bytes": {"memory": worker["nbytes"], "disk": worker["spilled_bytes"]},
+            "executing": worker["executing"],
+            "in_memory": worker["in_memory"],
+            "time": worker["last_seen"],
+        },
+    }
 
 
 def _describe_task(

@@ -293,6 +293,10 @@ class Helper(Service):
                 priority={},
                 stimulus_id="",
             )
+        if kind == "log_event":
+            for topic in event["names"]:
+                plugin.log_event(topic, event["value"])
+            return None
         if kind == "remove_worker":
             return plugin.remove_worker(self.view, name, stimulus_id="")
         if kind == "restart":

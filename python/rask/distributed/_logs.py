@@ -11,9 +11,16 @@ from rask import _core
 
 __all__ = ["LogKeeper", "formatted", "keeper"]
 
-#: Lines kept a process.
+#: Lines kept a process, unless ``distributed.admin.log-length`` says otherwise.
 LINES_MAX = 10_000
 _FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+
+
+def lines_max() -> int:
+    """How many lines a process keeps."""
+    from rask import config
+
+    return int(config.get("distributed.admin.log-length", LINES_MAX))
 
 
 class LogKeeper(logging.Handler):
@@ -22,7 +29,9 @@ class LogKeeper(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.setFormatter(logging.Formatter(_FORMAT))
-        self._lines: deque[tuple[float, str, str]] = deque(maxlen=LINES_MAX)
+        length = lines_max()
+        _core.set_log_length(length)
+        self._lines: deque[tuple[float, str, str]] = deque(maxlen=length)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record."""
@@ -31,7 +40,7 @@ class LogKeeper(logging.Handler):
         except Exception:
             self.handleError(record)
 
-    def last(self, count: int | None = None, target: str = "") -> list[tuple[str, str]]:
+    def last(self, count: int | None = None, target: str = "") -> tuple[tuple[str, str], ...]:
         """Level and line of the last `count`, or of all, the latest first; with the lines of Rust
         modules whose names begin with `target`."""
         lines = list(self._lines)
@@ -39,7 +48,7 @@ class LogKeeper(logging.Handler):
             native = _core.process_logs(target)
             lines += [(when, *formatted(when, level, text)) for when, level, text in native]
             lines.sort(key=lambda line: line[0])
-        latest = [line[1:] for line in reversed(lines)]
+        latest = tuple(line[1:] for line in reversed(lines))
         return latest if count is None else latest[: max(count, 0)]
 
 

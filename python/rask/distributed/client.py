@@ -737,25 +737,6 @@ class Client(
 
     # --------------------------------------------------------------- queries
 
-    def scheduler_info(self, n_workers: int = -1, **kwargs: Any) -> Any:
-        """About the scheduler and its workers: ``{"address": …, "workers": {address: {…}}}``."""
-
-        def info() -> dict[str, Any]:
-            workers, tasks, clients = self._core.info()
-            return {
-                "type": "Scheduler",
-                "id": self.scheduler_address,
-                "address": self.scheduler_address,
-                "n_workers": len(workers),
-                "total_threads": sum(worker["nthreads"] for worker in workers),
-                "total_memory": sum(worker["memory_limit"] for worker in workers),
-                "tasks": tasks,
-                "clients": clients,
-                "workers": {worker["address"]: worker for worker in workers},
-            }
-
-        return self._either(info)
-
 
 class QuietClient(Client):
     """A client of the library's own: what tasks print is for those of users."""

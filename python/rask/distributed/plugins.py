@@ -173,7 +173,7 @@ class SchedulerPlugin:
         return workers
 
     def log_event(self, topic: str, msg: Any) -> None:
-        """Called when an event is logged."""
+        """Called when a client, a worker or a nanny logs an event, once for each of its topics."""
 
 
 def kind_of_plugin(plugin: Any) -> str:

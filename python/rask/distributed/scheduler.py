@@ -117,6 +117,7 @@ class Scheduler(Node):
                     self.security.core("scheduler"),
                     helper=_helper_command(),
                     versions=registered_versions(),
+                    **_limits(),
                     **self._options,
                 )
                 break
@@ -232,6 +233,23 @@ class Scheduler(Node):
     def __repr__(self) -> str:
         where = self._handle.address if self._handle is not None else "not started"
         return f"<Scheduler {where!r}, status: {self.status.value}>"
+
+
+def _limits() -> dict[str, int]:
+    """How much the scheduler remembers of events and of what tasks went through."""
+    from rask import config
+    from rask.distributed._logs import lines_max
+    from rask.distributed._utils import parse_bytes
+
+    _core.set_log_length(lines_max())
+    events = config.get("distributed.scheduler.events-log-length", 1000)
+    nbytes = config.get("distributed.scheduler.events-log-bytes", "64 MiB")
+    changes = config.get("distributed.scheduler.transition-log-length", 65_536)
+    return {
+        "events_per_topic": int(events),
+        "event_bytes": int(parse_bytes(nbytes)),
+        "history_length": int(changes),
+    }
 
 
 def _helper_command() -> tuple[str, list[str], list[tuple[str, str]]]:

@@ -136,6 +136,7 @@ impl SchedulerHandle {
     fn try_new(listener: &Listener, options: SchedulerOptions) -> Result<Self, ClusterError> {
         let mut settings = options.settings;
         settings.epoch_micros = crate::logs::now_micros();
+        note_own_version(&mut settings);
         let mut records = Vec::new();
         let mut journal = None;
         if let Some(folder) = &options.journal {
@@ -295,6 +296,17 @@ impl SchedulerHandle {
         if state.stopping {
             self.shared.stop.notify_one();
         }
+    }
+}
+
+/// Whoever starts it may know of more versions.
+fn note_own_version(settings: &mut Settings) {
+    let known = &mut settings.versions;
+    if known.iter().all(|version| version.package != "rask") {
+        known.push(rask_proto::Version {
+            package: "rask".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        });
     }
 }
 

@@ -1,7 +1,10 @@
 //! What the plugins of the helper process are told: seen in the events that go into the machine and
 //! the commands that come out.
 
-use rask_proto::{Blocks, FromClient, FromWorker, HelperEvent, Query, QueryBody, ToWorker};
+use rask_proto::{
+    Blocks, EventOp, EventRequest, FromClient, FromWorker, HelperEvent, LogEvent, Query, QueryBody,
+    ToWorker,
+};
 use rask_sched::{Command, Event, Scheduler};
 
 /// What is to be told once the machine has taken the event in.
@@ -70,6 +73,13 @@ impl Watched {
                 body: Some(QueryBody::Restart(())),
                 ..
             }) => self.events.push(of_kind("restart", "")),
+            FromClient::Query(Query {
+                body:
+                    Some(QueryBody::Events(EventRequest {
+                        op: Some(EventOp::Log(event)),
+                    })),
+                ..
+            }) => self.on_log_event(event),
             _ => {}
         }
     }
@@ -95,8 +105,17 @@ impl Watched {
                 self.ended.push((block, address.to_owned(), 0, 0));
             }
             FromWorker::Leaving(()) => self.on_left(machine, worker),
+            FromWorker::Event(event) => self.on_log_event(event),
             _ => {}
         }
+    }
+
+    fn on_log_event(&mut self, event: &LogEvent) {
+        self.events.push(HelperEvent {
+            names: event.topics.clone(),
+            value: event.value.clone(),
+            ..of_kind("log_event", "")
+        });
     }
 
     /// Looks at what the machine has made of it.

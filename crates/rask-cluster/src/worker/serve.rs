@@ -112,6 +112,14 @@ async fn start(
         opened: AtomicBool::new(false),
         transitions_wanted: AtomicBool::new(false),
     });
+    tracing::info!(
+        name = shared.register.name,
+        address = shared.register.address,
+        scheduler = %options.scheduler,
+        threads = shared.register.thread_count,
+        memory_bytes = options.memory_bytes_max,
+        "the worker has joined"
+    );
     if !options.held {
         compute::start_all(&shared)?;
     }

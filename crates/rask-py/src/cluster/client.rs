@@ -557,5 +557,6 @@ pub fn describe_worker<'py>(
     entry.set_item("processing", summary.assigned)?;
     entry.set_item("in_memory", summary.held)?;
     entry.set_item("nbytes", summary.held_bytes)?;
+    entry.set_item("last_seen", summary.heard_micros as f64 / 1e6)?;
     Ok(entry)
 }

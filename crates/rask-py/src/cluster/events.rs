@@ -111,7 +111,7 @@ fn describe<'py>(
 }
 
 /// What was logged; where it cannot be unpickled here, the exception that says why.
-fn value_of(py: Python<'_>, value: Packed) -> Bound<'_, PyAny> {
+pub fn value_of(py: Python<'_>, value: Packed) -> Bound<'_, PyAny> {
     to_object(py, value).unwrap_or_else(|error| error.into_value(py).into_bound(py).into_any())
 }
 
@@ -140,9 +140,16 @@ fn process_logs(target: &str, count: usize) -> Vec<(f64, String, String)> {
         .collect()
 }
 
+/// Keeps so many lines of what Rust code of this process logs.
+#[pyfunction]
+fn set_log_length(lines_max: usize) {
+    rask_cluster::logs::set_length(lines_max);
+}
+
 /// Adds this module's part of `rask._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyEvents>()?;
     module.add_function(wrap_pyfunction!(process_logs, module)?)?;
+    module.add_function(wrap_pyfunction!(set_log_length, module)?)?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use rask_cluster::calls::IncomingCall;
 use rask_proto::{Blocks, FromHelper, HelperEvent, HelperState, ToHelper};
 
 use super::client::describe_worker;
+use super::events::value_of;
 use super::service::PyServiceCall;
 
 /// Longest message that is read.
@@ -185,6 +186,9 @@ fn describe_event<'py>(py: Python<'py>, event: HelperEvent) -> PyResult<Bound<'p
     entry.set_item("names", event.names)?;
     entry.set_item("wanted", wanted)?;
     entry.set_item("nbytes", event.nbytes)?;
+    if let Some(value) = event.value {
+        entry.set_item("value", value_of(py, value))?;
+    }
     entry.set_item("seconds", f64::from(event.duration_micros) / 1e6)?;
     Ok(entry)
 }

@@ -8,7 +8,7 @@ use rask_cluster::ends::DeathReports;
 use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions};
 use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, WorkerCommand};
 use rask_cluster::worker::{WorkerEnd, WorkerHandle, WorkerOptions};
-use rask_sched::Settings;
+use rask_sched::{Settings, TopicLimits};
 use rask_wire::{Address, Security, TlsVersion, Token, WireError};
 
 use super::errors;
@@ -109,7 +109,7 @@ pub struct PyScheduler {
 impl PyScheduler {
     #[new]
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0, versions=Vec::new()))]
+    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0, versions=Vec::new(), events_per_topic=1000, event_bytes=64 << 20, history_length=65_536))]
     fn new(
         py: Python<'_>,
         address: &str,
@@ -121,6 +121,9 @@ impl PyScheduler {
         reconnect_timeout: f64,
         recovery_timeout: f64,
         versions: Vec<(String, String)>,
+        events_per_topic: usize,
+        event_bytes: u64,
+        history_length: usize,
     ) -> PyResult<Self> {
         let seconds = |count: f64| {
             Duration::try_from_secs_f64(count)
@@ -132,6 +135,12 @@ impl PyScheduler {
             settings: Settings {
                 allowed_failures,
                 versions: versions_of(versions),
+                topic_limits: TopicLimits {
+                    events_per_topic_max: events_per_topic.max(1),
+                    bytes_max: event_bytes,
+                    ..TopicLimits::default()
+                },
+                history_length,
                 ..Settings::default()
             },
             worker_timeout: seconds(worker_timeout)?,

@@ -50,6 +50,8 @@ pub(crate) struct Worker {
     pub ahead_stopped: Vec<(super::TaskId, u32)>,
     /// Given no more tasks; to leave when it has none.
     pub retiring: bool,
+    /// When its last heartbeat came, or it joined.
+    pub heard: Time,
 }
 
 /// Keeps the tasks that are at a worker, once each.
@@ -119,6 +121,7 @@ impl Worker {
             memory_timeline: std::collections::VecDeque::new(),
             ahead_stopped: Vec::new(),
             retiring: false,
+            heard: Time::default(),
         }
     }
 
