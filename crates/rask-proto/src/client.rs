@@ -286,10 +286,10 @@ pub enum AnswerBody {
     Events(crate::Events),
     #[prost(message, tag = "342")]
     Logs(crate::LogLines),
-    #[prost(message, tag = "343")]
-    Story(crate::Story),
-    #[prost(message, tag = "344")]
-    Dump(crate::StateDump),
+    #[prost(message, boxed, tag = "343")]
+    Story(Box<crate::Story>),
+    #[prost(message, boxed, tag = "344")]
+    Dump(Box<crate::StateDump>),
     #[prost(message, tag = "345")]
     Versions(crate::ClusterVersions),
 }

@@ -30,9 +30,9 @@ impl Scheduler {
             Some(QueryBody::Events(request)) => {
                 return self.on_events(client, query.id, request);
             }
-            Some(QueryBody::Story(query)) => AnswerBody::Story(self.story(&query)),
+            Some(QueryBody::Story(query)) => AnswerBody::Story(Box::new(self.story(&query))),
             Some(QueryBody::Versions(())) => AnswerBody::Versions(self.cluster_versions()),
-            Some(QueryBody::Dump(())) => AnswerBody::Dump(self.dump()),
+            Some(QueryBody::Dump(())) => AnswerBody::Dump(Box::new(self.dump())),
             Some(QueryBody::Logs(_)) => AnswerBody::Logs(rask_proto::LogLines::default()),
             Some(QueryBody::Replicate(wish)) => {
                 return self.on_replicate((client, query.id), &wish);

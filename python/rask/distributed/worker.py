@@ -449,6 +449,7 @@ class Worker(Node):
     def _handlers(self) -> dict[str, Any]:
         from rask.distributed._benchmarks import measure
         from rask.distributed._versions import get_versions
+        from rask.distributed._worker_state import dump_of, story_of
         from rask.distributed.actor import ActorHandlers
 
         actors = ActorHandlers(self)
@@ -457,8 +458,8 @@ class Worker(Node):
             "actor-attribute": actors.attribute,
             "logs": lambda _, count: keeper().last(count, "rask_cluster::worker"),
             "run": lambda _, body: self._on_run(*body),
-            "story": lambda _, body: self._story(*body),
-            "dump": lambda _, body: self._dump(),
+            "story": lambda _, body: story_of(self, *body),
+            "dump": lambda _, body: dump_of(self),
             "versions": lambda _, packages: get_versions(packages),
             "echo": lambda _, body: body,
             "benchmark": lambda what, body: self._service.run_function(
@@ -473,44 +474,6 @@ class Worker(Node):
     def _on_run(self, function: Any, args: Any, kwargs: Any, wait: bool) -> Any:
         outcome = self.run(function, args, kwargs)
         return outcome if wait else None
-
-    def _story(self, layers: list[str], keys: list[tuple[str, int]]) -> list[tuple[Any, ...]]:
-        """Key, step and time of what these tasks went through here."""
-        names, blocks = set(layers), set(keys)
-        return [
-            (key_of(name, block, numbered), step, seconds)
-            for name, block, numbered, step, seconds in self._core.story()
-            if name in names or (name, block) in blocks
-        ]
-
-    def _dump(self) -> dict[str, Any]:
-        """What is known here, without values and functions."""
-        from rask import config
-
-        state = self.state
-        held, spilled = self._core.value_bytes
-        tasks = {str(key): {"key": str(key), "state": how} for key, how in state.tasks.items()}
-        return {
-            "type": "Worker",
-            "id": self.id,
-            "name": str(self.name),
-            "address": self.address,
-            "status": self.status.value,
-            "nthreads": self.nthreads,
-            "memory_limit": self.memory_limit,
-            "resources": self.resources,
-            "ready_count": state.ready_count,
-            "nbytes": held,
-            "spilled_nbytes": spilled,
-            "tasks": tasks,
-            "plugins": [str(name) for name in self.plugins],
-            "log": [
-                (str(key_of(name, block, numbered)), step, seconds)
-                for name, block, numbered, step, seconds in self._core.story()
-            ],
-            "logs": keeper().last(None, "rask_cluster::worker"),
-            "config": dict(config.config),
-        }
 
     def _on_plugin_add(self, name: str, serial: str, plugin: Any) -> Any:
         arguments = (name, plugin, serial)

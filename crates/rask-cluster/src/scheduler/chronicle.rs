@@ -39,14 +39,12 @@ pub(super) fn note(machine: &Scheduler, event: &Event) {
             }
             _ => {}
         },
-        Event::FromClient { client, message } => {
-            if let FromClient::Query(Query {
+        Event::FromClient {
+            client,
+            message: FromClient::Query(Query {
                 body: Some(body), ..
-            }) = message
-            {
-                note_order(client.0, body);
-            }
-        }
+            }),
+        } => note_order(client.0, body),
         #[allow(unreachable_patterns, reason = "other events are not worth a line")]
         _ => {}
     }

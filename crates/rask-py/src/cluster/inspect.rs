@@ -27,6 +27,9 @@ type Change = (String, u32, bool, String, String, String, String, f64);
 /// Versions by package.
 type Versions = Vec<(String, String)>;
 
+/// What workers run on, how many they are, and the addresses of some.
+type Group = (Versions, u64, Vec<String>);
+
 #[pymethods]
 impl PyInspector {
     #[new]
@@ -96,7 +99,7 @@ impl PyInspector {
 
     /// Versions of the scheduler, and of the workers: those that run on the same together, with how
     /// many they are and the addresses of some.
-    fn versions(&self, py: Python<'_>) -> PyResult<(Versions, Vec<(Versions, u64, Vec<String>)>)> {
+    fn versions(&self, py: Python<'_>) -> PyResult<(Versions, Vec<Group>)> {
         let AnswerBody::Versions(versions) = self.ask(py, QueryBody::Versions(()))? else {
             return Err(other_answer());
         };

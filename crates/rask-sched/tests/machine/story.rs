@@ -20,7 +20,7 @@ fn ask(double: &mut Double, body: QueryBody) -> AnswerBody {
 
 fn story(double: &mut Double, query: StoryQuery) -> Story {
     match ask(double, QueryBody::Story(query)) {
-        AnswerBody::Story(story) => story,
+        AnswerBody::Story(story) => *story,
         other => panic!("{other:?}"),
     }
 }
@@ -131,7 +131,10 @@ fn a_dump_has_every_task_with_what_it_needs() {
     let given = double.take_assigned(1);
     double.fail(1, given[0]);
     double.take_client();
-    let AnswerBody::Dump(StateDump {
+    let AnswerBody::Dump(dump) = ask(&mut double, QueryBody::Dump(())) else {
+        panic!("no dump");
+    };
+    let StateDump {
         names,
         tasks,
         states,
@@ -139,10 +142,7 @@ fn a_dump_has_every_task_with_what_it_needs() {
         inputs,
         failures,
         ..
-    }) = ask(&mut double, QueryBody::Dump(()))
-    else {
-        panic!("no dump");
-    };
+    } = *dump;
     let tasks: Vec<(u32, u32)> = tasks.iter().flat_map(Blocks::iter).collect();
     let described: Vec<(&str, &str)> = tasks
         .iter()

@@ -1,0 +1,60 @@
+"""What a worker tells of its tasks and of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rask.distributed._context import key_of
+from rask.distributed._logs import keeper
+
+__all__ = ["dump_of", "story_of"]
+
+
+def story_of(
+    worker: Any, layers: list[str], keys: list[tuple[str, int]]
+) -> list[tuple[Any, str, float]]:
+    """Key, step and time of what tasks went through on a worker.
+
+    Parameters
+    ----------
+    worker : Worker
+    layers : list of str
+        Names of layers, for all their blocks.
+    keys : list of tuple
+        Names of layers and blocks.
+    """
+    names, blocks = set(layers), set(keys)
+    return [
+        (key_of(name, block, numbered), step, seconds)
+        for name, block, numbered, step, seconds in worker._core.story()
+        if name in names or (name, block) in blocks
+    ]
+
+
+def dump_of(worker: Any) -> dict[str, Any]:
+    """What is known on a worker, without values and functions."""
+    from rask import config
+
+    state = worker.state
+    held, spilled = worker._core.value_bytes
+    return {
+        "type": "Worker",
+        "id": worker.id,
+        "name": str(worker.name),
+        "address": worker.address,
+        "status": worker.status.value,
+        "nthreads": worker.nthreads,
+        "memory_limit": worker.memory_limit,
+        "resources": worker.resources,
+        "ready_count": state.ready_count,
+        "nbytes": held,
+        "spilled_nbytes": spilled,
+        "tasks": {str(key): {"key": str(key), "state": how} for key, how in state.tasks.items()},
+        "plugins": [str(name) for name in worker.plugins],
+        "log": [
+            (str(key_of(name, block, numbered)), step, seconds)
+            for name, block, numbered, step, seconds in worker._core.story()
+        ],
+        "logs": keeper().last(None, "rask_cluster::worker"),
+        "config": dict(config.config),
+    }
