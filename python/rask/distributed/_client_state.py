@@ -186,16 +186,22 @@ class StateMethods:
         from rask.distributed import cluster_dump
 
         if at_scheduler:
-            data = cluster_dump.encode(self._cluster_state(exclude), format)
+            data = cluster_dump.encode(self._cluster_state(exclude), format, self._secrets)
             call = (cluster_dump.write_bytes, (url, data, storage_options), {})
             _core.Runtime(self._core).helper("run", "", _core.Payload(call))
             return
         # Whether the file can be written is known before anything is collected.
         with cluster_dump.opened(url, "wb", **storage_options) as file:
-            file.write(cluster_dump.encode(self._cluster_state(exclude), format))
+            state = self._cluster_state(exclude)
+            file.write(cluster_dump.encode(state, format, self._secrets))
+
+    @property
+    def _secrets(self) -> list[str]:
+        token = self.security.token
+        return [token] if token else []
 
     def _cluster_state(self, exclude: Collection[str]) -> dict[str, Any]:
-        from rask.distributed.cluster_dump import hide, redact, without
+        from rask.distributed.cluster_dump import redact, without
 
         targets = self._targets(None, False)
         calls = {
@@ -215,12 +221,10 @@ class StateMethods:
             "workers": workers,
             "versions": self._versions_of([]),
         }
-        token = self.security.token
-        secrets = [token] if token else []
         for worker in workers.values():
             if isinstance(worker, dict):
-                worker["config"] = redact(worker.get("config", {}), secrets)
-        return hide(without(state, exclude), secrets)
+                worker["config"] = redact(worker.get("config", {}))
+        return without(state, exclude)
 
     def _scheduler_state(self) -> dict[str, Any]:
         tasks, figures = self._inspector.dump()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["packb", "unpackb"]
@@ -13,68 +14,108 @@ _INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
 def packb(value: Any) -> bytes:
     """A value as MessagePack: None, bool, int, float, str, bytes, lists, tuples, sets, dicts. What is
     none of these is written as its `repr`."""
-    parts: list[bytes] = []
-    _pack(value, parts.append)
-    return b"".join(parts)
+    out = bytearray()
+    _pack(value, out)
+    return bytes(out)
 
 
-def _pack(value: Any, write: Any) -> None:
-    if value is None:
-        write(b"\xc0")
-    elif value is True or value is False:
-        write(b"\xc3" if value else b"\xc2")
-    elif isinstance(value, int) and _INT_MIN <= value <= _INT_MAX:
-        _pack_int(value, write)
-    elif isinstance(value, float):
-        write(struct.pack(">Bd", 0xCB, value))
-    elif isinstance(value, (bytes, bytearray, memoryview)):
-        raw = bytes(value)
-        _head(len(raw), (0xC4, 0xC5, 0xC6), write)
-        write(raw)
-    elif isinstance(value, dict):
-        _collection_head(len(value), 0x80, (0xDE, 0xDF), write)
-        for key, item in value.items():
-            _pack(key, write)
-            _pack(item, write)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        _collection_head(len(value), 0x90, (0xDC, 0xDD), write)
-        for item in value:
-            _pack(item, write)
+def _pack(value: Any, out: bytearray) -> None:
+    packer = _PACKERS.get(type(value))
+    if packer is None:
+        known = (kind for kind in _PACKERS if isinstance(value, kind))
+        packer = _PACKERS.get(next(known, None), _pack_repr)
+    packer(value, out)
+
+
+def _pack_none(value: None, out: bytearray) -> None:
+    out.append(0xC0)
+
+
+def _pack_bool(value: bool, out: bytearray) -> None:
+    out.append(0xC3 if value else 0xC2)
+
+
+def _pack_int(value: int, out: bytearray) -> None:
+    if -0x20 <= value < 0x80:
+        out.append(value & 0xFF)
+    elif 0 <= value <= _INT_MAX:
+        out += struct.pack(">BQ", 0xCF, value)
+    elif _INT_MIN <= value < 0:
+        out += struct.pack(">Bq", 0xD3, value)
     else:
-        text = value if isinstance(value, str) else repr(value)
-        raw = text.encode("utf-8", "surrogatepass")
-        if len(raw) < 32:
-            write(bytes([0xA0 | len(raw)]))
-        else:
-            _head(len(raw), (0xD9, 0xDA, 0xDB), write)
-        write(raw)
+        _pack_repr(value, out)
 
 
-def _pack_int(value: int, write: Any) -> None:
-    if 0 <= value < 0x80 or -0x20 <= value < 0:
-        write(struct.pack(">B", value & 0xFF))
-    elif value >= 0:
-        write(struct.pack(">BQ", 0xCF, value))
+def _pack_float(value: float, out: bytearray) -> None:
+    out += struct.pack(">Bd", 0xCB, value)
+
+
+def _pack_bytes(value: Any, out: bytearray) -> None:
+    raw = bytes(value)
+    _head(len(raw), (0xC4, 0xC5, 0xC6), out)
+    out += raw
+
+
+def _pack_str(value: str, out: bytearray) -> None:
+    raw = value.encode("utf-8", "surrogatepass")
+    if len(raw) < 32:
+        out.append(0xA0 | len(raw))
     else:
-        write(struct.pack(">Bq", 0xD3, value))
+        _head(len(raw), (0xD9, 0xDA, 0xDB), out)
+    out += raw
 
 
-def _head(length: int, kinds: tuple[int, int, int], write: Any) -> None:
+def _pack_repr(value: Any, out: bytearray) -> None:
+    _pack_str(repr(value), out)
+
+
+def _pack_dict(value: dict[Any, Any], out: bytearray) -> None:
+    _collection_head(len(value), 0x80, (0xDE, 0xDF), out)
+    for key, item in value.items():
+        _pack(key, out)
+        _pack(item, out)
+
+
+def _pack_items(value: Any, out: bytearray) -> None:
+    _collection_head(len(value), 0x90, (0xDC, 0xDD), out)
+    for item in value:
+        _pack(item, out)
+
+
+#: By type, bool before int.
+_PACKERS: dict[Any, Callable[[Any, bytearray], None]] = {
+    str: _pack_str,
+    bool: _pack_bool,
+    int: _pack_int,
+    float: _pack_float,
+    type(None): _pack_none,
+    dict: _pack_dict,
+    list: _pack_items,
+    tuple: _pack_items,
+    bytes: _pack_bytes,
+    bytearray: _pack_bytes,
+    memoryview: _pack_bytes,
+    set: _pack_items,
+    frozenset: _pack_items,
+}
+
+
+def _head(length: int, kinds: tuple[int, int, int], out: bytearray) -> None:
     if length < 1 << 8:
-        write(struct.pack(">BB", kinds[0], length))
+        out += struct.pack(">BB", kinds[0], length)
     elif length < 1 << 16:
-        write(struct.pack(">BH", kinds[1], length))
+        out += struct.pack(">BH", kinds[1], length)
     else:
-        write(struct.pack(">BI", kinds[2], length))
+        out += struct.pack(">BI", kinds[2], length)
 
 
-def _collection_head(length: int, small: int, kinds: tuple[int, int], write: Any) -> None:
+def _collection_head(length: int, small: int, kinds: tuple[int, int], out: bytearray) -> None:
     if length < 16:
-        write(bytes([small | length]))
+        out.append(small | length)
     elif length < 1 << 16:
-        write(struct.pack(">BH", kinds[0], length))
+        out += struct.pack(">BH", kinds[0], length)
     else:
-        write(struct.pack(">BI", kinds[1], length))
+        out += struct.pack(">BI", kinds[1], length)
 
 
 def unpackb(data: bytes) -> Any:

@@ -23,11 +23,9 @@ def story_of(
     keys : list of tuple
         Names of layers and blocks.
     """
-    names, blocks = set(layers), set(keys)
     return [
         (key_of(name, block, numbered), step, seconds)
-        for name, block, numbered, step, seconds in worker._core.story()
-        if name in names or (name, block) in blocks
+        for name, block, numbered, step, seconds in worker._core.story(set(layers), set(keys))
     ]
 
 
@@ -53,7 +51,7 @@ def dump_of(worker: Any) -> dict[str, Any]:
         "plugins": [str(name) for name in worker.plugins],
         "log": [
             (str(key_of(name, block, numbered)), step, seconds)
-            for name, block, numbered, step, seconds in worker._core.story()
+            for name, block, numbered, step, seconds in worker._core.story(set(), set(), True)
         ],
         "logs": keeper().last(None, "rask_cluster::worker"),
         "config": dict(config.config),

@@ -33,10 +33,18 @@ def suffixed(url: str, format: str) -> str:
     return url if url.endswith(suffixes[format]) else url + suffixes[format]
 
 
-def encode(state: Any, format: str) -> bytes:
-    """The content of the file."""
+def encode(state: Any, format: str, secrets: Collection[str] = ()) -> bytes:
+    """The content of the file, without `secrets` wherever they stand in a text."""
+    data = _encode(state, format)
+    # Hardly ever is one in it: looking is cheaper than going through everything.
+    if any(secret.encode() in data for secret in secrets):
+        data = _encode(hide(state, secrets), format)
+    return gzip.compress(data, compresslevel=4) if format == "msgpack" else data
+
+
+def _encode(state: Any, format: str) -> bytes:
     if format == "msgpack":
-        return gzip.compress(packb(state), compresslevel=6)
+        return packb(state)
     import yaml
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -78,6 +86,8 @@ def write_bytes(url: str, data: bytes, storage_options: dict[str, Any]) -> str:
 
 def without(value: Any, names: Collection[str]) -> Any:
     """The nesting of dicts and lists without entries of these names."""
+    if not names:
+        return value
     if isinstance(value, dict):
         return {key: without(item, names) for key, item in value.items() if key not in names}
     if isinstance(value, (list, tuple)):
@@ -85,16 +95,16 @@ def without(value: Any, names: Collection[str]) -> Any:
     return value
 
 
-def redact(value: Any, secrets: Collection[str] = (), name: str = "") -> Any:
+def redact(value: Any, name: str = "") -> Any:
     """The nesting of dicts and lists without what is secret: values of entries whose names tell of
-    tokens, passwords or keys, and `secrets` wherever they stand in a text."""
+    tokens, passwords or keys."""
     if isinstance(value, dict):
-        return {key: redact(item, secrets, str(key)) for key, item in value.items()}
+        return {key: redact(item, str(key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [redact(item, secrets, name) for item in value]
+        return [redact(item, name) for item in value]
     if value is not None and value != "" and _SECRET.search(name):
         return _REDACTED
-    return hide(value, secrets)
+    return value
 
 
 def hide(value: Any, secrets: Collection[str]) -> Any:

@@ -63,8 +63,8 @@ impl Core {
     }
 
     /// What tasks went through last.
-    pub fn told(&self) -> Vec<Told> {
-        self.history.told(&self.layers)
+    pub fn told(&self, wanted: &dyn Fn(&str, u32) -> bool) -> Vec<Told> {
+        self.history.told(&self.layers, wanted)
     }
 
     /// The scheduler is back, perhaps after a restart: tasks that have not begun are its to hand

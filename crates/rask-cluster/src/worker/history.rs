@@ -110,18 +110,24 @@ impl History {
         }
     }
 
-    /// All steps, with names from `layers` or of layers that are gone.
-    pub fn told(&self, layers: &HashMap<u32, Arc<RunLayer>>) -> Vec<Told> {
+    /// The steps of the tasks that `wanted` chooses by layer and block, with names from `layers` or
+    /// of layers that are gone.
+    pub fn told(
+        &self,
+        layers: &HashMap<u32, Arc<RunLayer>>,
+        wanted: &dyn Fn(&str, u32) -> bool,
+    ) -> Vec<Told> {
         let gone = self.gone.iter();
         let gone: HashMap<u32, &Gone> = gone.map(|gone| (gone.number, gone)).collect();
-        let told = self.entries.iter().map(|entry| {
+        let told = self.entries.iter().filter_map(|entry| {
             let (number, block) = entry.key;
             let (name, numbered) = match (layers.get(&number), gone.get(&number)) {
-                (Some(layer), _) => (layer.name.to_string(), !layer.grid.0.is_empty()),
-                (None, Some(gone)) => (gone.name.to_string(), gone.numbered),
-                (None, None) => ("a layer that was forgotten".to_owned(), true),
+                (Some(layer), _) => (&*layer.name, !layer.grid.0.is_empty()),
+                (None, Some(gone)) => (&*gone.name, gone.numbered),
+                (None, None) => ("a layer that was forgotten", true),
             };
-            (name, block, numbered, entry.step.name(), entry.micros)
+            let step = (entry.step.name(), entry.micros);
+            wanted(name, block).then(|| (name.to_owned(), block, numbered, step.0, step.1))
         });
         told.collect()
     }

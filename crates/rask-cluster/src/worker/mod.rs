@@ -209,9 +209,9 @@ impl WorkerHandle {
         self.shared.core.lock().running_names()
     }
 
-    /// What tasks went through last.
-    pub fn story(&self) -> Vec<Told> {
-        self.shared.core.lock().told()
+    /// What the tasks that `wanted` chooses by layer and block went through last.
+    pub fn story(&self, wanted: &dyn Fn(&str, u32) -> bool) -> Vec<Told> {
+        self.shared.core.lock().told(wanted)
     }
 
     /// How many tasks are here and have not begun.

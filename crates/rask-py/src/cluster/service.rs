@@ -1,5 +1,6 @@
 //! The services of workers and nannies, and calls to them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -202,10 +203,21 @@ impl PyWorkerService {
         }
     }
 
-    /// What tasks went through last: layer, block, whether this is part of the key, what happened,
-    /// and when in seconds since the epoch.
-    fn story(&self, py: Python<'_>) -> Vec<(String, u32, bool, &'static str, f64)> {
-        let told = py.detach(|| self.handle.story()).into_iter();
+    /// What tasks went through last, all blocks of `layers` and `keys`, or all: layer, block, whether
+    /// this is part of the key, what happened, and when in seconds since the epoch.
+    #[pyo3(signature = (layers, keys, all=false))]
+    fn story(
+        &self,
+        py: Python<'_>,
+        layers: HashSet<String>,
+        keys: HashSet<(String, u32)>,
+        all: bool,
+    ) -> Vec<(String, u32, bool, &'static str, f64)> {
+        let wanted = |name: &str, block: u32| {
+            let is_key = || !keys.is_empty() && keys.contains(&(name.to_owned(), block));
+            all || layers.contains(name) || is_key()
+        };
+        let told = py.detach(|| self.handle.story(&wanted)).into_iter();
         told.map(|(name, block, numbered, step, micros)| {
             (name, block, numbered, step, micros as f64 / 1e6)
         })
