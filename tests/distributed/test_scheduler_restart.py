@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 import rask.array as da
-from rask.distributed import Client, Security, WorkerPlugin
+from rask.distributed import Client, Security, WorkerPlugin, get_worker
 
 LIMIT = 60.0
 
@@ -157,3 +158,22 @@ def test_plugins_outlive_the_scheduler_and_who_registered_them(restartable):
         client.wait_for_workers(3, timeout=LIMIT)
         marks = client.run(lambda dask_worker: dask_worker.mark, workers=["three"])
         assert list(marks.values()) == ["set by a plugin"]
+
+
+def log_news(text):
+    get_worker().log_event("news", text)
+    return text
+
+
+def test_subscribers_hear_of_what_comes_after_the_restart(restartable):
+    with restartable.connect() as client:
+        news: queue.Queue = queue.Queue()
+        client.subscribe_topic("news", news.put)
+        assert client.submit(log_news, "before").result() == "before"
+        assert news.get(timeout=LIMIT)[1] == "before"
+        restartable.kill_scheduler()
+        restartable.scheduler = restartable.start_scheduler()
+        assert client.submit(log_news, "after").result(timeout=LIMIT) == "after"
+        assert news.get(timeout=LIMIT)[1] == "after"
+        assert client.get_versions()["scheduler"]["packages"]["rask"]
+        assert any("the scheduler listens" in line for _, line in client.get_scheduler_logs())
