@@ -75,6 +75,22 @@ CASES = (
     Case("cluster_tree", "tree of sums, 100,000 tasks", ("rask", "dask", "ray"), 50, 0.2),
     Case("cluster_wide", "wide shuffle graph, 100,000 tasks", ("rask", "dask", "ray"), 50, 0.2),
     Case("cluster_random", "random graph, 100,000 tasks", ("rask", "dask", "ray"), 50, 0.2),
+    Case("shuffle_small", "shuffle of 16 MB in 16 partitions, cluster", ("rask", "dask"), 30),
+    Case("shuffle_large", "shuffle of 1.6 GB in 64 partitions, cluster", ("rask", "dask"), 8),
+    Case("sort_small", "sort of 16 MB in 16 partitions, cluster", ("rask", "dask"), 30),
+    Case("sort_large", "sort of 1.6 GB in 64 partitions, cluster", ("rask", "dask"), 8),
+    Case(
+        "transfer_handle",
+        "128 MiB from one worker to another: the array is there",
+        ("rask", "dask"),
+        300,
+    ),
+    Case(
+        "transfer_read",
+        "128 MiB from one worker to another: every byte read",
+        ("rask", "dask"),
+        10,
+    ),
     Case(
         "transposed_sum_threads",
         "`(z + z.T).sum()`, 40,000 chunks of ones, threads",
