@@ -450,6 +450,7 @@ class Supervisor:
         scheduler: str | None = ...,
         security: Any = ...,
         name: str = ...,
+        memory_bytes_max: int = ...,
     ) -> None: ...
     @property
     def ends(self) -> Any: ...

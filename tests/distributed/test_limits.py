@@ -6,11 +6,12 @@ import asyncio
 import os
 import time
 
+import numpy as np
 import pytest
 from functions import fail_until, inc, slow_square
 
 import rask
-from rask.distributed import Client, LocalCluster
+from rask.distributed import Client, KilledWorker, LocalCluster, Nanny
 
 
 def wait_for(condition, seconds=30.0):
@@ -139,3 +140,40 @@ def test_nannies_say_how_workers_ended(own_cluster):
             future.result(timeout=60)
         ends = [end for nanny in own_cluster.workers.values() for end in nanny.ends]
         assert ends.count("signal 6 (SIGABRT)") == 4
+
+
+def take_memory(nbytes: int) -> int:
+    """Holds so much memory until it is stopped."""
+    taken = [np.ones(1 << 20, dtype="u1") for _ in range(nbytes >> 20)]
+    while True:
+        taken[0] += 1
+
+
+def test_a_process_over_its_memory_limit_is_replaced():
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            memory_limit="400 MiB",
+            scheduler_kwargs={"allowed_failures": 0},
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        before = client.run(os.getpid)
+        greedy = client.submit(take_memory, 500 << 20)
+        with pytest.raises(KilledWorker, match="take_memory") as raised:
+            greedy.result(timeout=60)
+        # 95 % of the limit are 380 MiB.
+        assert "380.0 MiB are allowed" in str(raised.value)
+        client.wait_for_workers(1, timeout=30)
+        assert client.submit(abs, -1).result(timeout=30) == 1
+        assert set(client.run(os.getpid).values()).isdisjoint(before.values())
+
+
+def test_no_limit_is_kept_where_none_is_wanted():
+    with rask.config.set({"distributed.worker.memory.terminate": False}):
+        assert Nanny("tcp://127.0.0.1:1", memory_limit="1 GiB").memory_terminate_bytes == 0
+    assert Nanny("tcp://127.0.0.1:1", memory_limit=0).memory_terminate_bytes == 0
+    with rask.config.set({"distributed.worker.memory.terminate": 0.5}):
+        nanny = Nanny("tcp://127.0.0.1:1", memory_limit="1 GiB")
+        assert nanny.memory_terminate_bytes == 1 << 29

@@ -17,6 +17,7 @@ mod convert;
 pub mod ends;
 mod error;
 pub mod logs;
+pub mod memory_guard;
 mod peer;
 pub mod scheduler;
 pub mod supervisor;

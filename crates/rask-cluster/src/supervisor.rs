@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::ClusterError;
 use crate::ends::{DeathReports, describe, memory_kill_count};
+use crate::memory_guard::MemoryGuard;
 
 /// With this code a worker asks to be started again.
 pub const RESTART_EXIT_CODE: i32 = 75;
@@ -29,6 +30,17 @@ pub struct WorkerCommand {
     pub environment: Vec<(String, String)>,
 }
 
+/// What a supervisor watches over, and how.
+#[derive(Clone, Debug)]
+pub struct SupervisorOptions {
+    pub command: WorkerCommand,
+    /// Whether a process that dies is replaced.
+    pub replaces: bool,
+    /// Who is told of deaths.
+    pub reports: Option<DeathReports>,
+    pub memory: Option<MemoryGuard>,
+}
+
 /// Keeps one worker process running; clones share it.
 #[derive(Clone)]
 pub struct Supervisor {
@@ -36,11 +48,7 @@ pub struct Supervisor {
 }
 
 struct Shared {
-    command: WorkerCommand,
-    /// Whether a process that dies is replaced.
-    replaces: bool,
-    /// Who is told of deaths.
-    reports: Option<DeathReports>,
+    options: SupervisorOptions,
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -58,18 +66,12 @@ struct State {
 const ENDS_KEPT: usize = 32;
 
 impl Supervisor {
-    /// Starts the process, and a thread that watches it and, if `replaces`, starts another when it
-    /// dies.
-    pub fn start(
-        command: WorkerCommand,
-        replaces: bool,
-        reports: Option<DeathReports>,
-    ) -> Result<Self, ClusterError> {
+    /// Starts the process, and a thread that watches it and, if it is to be replaced, starts another
+    /// when it dies.
+    pub fn start(options: SupervisorOptions) -> Result<Self, ClusterError> {
         let supervisor = Supervisor {
             shared: Arc::new(Shared {
-                command,
-                replaces,
-                reports,
+                options,
                 state: Mutex::default(),
                 ended: Condvar::new(),
             }),
@@ -142,13 +144,15 @@ impl Supervisor {
             }
             let Ok(child) = child else { break };
             let process = child.id();
-            let status = self.wait_for(child);
+            let (status, excess) = self.wait_for(child);
             let mut end = status.map_or_else(|| "unknown".to_owned(), describe);
             let killed = status.is_some_and(|status| status.code().is_none());
-            if killed && memory_kill_count() > memory_kills {
+            if let (true, Some(excess)) = (killed, excess) {
+                end = format!("{end}, {excess}");
+            } else if killed && memory_kill_count() > memory_kills {
                 end.push_str(", by the kernel for want of memory");
             }
-            if let Some(reports) = &self.shared.reports {
+            if let Some(reports) = &self.shared.options.reports {
                 reports.tell(process, &end);
             }
             bad_starts = if started.elapsed() < GOOD_START {
@@ -165,7 +169,7 @@ impl Supervisor {
     }
 
     fn spawn(&self) -> std::io::Result<Child> {
-        let command = &self.shared.command;
+        let command = &self.shared.options.command;
         let child = Command::new(&command.program)
             .args(&command.arguments)
             .envs(command.environment.iter().cloned())
@@ -175,14 +179,23 @@ impl Supervisor {
         Ok(child)
     }
 
-    /// Waits until the process ends, telling it to when it shall.
-    fn wait_for(&self, mut child: Child) -> Option<ExitStatus> {
+    /// Waits until the process ends, telling it to when it shall. With the status, why it was killed
+    /// if it took too much memory.
+    fn wait_for(&self, mut child: Child) -> (Option<ExitStatus>, Option<String>) {
         let mut told: Option<Instant> = None;
+        let mut excess = None;
         loop {
             match child.try_wait() {
-                Ok(Some(status)) => return Some(status),
+                Ok(Some(status)) => return (Some(status), excess),
                 Ok(None) => {}
-                Err(_) => return None,
+                Err(_) => return (None, excess),
+            }
+            if let (None, Some(guard)) = (&excess, self.shared.options.memory)
+                && let Some(held) = guard.find_excess(child.id())
+            {
+                excess = Some(guard.describe(held));
+                // It may have ended by itself since it was last looked at.
+                let _ = child.kill();
             }
             if self.shared.state.lock().stopping {
                 match told {
@@ -209,7 +222,7 @@ impl Supervisor {
             state.ends.remove(0);
         }
         let told = status.is_some_and(|status| status.code() == Some(0));
-        if state.stopping || told || !self.shared.replaces {
+        if state.stopping || told || !self.shared.options.replaces {
             return false;
         }
         let asked = status.is_some_and(|status| status.code() == Some(RESTART_EXIT_CODE));

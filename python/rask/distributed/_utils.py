@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import timedelta
 from typing import Any
 
-__all__ = ["cpu_count", "memory_bytes", "parse_bytes", "parse_seconds"]
+__all__ = ["cpu_count", "memory_bytes", "memory_limit_bytes", "parse_bytes", "parse_seconds"]
 
 _SECONDS = {
     "us": 1e-6,
@@ -93,3 +94,25 @@ def memory_bytes() -> int:
         except (OSError, ValueError):
             continue
     return total
+
+
+def memory_limit_bytes(text: Any, nthreads: int) -> int:
+    """Bytes of what users give for the memory limit of a worker; 0 is without limit.
+
+    Parameters
+    ----------
+    text : str, int, float or None
+        Bytes, a share of the machine's memory, text like ``"4GiB"``, or "auto": the threads' share.
+    nthreads : int
+        Threads of the worker.
+    """
+    if text is None or text == 0 or text == "0":
+        return 0
+    if text == "auto":
+        return int(memory_bytes() * min(1.0, nthreads / cpu_count()))
+    if isinstance(text, str):
+        with contextlib.suppress(ValueError):
+            text = float(text)
+    if isinstance(text, float) and 0 < text <= 1:
+        return int(memory_bytes() * text)
+    return parse_bytes(text)

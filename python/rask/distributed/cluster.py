@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rask.distributed._utils import cpu_count, memory_bytes, parse_bytes
+from rask.distributed._utils import cpu_count, memory_limit_bytes
 from rask.distributed.nanny import Nanny
 from rask.distributed.scheduler import Scheduler
 from rask.distributed.scheduler_process import SchedulerProcess
@@ -99,7 +99,7 @@ class LocalCluster(SpecCluster):
         _check_options(kind, worker_kwargs)
         options = {
             "nthreads": threads,
-            "memory_limit": _limit(memory_limit, threads),
+            "memory_limit": memory_limit_bytes(memory_limit, threads),
             "protocol": protocol,
             "interface": interface,
             "host": host or ip,
@@ -184,16 +184,6 @@ def _share(
 
 def _fits(workers: int, cores: int) -> bool:
     return cores % workers == 0 and workers * workers <= cores * 1.5
-
-
-def _limit(memory_limit: Any, threads: int) -> int:
-    if memory_limit in (None, 0):
-        return 0
-    if memory_limit == "auto":
-        return int(memory_bytes() * min(1.0, threads / cpu_count()))
-    if isinstance(memory_limit, float) and 0 < memory_limit <= 1:
-        return int(memory_bytes() * memory_limit)
-    return parse_bytes(memory_limit)
 
 
 def _security(security: Security | bool | None) -> Security:

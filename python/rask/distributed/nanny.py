@@ -192,6 +192,22 @@ class Nanny(Node):
                     raise
                 time.sleep(_POLL_SECONDS)
 
+    @property
+    def memory_terminate_bytes(self) -> int:
+        """Bytes of its own beyond which the worker's process is killed and replaced; 0 is never.
+
+        The part ``distributed.worker.memory.terminate`` of the configuration (default 0.95, False for
+        never) of the worker's memory limit.
+        """
+        from rask import config
+        from rask.distributed._utils import cpu_count, memory_limit_bytes
+
+        part = config.get("distributed.worker.memory.terminate", 0.95)
+        limit = memory_limit_bytes(
+            self._worker_kwargs["memory_limit"], self.nthreads or cpu_count()
+        )
+        return int(limit * float(part)) if part else 0
+
     def _start_worker(self) -> None:
         self._arrived.clear()
         self._supervisor = _core.Supervisor(
@@ -201,6 +217,7 @@ class Nanny(Node):
             self.scheduler_address,
             self.security.core("worker"),
             "" if self._worker_kwargs["name"] is None else str(self._worker_kwargs["name"]),
+            self.memory_terminate_bytes,
         )
         self._await_worker()
 

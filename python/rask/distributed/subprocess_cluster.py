@@ -12,7 +12,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from rask.distributed.cluster import _limit, _share
+from rask.distributed._utils import memory_limit_bytes
+from rask.distributed.cluster import _share
 from rask.distributed.security import Security
 from rask.distributed.spec import ProcessInterface, SpecCluster
 
@@ -296,7 +297,7 @@ def SubprocessCluster(
     own = security or Security.with_token()
     options = dict(worker_kwargs or {})
     options.setdefault("nthreads", threads)
-    options.setdefault("memory_limit", _limit("auto", threads))
+    options.setdefault("memory_limit", memory_limit_bytes("auto", threads))
     listen = {"host": host or "127.0.0.1", "port": scheduler_port, **(scheduler_kwargs or {})}
     scheduler = {
         "cls": SubprocessScheduler,

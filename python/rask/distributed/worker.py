@@ -20,7 +20,7 @@ from rask.distributed._context import find_task, key_of
 from rask.distributed._logs import keeper
 from rask.distributed._node import Node, Status, find_scheduler, listen_address, make_security
 from rask.distributed._service import WorkerService, takes_argument
-from rask.distributed._utils import cpu_count, memory_bytes, parse_bytes, parse_seconds
+from rask.distributed._utils import cpu_count, memory_limit_bytes, parse_seconds
 from rask.distributed._versions import registered_versions
 
 __all__ = ["Worker", "main"]
@@ -604,20 +604,6 @@ def parse_resources(text: str) -> list[tuple[str, float]]:
     if any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"resources are written NAME=AMOUNT,NAME=AMOUNT; got {text!r}")
     return [(name, float(amount)) for name, amount in pairs]
-
-
-def memory_limit_bytes(text: Any, nthreads: int) -> int:
-    """Bytes of a ``--memory-limit``; 0 is without limit."""
-    if text is None or text == 0 or text == "0":
-        return 0
-    if text == "auto":
-        return int(memory_bytes() * min(1.0, nthreads / cpu_count()))
-    if isinstance(text, str):
-        with contextlib.suppress(ValueError):
-            text = float(text)
-    if isinstance(text, float) and 0 < text <= 1:
-        return int(memory_bytes() * text)
-    return parse_bytes(text)
 
 
 #: The worker of a worker process.

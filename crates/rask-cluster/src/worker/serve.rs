@@ -23,6 +23,7 @@ use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
 use crate::ClusterError;
 use crate::calls::{IncomingCall, ServiceEvent};
 use crate::convert::{failure_from_task, pack, unpack};
+use crate::memory_guard::find_bytes;
 use crate::peer::PeerPool;
 
 const HEARTBEAT: Duration = Duration::from_millis(500);
@@ -334,9 +335,7 @@ async fn beat(shared: Arc<Shared>) {
 /// Resident memory of this process.
 fn process_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kibibytes.unwrap_or(0) * 1024
+    find_bytes(&status, "VmRSS:").unwrap_or(0)
 }
 
 async fn take_peers(shared: Arc<Shared>, listener: Listener) {

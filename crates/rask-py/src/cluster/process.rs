@@ -5,8 +5,9 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rask_cluster::ends::DeathReports;
+use rask_cluster::memory_guard::MemoryGuard;
 use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions};
-use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, WorkerCommand};
+use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, SupervisorOptions, WorkerCommand};
 use rask_cluster::worker::{WorkerEnd, WorkerHandle, WorkerOptions};
 use rask_sched::{Settings, TopicLimits};
 use rask_wire::{Address, Security, TlsVersion, Token, WireError};
@@ -272,9 +273,11 @@ pub struct PySupervisor {
 
 #[pymethods]
 impl PySupervisor {
-    /// `scheduler`, if given, is told how processes end.
+    /// `scheduler`, if given, is told how processes end. A process with more memory of its own than
+    /// `memory_bytes_max`, unless that is 0, is killed.
     #[new]
-    #[pyo3(signature = (program, arguments, environment, scheduler=None, security=None, name=String::new()))]
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (program, arguments, environment, scheduler=None, security=None, name=String::new(), memory_bytes_max=0))]
     fn new(
         py: Python<'_>,
         program: String,
@@ -283,6 +286,7 @@ impl PySupervisor {
         scheduler: Option<&str>,
         security: Option<&PySecurity>,
         name: String,
+        memory_bytes_max: u64,
     ) -> PyResult<Self> {
         let reports = match (scheduler, security) {
             (Some(scheduler), Some(security)) => Some(DeathReports {
@@ -292,12 +296,19 @@ impl PySupervisor {
             }),
             _ => None,
         };
-        let command = WorkerCommand {
-            program,
-            arguments,
-            environment,
+        let options = SupervisorOptions {
+            command: WorkerCommand {
+                program,
+                arguments,
+                environment,
+            },
+            replaces: true,
+            reports,
+            memory: (memory_bytes_max > 0).then_some(MemoryGuard {
+                bytes_max: memory_bytes_max,
+            }),
         };
-        let supervisor = py.detach(|| Supervisor::start(command, true, reports));
+        let supervisor = py.detach(|| Supervisor::start(options));
         Ok(PySupervisor {
             supervisor: supervisor.map_err(errors::to_py_err)?,
         })
