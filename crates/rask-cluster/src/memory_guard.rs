@@ -29,7 +29,7 @@ fn mebibytes(bytes: u64) -> String {
 }
 
 /// Bytes of memory that are the process's own; `None` if it has ended.
-fn own_bytes(process: u32) -> Option<u64> {
+pub(crate) fn own_bytes(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let own = find_bytes(&status, "RssAnon:")?;
     Some(own + find_bytes(&status, "RssShmem:").unwrap_or(0))

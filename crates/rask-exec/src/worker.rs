@@ -231,6 +231,17 @@ impl Worker {
         self.retire(commands);
     }
 
+    /// Bytes that values may take from now on. Without effect if they were without limit.
+    pub fn set_budget(&mut self, bytes_max: u64, commands: &mut Vec<Command>) {
+        self.recycle();
+        if self.machine.memory.is_limited() {
+            // `u64::MAX` stands for no limit.
+            self.machine.memory.bytes_max = bytes_max.min(u64::MAX - 1);
+            self.machine.shrink_to_budget(commands);
+        }
+        self.retire(commands);
+    }
+
     /// A compute thread's next job.
     pub fn pull(&mut self, pull: Pull, commands: &mut Vec<Command>) -> Option<Job> {
         self.machine.transfers_elsewhere = self.fetches_open;

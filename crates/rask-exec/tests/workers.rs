@@ -166,6 +166,7 @@ enum Step {
     ReturnJob(usize),
     EndFetch(usize, bool),
     Free(usize),
+    SetBudget(u64),
     Cancel(usize),
 }
 
@@ -179,6 +180,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<usize>(), proptest::bool::weighted(0.2)).prop_map(|(at, f)| Step::EndFetch(at, f)),
         1 => any::<usize>().prop_map(Step::ReturnJob),
         1 => any::<usize>().prop_map(Step::Free),
+        1 => (0u64..300).prop_map(Step::SetBudget),
         1 => any::<usize>().prop_map(Step::Cancel),
     ]
 }
@@ -222,6 +224,10 @@ proptest! {
                 }
                 Step::EndFetch(at, fails) if !world.fetches.is_empty() => {
                     world.end_fetch(at % world.fetches.len(), fails);
+                }
+                Step::SetBudget(bytes_max) => {
+                    world.worker.set_budget(bytes_max, &mut world.commands);
+                    world.obey();
                 }
                 Step::Free(at) => {
                     if let Some(key) = pick(&world.scheduler.here, at) {

@@ -103,7 +103,8 @@ class _Remote(Program):
         await super().start()
 
     def _line_after(self, marker: str) -> list[str]:
-        lines = self.messages.splitlines()
+        # What comes after the last line's end may be the beginning of a line.
+        lines = self.messages.split("\n")[:-1]
         return [line.split(marker, 1)[1].strip() for line in lines if marker in line]
 
     async def close(self) -> None:

@@ -218,6 +218,12 @@ impl Core {
         fetches
     }
 
+    /// Values may take this much from now on.
+    pub fn set_budget(&mut self, bytes_max: u64, effects: &mut Effects) {
+        self.tasks.set_budget(bytes_max, &mut self.commands);
+        self.obey(effects, &mut Vec::new());
+    }
+
     /// Whether values wait to be fetched.
     pub fn has_fetches(&self) -> bool {
         self.tasks.has_fetches()

@@ -14,6 +14,7 @@ use rask_store::Disk;
 use rask_value::{Inputs, TaskContext, TaskError, codec};
 use rask_wire::{Connection, Incoming, Listener, Role, WireError};
 
+use super::budget::Budget;
 use super::core::Core;
 use super::job::Effects;
 use super::parts::{Wanted, try_pack};
@@ -23,10 +24,12 @@ use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
 use crate::ClusterError;
 use crate::calls::{IncomingCall, ServiceEvent};
 use crate::convert::{failure_from_task, pack, unpack};
-use crate::memory_guard::find_bytes;
+use crate::memory_guard::{find_bytes, own_bytes};
 use crate::peer::PeerPool;
 
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How often the process's memory is looked at.
+const MEMORY_LOOK: Duration = Duration::from_millis(100);
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 const CONNECT_RETRY: Duration = Duration::from_millis(100);
 
@@ -86,7 +89,7 @@ async fn start(
     let Ok(ToWorker::Welcome(welcome)) = welcome else {
         return Err(ClusterError::Unexpected("something else than a welcome"));
     };
-    let mut core = Core::new(decide_values_bytes_max(options.memory_bytes_max));
+    let mut core = Core::new(Budget::new(options.memory_bytes_max).map(Budget::target));
     core.own_number = welcome.worker;
     let link = SchedulerLink::new(options, &welcome);
     let shared = Arc::new(Shared {
@@ -125,14 +128,6 @@ async fn start(
         compute::start_all(&shared)?;
     }
     Ok((shared, listener, connection, link))
-}
-
-/// The share of a worker's memory that values may take: tasks need room to work in.
-const VALUES_PERCENT: u64 = 60;
-
-/// The budget of the values of a worker with this much memory; 0 is without limit.
-fn decide_values_bytes_max(memory_bytes_max: u64) -> Option<u64> {
-    (memory_bytes_max > 0).then(|| memory_bytes_max / 100 * VALUES_PERCENT)
 }
 
 /// Connects to the scheduler, which may not be there yet.
@@ -189,6 +184,9 @@ async fn serve(
     tokio::spawn(fetch::run(shared.clone()));
     tokio::spawn(timing::run(shared.clone()));
     tokio::spawn(beat(shared.clone()));
+    if shared.register.supervised {
+        tokio::spawn(keep_budget(shared.clone()));
+    }
     loop {
         let ended = take_messages(&shared, &mut connection).await;
         let WorkerEnd::Disconnected(reason) = &ended else {
@@ -311,6 +309,26 @@ fn report_held(shared: &Shared, held: Vec<((u32, u32), u64)>) {
 fn drop_elsewhere<T: Send + 'static>(things: Vec<T>) {
     if !things.is_empty() {
         tokio::task::spawn_blocking(move || drop(things));
+    }
+}
+
+/// Keeps values within what the process leaves them. For a worker that has a process of its own.
+async fn keep_budget(shared: Arc<Shared>) {
+    let Some(budget) = Budget::new(shared.register.memory_bytes_max) else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(MEMORY_LOOK).await;
+        let Some(own) = own_bytes(std::process::id()) else {
+            return;
+        };
+        let mut effects = Effects::default();
+        {
+            let mut core = shared.core.lock();
+            let bytes_max = budget.decide(own, core.held_bytes());
+            core.set_budget(bytes_max, &mut effects);
+        }
+        shared.follow(effects);
     }
 }
 
