@@ -193,3 +193,31 @@ def test_benchmarks(client):
     assert set(found) == {"disk", "memory", "network"}
     assert set(found["disk"]) == {"1 kiB", "100 kiB"}
     assert all(rate > 0 for rates in found.values() for rate in rates.values())
+
+
+def nap_until(path):
+    functions.wait_for_file(path)
+
+
+def test_call_stacks(client, tmp_path):
+    path = str(tmp_path / "go")
+    napping = client.submit(nap_until, path, key="napping")
+    waiting = client.submit(functions.inc, napping, key="waiting")
+    other = client.submit(functions.wait_for_file, path, key="other")
+    deadline = time.monotonic() + LIMIT
+    while True:
+        stacks = client.call_stack()
+        running = {key: calls for tasks in stacks.values() for key, calls in tasks.items()}
+        text = "".join(running.get("napping", ()))
+        if set(running) == {"napping", "other"} and "in wait_for_file" in text:
+            break
+        assert time.monotonic() < deadline
+    assert "in nap_until\n\tfunctions.wait_for_file(path)" in text
+    (only,) = client.call_stack(waiting).values()
+    assert set(only) == {"napping"}
+    (only,) = client.call_stack(keys=["other"]).values()
+    assert set(only) == {"other"}
+    (tmp_path / "go").touch()
+    wait([napping, other])
+    assert client.call_stack() == {}
+    del waiting

@@ -277,7 +277,7 @@ class CoordinationMethods:
         """
         return self._either(self._by_worker, workers, True)
 
-    def nthreads(self, workers: Any = None) -> Any:
+    def nthreads(self, workers: Any = None, **kwargs: Any) -> Any:
         """Threads of each worker, by address.
 
         Parameters

@@ -32,6 +32,7 @@ class StateMethods:
     security: Any
     scheduler_address: Any
     get_events: Any
+    futures_of: Callable[..., Any]
 
     @property
     def _inspector(self) -> Any:
@@ -95,6 +96,65 @@ class StateMethods:
             (key_of(layer, block, numbered), start, finish, {}, stimulus, seconds)
             for layer, block, numbered, start, finish, _, stimulus, seconds in changes
         ]
+
+    def call_stack(self, futures: Any = None, keys: Any = None) -> Any:
+        """Where the tasks are that run now: their call stacks.
+
+        Told are tasks in Python on the workers' own threads, not coroutines and not those in other
+        executors.
+
+        Parameters
+        ----------
+        futures : futures or collections, optional
+            Only these tasks, and those that they wait for; default: all that run.
+        keys : list of keys, optional
+            The same by key.
+
+        Returns
+        -------
+        dict
+            By worker address, of those that run any, and key: a tuple of lines, the innermost call
+            last.
+
+        Examples
+        --------
+        >>> import time
+        >>> from rask.distributed import Client
+        >>> with Client(n_workers=1, threads_per_worker=1) as client:
+        ...     future = client.submit(time.sleep, 0.5, key="sleeping")
+        ...     stacks = client.call_stack()
+        """
+        wanted: list[Any] | None = None
+        if futures is not None or keys is not None:
+            wanted = [] if futures is None else [future.key for future in self.futures_of(futures)]
+            wanted += [] if keys is None else list(keys)
+
+        def stacks() -> dict[str, dict[Any, tuple[str, ...]]]:
+            chosen = None if wanted is None else self._needed_by(wanted)
+            payload = _core.Payload(None)
+            answers = self._ask_all(self._targets(None, False), "call-stack", "", payload, "raise")
+            found = {
+                address: {
+                    key: calls for key, calls in tasks.items() if chosen is None or key in chosen
+                }
+                for address, tasks in answers.items()
+            }
+            return {address: tasks for address, tasks in found.items() if tasks}
+
+        return self._either(stacks)
+
+    def _needed_by(self, keys: list[Any]) -> set[Any]:
+        """These keys, and those of what they need."""
+        tasks, _ = self._inspector.dump()
+        names = [key_of(task["layer"], task["block"], task["numbered"]) for task in tasks]
+        positions = {key: at for at, key in enumerate(names)}
+        stack = [positions[key] for key in keys if key in positions]
+        seen = set(stack)
+        while stack:
+            fresh = [at for at in tasks[stack.pop()]["inputs"] if at not in seen]
+            seen.update(fresh)
+            stack += fresh
+        return {names[at] for at in seen}
 
     # ------------------------------------------------------------------ info
 

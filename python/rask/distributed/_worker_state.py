@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import linecache
+import sys
+from types import FrameType
 from typing import Any
 
 from rask.distributed._context import key_of
 from rask.distributed._logs import keeper
 
-__all__ = ["dump_of", "story_of"]
+__all__ = ["dump_of", "stacks_of", "story_of"]
 
 
 def story_of(
@@ -56,3 +59,28 @@ def dump_of(worker: Any) -> dict[str, Any]:
         "logs": keeper().last(None, "rask_cluster::worker"),
         "config": dict(config.config),
     }
+
+
+def stacks_of(worker: Any) -> dict[Any, tuple[str, ...]]:
+    """The call stacks of the tasks that run on the worker's threads, by key; the innermost call
+    last. Tasks outside of Python have none."""
+    threads = worker._core.threads()
+    frames = sys._current_frames()
+    # What runs may have changed in between: only threads that run the same after it are told of.
+    still = set(worker._core.threads())
+    return {
+        key_of(name, block, numbered): _describe_stack(frames[thread])
+        for thread, name, block, numbered in threads
+        if thread in frames and (thread, name, block, numbered) in still
+    }
+
+
+def _describe_stack(frame: FrameType | None) -> tuple[str, ...]:
+    calls: list[str] = []
+    while frame is not None:
+        code = frame.f_code
+        line = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals).strip()
+        where = f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}'
+        calls.append(f"{where}\n\t{line}")
+        frame = frame.f_back
+    return tuple(reversed(calls))

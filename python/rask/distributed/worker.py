@@ -449,7 +449,7 @@ class Worker(Node):
     def _handlers(self) -> dict[str, Any]:
         from rask.distributed._benchmarks import measure
         from rask.distributed._versions import get_versions
-        from rask.distributed._worker_state import dump_of, story_of
+        from rask.distributed._worker_state import dump_of, stacks_of, story_of
         from rask.distributed.actor import ActorHandlers
 
         actors = ActorHandlers(self)
@@ -460,6 +460,7 @@ class Worker(Node):
             "run": lambda _, body: self._on_run(*body),
             "story": lambda _, body: story_of(self, *body),
             "dump": lambda _, body: dump_of(self),
+            "call-stack": lambda _, body: stacks_of(self),
             "versions": lambda _, packages: get_versions(packages),
             "echo": lambda _, body: body,
             "benchmark": lambda what, body: self._service.run_function(

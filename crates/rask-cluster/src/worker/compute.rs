@@ -15,6 +15,7 @@ use rask_value::{
 use super::Shared;
 use super::core::{Key, Slot};
 use super::job::{Effects, Fetched, Job, RunJob};
+use super::threads::RunningSlot;
 use crate::ClusterError;
 use crate::convert::{failure_from_task, unpack};
 
@@ -46,6 +47,8 @@ struct Current {
     batch: VecDeque<Job>,
     /// The task that runs, or ran last.
     task: Option<Key>,
+    /// The task that runs, for others to see.
+    slot: Arc<RunningSlot>,
     /// What the task that runs has said about its outcome.
     signal: Option<Signal>,
     /// What came of tasks of the batch and has not been reported.
@@ -69,7 +72,9 @@ thread_local! {
 
 /// Starts a thread that runs tasks until the worker ends.
 pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<()> {
-    std::thread::Builder::new()
+    let slot = RunningSlot::new();
+    let (seen, own) = (slot.clone(), shared.clone());
+    let thread = std::thread::Builder::new()
         .name("rask-compute".to_owned())
         .spawn(move || {
             let batch = VecDeque::new();
@@ -77,6 +82,7 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<()> {
                 shared: shared.clone(),
                 batch,
                 task: None,
+                slot,
                 signal: None,
                 outcomes: Vec::new(),
                 seceded: false,
@@ -84,8 +90,9 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<()> {
             CURRENT.set(Some(current));
             run(&shared);
             CURRENT.set(None);
-        })
-        .map(|_| ())
+        })?;
+    own.threads.add(&thread, &seen);
+    Ok(())
 }
 
 /// Starts the threads, once.
@@ -218,6 +225,7 @@ fn keep_outcome(outcome: Option<Outcome>) {
     CURRENT.with_borrow_mut(|current| {
         if let Some(current) = current {
             current.outcomes.extend(outcome);
+            current.slot.set(None);
         }
     });
 }
@@ -243,6 +251,7 @@ fn next_task(scope: Option<&'static dyn Scope>) -> Option<RunJob> {
         match current.batch.pop_front()? {
             Job::Run(job) => {
                 current.task = Some(job.key);
+                current.slot.set(Some(job.key));
                 Some(job)
             }
             Job::Spill { .. } | Job::Unspill { .. } => None,

@@ -315,6 +315,12 @@ impl Core {
         }
     }
 
+    /// The name of a layer, and whether numbers are part of its blocks' keys.
+    pub fn find_layer_name(&self, number: u32) -> Option<(String, bool)> {
+        let layer = self.layers.get(&number)?;
+        Some((layer.name.to_string(), !layer.grid.0.is_empty()))
+    }
+
     /// The layer, or one without an op, whose tasks fail.
     fn find_layer(&self, number: u32) -> Arc<RunLayer> {
         let forgotten = || {

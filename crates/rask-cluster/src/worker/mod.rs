@@ -18,6 +18,7 @@ mod layer;
 mod parts;
 mod scheduler_link;
 mod serve;
+mod threads;
 mod timing;
 
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ pub use self::deferred::{
 };
 pub use self::history::Told;
 use self::job::Effects;
+pub use self::threads::ThreadTask;
 use crate::ClusterError;
 use crate::calls::{CallQueue, ServiceEvent};
 use crate::peer::PeerPool;
@@ -114,6 +116,7 @@ pub(crate) struct Shared {
     overtaken: Mutex<HashSet<u64>>,
     /// As they came with the scheduler's welcome.
     plugins: Vec<Plugin>,
+    threads: threads::Threads,
     /// Unique in this process.
     id: u64,
     opened: AtomicBool,

@@ -112,6 +112,7 @@ async fn start(
         limit_wanted: tokio::sync::Notify::new(),
         overtaken: Mutex::default(),
         plugins: welcome.plugins.unwrap_or_default().plugins,
+        threads: Default::default(),
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         opened: AtomicBool::new(false),
         transitions_wanted: AtomicBool::new(false),

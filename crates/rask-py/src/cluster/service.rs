@@ -9,7 +9,7 @@ use pyo3::types::PyList;
 use rask_cluster::calls::{
     CallOutcome, CallQueue, CallServer, Caller, IncomingCall, PendingCall, ServiceEvent,
 };
-use rask_cluster::worker::WorkerHandle;
+use rask_cluster::worker::{ThreadTask, WorkerHandle};
 use rask_cluster::{failure_from_task, pack, unpack};
 use rask_proto::Packed;
 use rask_value::{Encoded, Frames};
@@ -201,6 +201,12 @@ impl PyWorkerService {
             Some((_, _, _, Some(value))) => to_python(py, value).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// The threads that run tasks, by Python's number of a thread: layer, block, and whether this is
+    /// part of the key.
+    fn threads(&self, py: Python<'_>) -> Vec<ThreadTask> {
+        py.detach(|| self.handle.threads())
     }
 
     /// What tasks went through last, all blocks of `layers` and `keys`, or all: layer, block, whether
