@@ -197,6 +197,7 @@ def test_benchmarks(client):
 
 def nap_until(path):
     functions.wait_for_file(path)
+    return 1
 
 
 def test_call_stacks(client, tmp_path):
@@ -218,6 +219,5 @@ def test_call_stacks(client, tmp_path):
     (only,) = client.call_stack(keys=["other"]).values()
     assert set(only) == {"other"}
     (tmp_path / "go").touch()
-    wait([napping, other])
+    wait([napping, other, waiting])
     assert client.call_stack() == {}
-    del waiting

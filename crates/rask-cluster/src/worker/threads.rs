@@ -46,7 +46,9 @@ impl Threads {
     pub fn add(&self, thread: &JoinHandle<()>, slot: &Arc<RunningSlot>) {
         let mut threads = self.threads.lock();
         threads.retain(|(_, slot)| slot.strong_count() > 0);
-        threads.push((thread.as_pthread_t() as u64, Arc::downgrade(slot)));
+        #[allow(clippy::unnecessary_cast, reason = "its type differs between systems")]
+        let name = thread.as_pthread_t() as u64;
+        threads.push((name, Arc::downgrade(slot)));
     }
 
     fn running(&self) -> Vec<(u64, Key)> {
