@@ -12,6 +12,7 @@ from typing import Any
 
 from rask import _core
 from rask._core import Future
+from rask._functions import ship
 from rask.distributed._arguments import extract
 from rask.distributed._client_coord import CoordinationMethods
 from rask.distributed._client_diagnostics import DiagnosticsMethods
@@ -401,7 +402,7 @@ class Client(
             args = tuple([extract(argument, futures) for argument in args])
             kwargs = {name: extract(value, futures) for name, value in kwargs.items()}
         operation = function_name(func)
-        payload = _core.Payload((operation, func, args, kwargs))
+        payload = _core.Payload((operation, ship(func), args, kwargs))
         if key is None:
             key = call_name(operation, [payload], futures, pure)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
