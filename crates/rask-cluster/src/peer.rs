@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use parking_lot::Mutex;
-use rask_proto::{FromPeer, ToPeer, Wire};
+use rask_proto::{FromPeer, GetData, PeerData, ToPeer, Wire};
 use rask_wire::{Address, FrameReader, FrameSender, Role, Security, WireError};
 use tokio::sync::oneshot;
+
+use crate::segments;
 
 /// Connections to workers.
 pub(crate) struct PeerPool {
     security: Arc<Security>,
     links: Mutex<HashMap<String, Arc<tokio::sync::OnceCell<Link>>>>,
+    /// Peers of this host whose segments cannot be opened here.
+    closed_to_us: Mutex<HashSet<String>>,
 }
 
 /// One connection.
@@ -34,6 +38,7 @@ impl PeerPool {
         PeerPool {
             security,
             links: Mutex::default(),
+            closed_to_us: Mutex::default(),
         }
     }
 
@@ -48,6 +53,40 @@ impl PeerPool {
             self.forget(address);
             WireError::Closed
         })
+    }
+
+    /// Fetches values: through shared memory what is large and on this host, else through the
+    /// connection.
+    pub async fn get_data(&self, address: &str, wanted: GetData) -> Option<PeerData> {
+        let may_map = !self.closed_to_us.lock().contains(address);
+        let host = if may_map { segments::host() } else { "" };
+        let mut data = self.get_data_at(address, wanted.clone(), host).await?;
+        if data.lent.is_empty() {
+            return Some(data);
+        }
+        let taken = segments::take_lent(&mut data);
+        let link = self.link(address).await.ok()?;
+        link.sender.send(FromPeer::Mapped(data.id).into_frame());
+        let Err(error) = taken else {
+            return Some(data);
+        };
+        tracing::info!(%error, address, "shared memory cannot be used with this peer");
+        self.closed_to_us.lock().insert(address.to_owned());
+        self.get_data_at(address, wanted, "").await
+    }
+
+    async fn get_data_at(&self, address: &str, wanted: GetData, host: &str) -> Option<PeerData> {
+        let request = |id| {
+            FromPeer::GetData(GetData {
+                id,
+                host: host.to_owned(),
+                ..wanted
+            })
+        };
+        match self.ask(address, request).await {
+            Ok(ToPeer::Data(data)) => Some(data),
+            _ => None,
+        }
     }
 
     /// Sends the request that `make` makes of its number; where the answer will be.
@@ -76,6 +115,7 @@ impl PeerPool {
 
     /// Ends the connection to a worker that is gone.
     pub fn forget(&self, address: &str) {
+        self.closed_to_us.lock().remove(address);
         let link = self.links.lock().remove(address);
         if let Some(link) = link.as_ref().and_then(|cell| cell.get()) {
             link.sender.close();
@@ -120,9 +160,13 @@ async fn receive(mut reader: FrameReader, link: Link) {
             ToPeer::Called(reply) => reply.id,
         };
         let waiting = link.waiting.lock().answers.remove(&number);
-        if let Some(waiting) = waiting {
-            // Whoever asked may have given up.
-            let _ = waiting.send(message);
+        let left = match waiting {
+            Some(waiting) => waiting.send(message).err(),
+            None => Some(message),
+        };
+        // Whoever asked has given up: what was lent to it need not wait for it.
+        if matches!(&left, Some(ToPeer::Data(data)) if !data.lent.is_empty()) {
+            link.sender.send(FromPeer::Mapped(number).into_frame());
         }
     }
     let mut waiting = link.waiting.lock();

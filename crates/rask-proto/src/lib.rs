@@ -19,6 +19,7 @@ mod events;
 mod frame;
 mod helper;
 mod layer;
+mod lent;
 mod packed;
 mod peer;
 mod replicas;
@@ -47,6 +48,7 @@ pub use events::{
 pub use frame::{Frame, Wire};
 pub use helper::{FromHelper, HelperEvent, HelperState, HelperTask, ToHelper};
 pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};
+pub use lent::Lent;
 pub use packed::{Failure, Inline, InlineBuilder, Packed};
 pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
 pub use replicas::{Rebalance, Replicate};

@@ -2,7 +2,7 @@
 
 use crate::error::check_columns;
 use crate::frame::{Parts, impl_wire};
-use crate::{Blocks, Failure, Packed, ProtoError};
+use crate::{Blocks, Failure, Lent, Packed, ProtoError};
 
 /// What a worker or client asks a worker.
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -14,6 +14,9 @@ pub enum FromPeer {
     Run(RunRequest),
     #[prost(message, tag = "320")]
     Call(crate::Call),
+    /// What was lent in the answer to this request is mapped, or given up.
+    #[prost(uint64, tag = "260")]
+    Mapped(u64),
 }
 
 /// Asks for values. Layers are numbered by the scheduler, or named where the asker has no numbers.
@@ -30,6 +33,9 @@ pub struct GetData {
     /// from 1.
     #[prost(uint32, repeated, tag = "280")]
     pub parts: Vec<u32>,
+    /// The asker's host, if it can map what is lent to it; else empty.
+    #[prost(string, tag = "260")]
+    pub host: String,
 }
 
 /// Asks to run an op.
@@ -67,6 +73,9 @@ pub struct PeerData {
     pub failed: Vec<u32>,
     #[prost(string, repeated, tag = "5")]
     pub reasons: Vec<String>,
+    /// Buffers that do not travel. They stay until the asker says that it has mapped them.
+    #[prost(message, repeated, tag = "260")]
+    pub lent: Vec<Lent>,
 }
 
 /// The outcome of a [`RunRequest`].
@@ -82,7 +91,7 @@ pub struct RunReply {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct FromPeerEnvelope {
-    #[prost(oneof = "FromPeer", tags = "1, 2, 320")]
+    #[prost(oneof = "FromPeer", tags = "1, 2, 260, 320")]
     body: Option<FromPeer>,
 }
 
@@ -103,14 +112,14 @@ impl Parts for FromPeer {
         match self {
             FromPeer::Run(run) => run.op.iter_mut().try_for_each(visit),
             FromPeer::Call(call) => call.for_each_packed(visit),
-            FromPeer::GetData(_) => Ok(()),
+            FromPeer::GetData(_) | FromPeer::Mapped(_) => Ok(()),
         }
     }
 
     fn check(&self) -> Result<(), ProtoError> {
         match self {
             FromPeer::GetData(get) => get.blocks.as_ref().map_or(Ok(()), Blocks::check),
-            FromPeer::Run(_) | FromPeer::Call(_) => Ok(()),
+            FromPeer::Run(_) | FromPeer::Call(_) | FromPeer::Mapped(_) => Ok(()),
         }
     }
 }
@@ -137,7 +146,8 @@ impl Parts for ToPeer {
         match self {
             ToPeer::Data(data) => {
                 check_columns("fetched values", data.found.len(), data.values.len())?;
-                check_columns("refused values", data.failed.len(), data.reasons.len())
+                check_columns("refused values", data.failed.len(), data.reasons.len())?;
+                data.lent.iter().try_for_each(Lent::check)
             }
             ToPeer::Ran(_) | ToPeer::Called(_) => Ok(()),
         }

@@ -1,13 +1,16 @@
 //! Making connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rask_proto::Versions;
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::handshake::{Agreement, accept, offer};
+use crate::handshake::{Agreement, accept, offer, within};
 use crate::security::server_name;
 use crate::security::tls::{try_client_config, try_server_config};
 use crate::{Address, FrameReader, FrameSender, Limits, Role, Scheme, Security, WireError};
@@ -37,7 +40,7 @@ pub async fn connect(
     let socket = TcpStream::connect((address.host.as_str(), address.port))
         .await
         .map_err(failed)?;
-    socket.set_nodelay(true)?;
+    prepare(&socket)?;
     match address.scheme {
         Scheme::Tcp => {
             let mut socket = socket;
@@ -47,10 +50,8 @@ pub async fn connect(
         }
         Scheme::Tls => {
             let connector = TlsConnector::from(try_client_config(security)?);
-            let mut stream = connector
-                .connect(server_name(), socket)
-                .await
-                .map_err(failed)?;
+            let stream = within(async { Ok(connector.connect(server_name(), socket).await) });
+            let mut stream = stream.await?.map_err(failed)?;
             let token = security.token.as_ref();
             let agreement = offer(&mut stream, token, role, &Versions::OURS).await?;
             Ok(encrypted(stream, (role, agreement), address.host.clone()))
@@ -64,6 +65,30 @@ pub struct Listener {
     address: Address,
     security: Arc<Security>,
     tls: Option<TlsAcceptor>,
+    /// Places for those who have proved nothing yet; others wait to be taken.
+    strangers: Arc<Semaphore>,
+}
+
+/// Most connections at a time that have proved nothing yet.
+const STRANGER_COUNT_MAX: usize = 512;
+/// A silent connection is asked for a sign of life after this long, and then this often.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_COUNT: u32 = 4;
+/// The connection to a host that acknowledges nothing for this long is ended.
+const UNACKNOWLEDGED_MILLIS_MAX: u32 = 30_000;
+
+/// Small messages leave at once, and dead hosts are noticed.
+fn prepare(socket: &TcpStream) -> Result<(), WireError> {
+    socket.set_nodelay(true)?;
+    let set = || {
+        sockopt::set_socket_keepalive(socket, true)?;
+        sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE)?;
+        sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL)?;
+        sockopt::set_tcp_keepcnt(socket, KEEPALIVE_COUNT)?;
+        sockopt::set_tcp_user_timeout(socket, UNACKNOWLEDGED_MILLIS_MAX)
+    };
+    Ok(set().map_err(std::io::Error::from)?)
 }
 
 impl Listener {
@@ -87,6 +112,7 @@ impl Listener {
             address,
             security,
             tls,
+            strangers: Arc::new(Semaphore::new(STRANGER_COUNT_MAX)),
         })
     }
 
@@ -98,9 +124,13 @@ impl Listener {
     /// The next socket; the handshake is still to come, in a task of its own, so that a slow
     /// stranger keeps nobody waiting.
     pub async fn next(&self) -> Result<Incoming, WireError> {
+        let Ok(place) = self.strangers.clone().acquire_owned().await else {
+            return Err(WireError::Closed);
+        };
         let (socket, peer) = self.socket.accept().await?;
-        socket.set_nodelay(true)?;
+        prepare(&socket)?;
         Ok(Incoming {
+            _place: place,
             socket,
             peer_host: peer.ip().to_string(),
             security: self.security.clone(),
@@ -111,6 +141,8 @@ impl Listener {
 
 /// A socket that has proved nothing yet.
 pub struct Incoming {
+    /// Given back once it has proved who it is, or failed to.
+    _place: OwnedSemaphorePermit,
     socket: TcpStream,
     peer_host: String,
     security: Arc<Security>,
@@ -128,7 +160,8 @@ impl Incoming {
                 Ok(plain(socket, agreed, self.peer_host))
             }
             Some(acceptor) => {
-                let mut stream = acceptor.accept(socket).await?;
+                let stream = within(async { Ok(acceptor.accept(socket).await?) });
+                let mut stream = stream.await?;
                 let agreed = accept(&mut stream, token, &Versions::OURS).await?;
                 Ok(encrypted(stream, agreed, self.peer_host))
             }

@@ -229,7 +229,10 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut S, into: &mut [u8]) -> Result<(
     }
 }
 
-async fn within<T>(exchange: impl Future<Output = Result<T, WireError>>) -> Result<T, WireError> {
+/// What is done before a peer has proved who it is has a limit in time.
+pub(crate) async fn within<T>(
+    exchange: impl Future<Output = Result<T, WireError>>,
+) -> Result<T, WireError> {
     tokio::time::timeout(TIMEOUT, exchange)
         .await
         .unwrap_or(Err(WireError::HandshakeTimeout))

@@ -139,18 +139,12 @@ async fn ask(
     (layer_names, blocks): (Vec<String>, rask_proto::Blocks),
 ) -> Option<rask_proto::PeerData> {
     let address = shared.state.lock().peers.get(&holder).cloned()?;
-    let request = |id| {
-        FromPeer::GetData(GetData {
-            id,
-            blocks: Some(blocks),
-            layer_names,
-            parts: Vec::new(),
-        })
+    let wanted = GetData {
+        blocks: Some(blocks),
+        layer_names,
+        ..GetData::default()
     };
-    match shared.peers.ask(&address, request).await {
-        Ok(ToPeer::Data(data)) => Some(data),
-        _ => None,
-    }
+    shared.peers.get_data(&address, wanted).await
 }
 
 /// Takes an answer; what is missing in it becomes pending again, and the scheduler is told.

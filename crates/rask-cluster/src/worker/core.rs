@@ -450,6 +450,22 @@ impl Core {
         }
     }
 
+    /// The same value in other memory; returns the old one, to be dropped without the lock, or the
+    /// new one if the old one is not here any more.
+    pub fn replace_value(&mut self, key: Key, old: &ValueRef, new: ValueRef) -> ValueRef {
+        let slot = self.tasks.find(number_of(key));
+        let slot = slot.filter(|&slot| {
+            let held = self.slots.find(slot);
+            held.is_some_and(|held| Arc::ptr_eq(held, old))
+        });
+        let Some(slot) = slot else {
+            return new;
+        };
+        let replaced = self.slots.take(slot);
+        self.slots.put(slot, new.clone());
+        replaced.unwrap_or(new)
+    }
+
     /// Does what the books say. Inputs that could not be had are added to `lacking`.
     fn obey(&mut self, effects: &mut Effects, lacking: &mut Vec<Key>) {
         for command in self.commands.drain(..) {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use foldhash::HashMap;
 use rask_exec::Fetch;
-use rask_proto::{FromPeer, FromWorker, GetData, ToPeer};
+use rask_proto::{FromWorker, GetData};
 use rask_value::ValueRef;
 
 use super::Shared;
@@ -47,19 +47,16 @@ async fn fetch(shared: Arc<Shared>, holder: u32, fetches: Vec<Fetch>) {
                 true => fetches.iter().map(|fetch| fetch.part).collect(),
                 false => Vec::new(),
             };
-            let request = |id| {
-                FromPeer::GetData(GetData {
-                    id,
-                    blocks: Some(keys.clone().collect()),
-                    layer_names: Vec::new(),
-                    parts: parts.clone(),
-                })
+            let wanted = GetData {
+                blocks: Some(keys.collect()),
+                parts,
+                ..GetData::default()
             };
-            shared.peers.ask(&address, request).await.ok()
+            shared.peers.get_data(&address, wanted).await
         }
     };
     let found: HashMap<u32, ValueRef> = match answer {
-        Some(ToPeer::Data(data)) => {
+        Some(data) => {
             let nbytes = data.values.iter().map(|packed| packed.nbytes()).sum();
             let incoming = &shared.transferred.incoming;
             incoming.fetch_add(nbytes, Ordering::Relaxed);
@@ -67,7 +64,7 @@ async fn fetch(shared: Arc<Shared>, holder: u32, fetches: Vec<Fetch>) {
             let values = values.map(|packed| Arc::new(Fetched(packed)) as ValueRef);
             data.found.into_iter().zip(values).collect()
         }
-        _ => HashMap::default(),
+        None => HashMap::default(),
     };
     take_in(&shared, holder, &fetches, found);
 }

@@ -15,6 +15,7 @@ mod fetch;
 mod history;
 mod job;
 mod layer;
+mod lending;
 mod parts;
 mod scheduler_link;
 mod serve;
@@ -99,6 +100,8 @@ pub(crate) struct Shared {
     peers: PeerPool,
     disk: Disk,
     transferred: Transferred,
+    /// Held while a value moves into shared memory, so that it moves once.
+    filling: Mutex<()>,
     fetch_wanted: tokio::sync::Notify,
     stop: tokio::sync::Notify,
     end: Mutex<Option<WorkerEnd>>,

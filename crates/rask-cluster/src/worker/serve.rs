@@ -16,8 +16,9 @@ use rask_wire::{Connection, Incoming, Listener, Role, WireError};
 
 use super::budget::Budget;
 use super::core::Core;
-use super::job::Effects;
-use super::parts::{Wanted, try_pack};
+use super::job::{Effects, Found};
+use super::lending::Lendings;
+use super::parts::{UnavailableError, Wanted, try_pack};
 use super::scheduler_link::SchedulerLink;
 use super::timing;
 use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
@@ -26,6 +27,7 @@ use crate::calls::{IncomingCall, ServiceEvent};
 use crate::convert::{failure_from_task, pack, unpack};
 use crate::memory_guard::{find_bytes, own_bytes};
 use crate::peer::PeerPool;
+use crate::segments;
 
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How often the process's memory is looked at.
@@ -100,6 +102,7 @@ async fn start(
         peers: PeerPool::new(security),
         disk: Disk::new(options.local_directory.clone()),
         transferred: Default::default(),
+        filling: Mutex::default(),
         fetch_wanted: tokio::sync::Notify::new(),
         stop: tokio::sync::Notify::new(),
         end: Mutex::new(None),
@@ -375,11 +378,13 @@ async fn serve_peer(shared: Arc<Shared>, incoming: Incoming) {
     let Ok(mut connection) = incoming.accept().await else {
         return;
     };
+    let lent = Lendings::default();
     while let Ok(frame) = connection.reader.read().await {
         let Ok(message) = FromPeer::try_from_frame(frame) else {
             break;
         };
         let shared = shared.clone();
+        let lent = lent.clone();
         let sender = connection.sender.clone();
         let message = match message {
             FromPeer::Call(call) => {
@@ -387,14 +392,18 @@ async fn serve_peer(shared: Arc<Shared>, incoming: Incoming) {
                 shared.calls.push(ServiceEvent::Call(call));
                 continue;
             }
+            FromPeer::Mapped(id) => {
+                lent.end(id);
+                continue;
+            }
             message => message,
         };
         // Encoding may need the interpreter, which the network never waits for.
         tokio::task::spawn_blocking(move || {
             let answer = match message {
-                FromPeer::GetData(get) => ToPeer::Data(get_data(&shared, &get)),
+                FromPeer::GetData(get) => ToPeer::Data(get_data(&shared, &get, &lent)),
                 FromPeer::Run(request) => ToPeer::Ran(run_once(request)),
-                FromPeer::Call(_) => return,
+                FromPeer::Call(_) | FromPeer::Mapped(_) => return,
             };
             sender.send(answer.into_frame());
         });
@@ -402,7 +411,8 @@ async fn serve_peer(shared: Arc<Shared>, incoming: Incoming) {
     connection.sender.close();
 }
 
-fn get_data(shared: &Shared, get: &GetData) -> PeerData {
+fn get_data(shared: &Shared, get: &GetData, lendings: &Lendings) -> PeerData {
+    let is_same_host = !get.host.is_empty() && get.host == segments::host();
     let mut data = PeerData {
         id: get.id,
         ..PeerData::default()
@@ -417,9 +427,18 @@ fn get_data(shared: &Shared, get: &GetData) -> PeerData {
             None => Some(layer),
             Some(numbers) => numbers.get(layer as usize).copied().flatten(),
         };
-        let slot = number.and_then(|number| shared.core.lock().find_value((number, block)));
-        let wanted = get.parts.get(at).copied().unwrap_or(0);
-        let packed = slot.map(|found| try_pack(&shared.disk, &found, Wanted::from_number(wanted)));
+        let key = number.map(|number| (number, block));
+        let found = key.and_then(|key| Some((key, shared.core.lock().find_value(key)?)));
+        let wanted = Wanted::from_number(get.parts.get(at).copied().unwrap_or(0));
+        let packed = found.map(|(key, found)| {
+            let packed = try_pack(&shared.disk, &found, wanted)?;
+            Ok::<_, UnavailableError>(match (found, wanted) {
+                (Found::Memory(value), Wanted::Whole) if is_same_host => {
+                    shared.put_into_segment(key, value, packed)
+                }
+                _ => packed,
+            })
+        });
         match packed {
             Some(Ok(packed)) => {
                 let outgoing = &shared.transferred.outgoing;
@@ -433,6 +452,9 @@ fn get_data(shared: &Shared, get: &GetData) -> PeerData {
             }
             None => {}
         }
+    }
+    if is_same_host {
+        lendings.lend(&mut data);
     }
     data
 }

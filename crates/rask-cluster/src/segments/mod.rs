@@ -1,0 +1,39 @@
+//! Buffers in shared memory, for processes of the same host.
+//!
+//! A segment is a file without a name (`memfd`), written once, then sealed, so that nobody can
+//! change it or cut it off any more. Whoever is told of one opens it through the descriptors of a
+//! process that has it open (`/proc/PROCESS/fd`), for which the kernel asks for the rights to read
+//! that process's memory; it checks that what it got is the sealed file it was told of. A segment
+//! goes with the last process that has it open or mapped, however that ends.
+
+mod lending;
+mod mapping;
+
+use std::sync::OnceLock;
+
+pub(crate) use lending::{lend, take_lent};
+pub(crate) use mapping::{is_mapped, try_copy};
+
+/// Smaller buffers are copied through the socket.
+pub(crate) const BUFFER_BYTES_MIN: usize = 1 << 20;
+
+/// What processes have in common that can map each other's segments: a kernel that has not been
+/// started again, the numbers of processes, and a network (what is given another network is meant
+/// to be another host). Empty where this cannot be found out.
+pub(crate) fn host() -> &'static str {
+    static HOST: OnceLock<String> = OnceLock::new();
+    HOST.get_or_init(|| find_host().unwrap_or_default())
+}
+
+fn find_host() -> std::io::Result<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let processes = std::fs::read_link("/proc/self/ns/pid")?;
+    let network = std::fs::read_link("/proc/self/ns/net")?;
+    let user = rustix::process::geteuid().as_raw();
+    Ok(format!(
+        "{} {} {} {user}",
+        boot.trim(),
+        processes.display(),
+        network.display()
+    ))
+}
