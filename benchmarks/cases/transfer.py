@@ -46,6 +46,7 @@ def transfers(library: str, scale: float, use) -> dict:
             result = value.result()
             assert result[-1] == seed
             seconds["gather"].append(time.perf_counter() - start)
+            del result
     medians = {kind: statistics.median(times[1:]) for kind, times in seconds.items()}
     return {"seconds": medians["first"], **{k: round(v, 6) for k, v in medians.items()}}
 
