@@ -51,11 +51,28 @@ pub async fn connect(
         Scheme::Tls => {
             let connector = TlsConnector::from(try_client_config(security)?);
             let stream = within(async { Ok(connector.connect(server_name(), socket).await) });
-            let mut stream = stream.await?.map_err(failed)?;
+            let mut stream = stream.await?.map_err(|source| refused(address, source))?;
             let token = security.token.as_ref();
-            let agreement = offer(&mut stream, token, role, &Versions::OURS).await?;
+            let agreement = offer(&mut stream, token, role, &Versions::OURS).await;
+            let agreement = agreement.map_err(|error| match error {
+                // Whether this end's certificate is taken is known only now.
+                WireError::Io(source) => refused(address, source),
+                error => error,
+            })?;
             Ok(encrypted(stream, (role, agreement), address.host.clone()))
         }
+    }
+}
+
+/// A TLS handshake that failed: trying again is of no use if the ends do not agree.
+fn refused(address: &Address, source: std::io::Error) -> WireError {
+    let address = address.to_string();
+    match source.kind() {
+        std::io::ErrorKind::InvalidData => WireError::Untrusted {
+            address,
+            reason: source.to_string(),
+        },
+        _ => WireError::Connect { address, source },
     }
 }
 

@@ -38,6 +38,10 @@ pub enum WireError {
     TooLarge { nbytes: u64, limit: u64 },
     #[error(transparent)]
     Proto(#[from] ProtoError),
+    #[error(
+        "{address} and this end do not trust each other's certificates, or have no cipher or version of TLS in common: {reason}"
+    )]
+    Untrusted { address: String, reason: String },
     #[error("encryption is not set up: {0}")]
     Tls(String),
 }

@@ -19,7 +19,7 @@ pub fn to_py_err(error: ClusterError) -> PyErr {
         ClusterError::UnknownWorker(_) => PyValueError::new_err(text),
         ClusterError::Start { .. } => PyOSError::new_err(text),
         ClusterError::Wire(WireError::Address(_)) => PyValueError::new_err(text),
-        ClusterError::Wire(WireError::TokenRefused) => {
+        ClusterError::Wire(WireError::TokenRefused | WireError::Untrusted { .. }) => {
             pyo3::exceptions::PyPermissionError::new_err(text)
         }
         ClusterError::Wire(WireError::Connect { .. } | WireError::Bind { .. }) => {
