@@ -14,7 +14,7 @@ import json
 import resource
 import sys
 
-MODULES = ("tasks", "cluster", "moves", "transfer", "arrays", "tables", "imports")
+MODULES = ("tasks", "cluster", "shuffles", "transfer", "arrays", "tables", "imports")
 
 
 def find_case(name: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -272,3 +273,23 @@ def test_plain_graphs_and_a_progress_bar(client, capsys):
     with ProgressBar():
         assert client.get({"x": 1, "y": (add, "x", 10)}, ["y", ["x"]]) == (11, (1,))
     assert "100% Completed" in capsys.readouterr().out
+
+
+def test_a_released_future_keeps_nothing(client):
+    def held():
+        return set(client.who_has())
+
+    future = client.submit(inc, 1, key="to-be-released")
+    again = client.submit(inc, 1, key="to-be-released")
+    assert future.result() == 2
+    future.release()
+    future.release()
+    assert again.result() == 2
+    assert "to-be-released" in held()
+    again.release()
+    deadline = time.monotonic() + 10
+    while "to-be-released" in held():
+        assert time.monotonic() < deadline
+    with pytest.raises(CancelledError):
+        again.result()
+    assert client.submit(inc, 2, key="to-be-released").result() == 3

@@ -75,6 +75,7 @@ impl PyClusterClient {
             name,
             numbered,
             client: client.clone().unbind(),
+            released: Default::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Futures.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -30,24 +31,37 @@ pub struct PyFuture {
     /// The layer has more blocks than this one: the number is part of the key.
     pub numbered: bool,
     pub client: Py<PyAny>,
+    /// It has been given up before the object goes away.
+    pub released: AtomicBool,
 }
 
 impl Drop for PyFuture {
     fn drop(&mut self) {
-        self.core.release_later(self.block);
+        self.give_up();
     }
 }
 
 impl PyFuture {
+    /// The object stands for its block no longer.
+    fn give_up(&self) {
+        if !self.released.swap(true, Ordering::Relaxed) {
+            self.core.release_later(self.block);
+        }
+    }
+
     /// One more future of the same block.
     fn again(&self, py: Python<'_>) -> PyFuture {
-        self.core.refer(self.block);
+        let released = self.released.load(Ordering::Relaxed);
+        if !released {
+            self.core.refer(self.block);
+        }
         PyFuture {
             core: self.core.clone(),
             block: self.block,
             name: self.name.clone(),
             numbered: self.numbered,
             client: self.client.clone_ref(py),
+            released: AtomicBool::new(released),
         }
     }
 
@@ -336,8 +350,11 @@ impl PyFuture {
         Some((failure.layer.clone(), failure.block))
     }
 
-    /// Does nothing before the object goes away: the value is released with the last future of it.
-    fn release(&self) {}
+    /// Gives the value up, as if the object went away: the cluster keeps it no longer for this future.
+    /// With the last future of a block its task, if it has not run, is cancelled.
+    fn release(&self) {
+        self.give_up();
+    }
 }
 
 fn delegate<'py>(

@@ -1,8 +1,7 @@
-"""What moving data between two workers of one host costs: arrays whole, tables in a shuffle."""
+"""Tables shuffled and sorted on a cluster of two processes."""
 
 from __future__ import annotations
 
-import statistics
 import time
 from typing import Any
 
@@ -10,7 +9,6 @@ from benchmarks.cases.cluster import session
 from benchmarks.cases.libraries import module_of
 
 ROW_BYTES = 24
-ARRAY_BYTES = 128 << 20
 
 
 def make_part(number: int, rows: int) -> Any:
@@ -66,45 +64,3 @@ def case_sort_small(library: str, scale: float) -> dict:
 def case_sort_large(library: str, scale: float) -> dict:
     """1.6 GB in 64 partitions, sorted."""
     return measure_table(library, int(1.6e9 * scale), 64, "sort_values")
-
-
-def make_array(number: int) -> Any:
-    """128 MiB that differ from number to number."""
-    import numpy as np
-
-    return np.full(ARRAY_BYTES // 8, number, dtype="int64")
-
-
-def shape_of(array: Any) -> tuple:
-    return array.shape
-
-
-def read_all(array: Any) -> int:
-    return int(array.sum())
-
-
-def measure_transfer(library: str, scale: float, task: Any) -> dict:
-    """Median of the seconds that a task takes whose input is at the other worker."""
-    distributed = module_of(library, "distributed")
-    with session(library) as client:
-        first, second = client.scheduler_info()["workers"]
-        client.submit(task, client.submit(make_array, -1, workers=[second])).result()
-        seconds = []
-        for number in range(max(3, int(7 * scale))):
-            array = client.submit(make_array, number, workers=[first])
-            distributed.wait(array)
-            start = time.perf_counter()
-            client.submit(task, array, workers=[second], pure=False).result()
-            seconds.append(time.perf_counter() - start)
-            del array
-    return {"seconds": statistics.median(seconds)}
-
-
-def case_transfer_handle(library: str, scale: float) -> dict:
-    """128 MiB from one worker to the other, until a task there has the array."""
-    return measure_transfer(library, scale, shape_of)
-
-
-def case_transfer_read(library: str, scale: float) -> dict:
-    """128 MiB from one worker to the other, until a task there has read every byte."""
-    return measure_transfer(library, scale, read_all)
