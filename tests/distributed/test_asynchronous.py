@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from functions import fail, inc
+from functions import fail, inc, wait_for_file
 
 from rask.distributed import Client, LocalCluster, as_completed, wait
 
@@ -40,6 +40,67 @@ def test_as_completed_and_wait(cluster):
         info = await client.scheduler_info()
         assert len(info["workers"]) == 2
         await client.close()
+
+    run(main())
+
+
+def test_many_iterations_wait_at_once(cluster, tmp_path):
+    """Waiting takes no thread: more iterate than the event loop's executor has threads."""
+    release = tmp_path / "release"
+
+    async def follow(futures):
+        return [await future async for future in as_completed(futures)]
+
+    async def main():
+        async with Client(cluster, asynchronous=True, set_as_default=False) as client:
+            waiting = [client.submit(wait_for_file, str(release), at) for at in range(80)]
+            following = [asyncio.ensure_future(follow([future])) for future in waiting]
+            # What needs a thread is not held up.
+            assert len((await client.scheduler_info())["workers"]) == 2
+            release.touch()
+            assert await asyncio.gather(*following) == [[at] for at in range(80)]
+
+    run(main())
+
+
+def test_the_condition_is_notified(cluster, tmp_path):
+    async def main():
+        async with Client(cluster, asynchronous=True, set_as_default=False) as client:
+            release = tmp_path / "release"
+            slow = client.submit(wait_for_file, str(release), 1)
+            order = as_completed([slow])
+            assert order.condition is order.condition
+            seen = asyncio.Event()
+
+            async def watch():
+                async with order.condition:
+                    await order.condition.wait_for(order.has_ready)
+                seen.set()
+
+            watching = asyncio.ensure_future(watch())
+            await asyncio.sleep(0)
+            assert not seen.is_set() and not order.has_ready()
+            release.touch()
+            await seen.wait()
+            assert await order.__anext__() == slow
+            # Also for futures that are added later, or that are done already.
+            order.add(slow)
+            async with order.condition:
+                await order.condition.wait_for(order.has_ready)
+            await watching
+
+    run(main())
+
+
+def test_an_iteration_has_a_time_limit(cluster, tmp_path):
+    async def main():
+        async with Client(cluster, asynchronous=True, set_as_default=False) as client:
+            slow = client.submit(wait_for_file, str(tmp_path / "never"))
+            with pytest.raises(TimeoutError, match="not done after"):
+                async for _ in as_completed([slow], timeout=0.05):
+                    raise AssertionError
+            await client.cancel([slow])
+            (tmp_path / "never").touch()
 
     run(main())
 

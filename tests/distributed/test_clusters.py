@@ -87,6 +87,8 @@ def test_workers_are_specified_one_by_one():
     }
     with SpecCluster(workers, scheduler, name="mine") as cluster:
         assert cluster.name == "mine"
+        cluster.name = "ours"
+        assert "SpecCluster(ours" in repr(cluster)
         info = cluster.scheduler_info["workers"].values()
         assert {worker["name"]: worker["nthreads"] for worker in info} == {"alice": 1, "bob": 2}
         with pytest.raises(ValueError, match="no specification of new workers"):
@@ -128,6 +130,20 @@ def test_an_entry_may_be_several_workers():
             assert cluster.observed == {"1-a", "1-b"}
             async with Client(cluster, asynchronous=True, set_as_default=False) as client:
                 assert await client.submit(inc, 1) == 2
+
+    run(main())
+
+
+def test_states_of_processes_are_checked():
+    async def main():
+        process = ProcessInterface()
+        assert process.status == Status.created == "created"
+        async with process:
+            assert process.status == Status.running
+            with pytest.raises(TypeError, match="Expected Status; got 'closing'"):
+                process.status = "closing"
+        assert process.status == Status.closed
+        await process.finished()
 
     run(main())
 

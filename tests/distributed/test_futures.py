@@ -293,3 +293,47 @@ def test_a_released_future_keeps_nothing(client):
     with pytest.raises(CancelledError):
         again.result()
     assert client.submit(inc, 2, key="to-be-released").result() == 3
+
+
+USES = {
+    "result": lambda client, future: future.result(timeout=10),
+    "exception": lambda client, future: future.exception(timeout=10),
+    "gather": lambda client, future: client.gather([inc, [future]]),
+    "wait": lambda client, future: wait([future], timeout=10),
+    "submit": lambda client, future: client.submit(inc, future),
+    "map": lambda client, future: client.map(inc, [1, future]),
+    "keywords": lambda client, future: client.map(add, [1], y=future),
+    "retry": lambda client, future: client.retry([future]),
+    "fire_and_forget": lambda client, future: fire_and_forget(future),
+    "who_has": lambda client, future: client.who_has([future]),
+    "replicate": lambda client, future: client.replicate([future]),
+    "publish_dataset": lambda client, future: client.publish_dataset(released=future),
+    "pickle": lambda client, future: pickle.dumps(future),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_released_future_is_refused(client, use):
+    future = client.submit(inc, 1, pure=False)
+    again = Future(future.key, client)
+    assert future.result() == 2
+    future.release()
+    # Another future of the same task is there.
+    assert future.status == "finished" and future.result() == 2
+    again.release()
+    assert future.status == "cancelled"
+    if use == "exception":
+        assert "released with Future.release" in str(future.exception())
+        return
+    with pytest.raises(CancelledError, match=f"{future.key} was released with Future.release"):
+        USES[use](client, future)
+
+
+def test_a_released_future_is_skipped(client):
+    futures = client.map(inc, range(3), pure=False)
+    client.gather(futures)
+    futures[1].release()
+    assert client.gather(futures, errors="skip") == [1, 3]
+    with pytest.raises(CancelledError):
+        client.gather(futures)
+    assert [future.status for future in as_completed(futures)].count("cancelled") == 1

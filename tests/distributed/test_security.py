@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import ssl
 import subprocess
 
@@ -128,6 +129,16 @@ def test_a_child_finds_what_its_parent_gave(security, monkeypatch):
     assert not [name for name in os.environ if name.startswith("RASK_INTERNAL_KEY")]
 
 
+def test_copies_are_the_same(files):
+    given = Security(**files, token="secret", tls_max_version=1.3, extra_conn_args={"a": 1})
+    given.core("client")
+    copy = pickle.loads(pickle.dumps(given))
+    assert copy.token == "secret" and copy.require_encryption
+    assert copy.extra_conn_args == {"a": 1}
+    assert copy.get_tls_config_for_role("worker") == given.get_tls_config_for_role("worker")
+    assert copy.tls_max_version == ssl.TLSVersion.TLSv1_3
+
+
 def test_contexts_are_what_was_asked_for(security, files):
     arguments = security.get_listen_args("worker")
     context = arguments["ssl_context"]
@@ -144,6 +155,8 @@ def test_contexts_are_what_was_asked_for(security, files):
 
 
 def test_mistakes_are_said_before_any_connection(files):
+    with pytest.raises(AttributeError, match="tls_ca_path"):
+        Security().tls_ca_path = files["tls_ca_file"]
     with pytest.raises(TypeError, match="tls_worker_crt"):
         Security(tls_worker_crt="x")
     with pytest.raises(ValueError, match=r"1\.2, 1\.3"):

@@ -142,6 +142,19 @@ def test_where_things_are(client):
     assert client.ncores(holder) == {holder: 1}
 
 
+def test_where_the_values_of_another_clients_futures_are(client, other):
+    mine = [client.submit(str, at, pure=False) for at in range(3)]
+    theirs = other.submit(str, "xyz", pure=False)
+    assert other.submit(length, theirs).result() == 3
+    ((key, holders),) = client.who_has([theirs]).items()
+    assert key == theirs.key and len(holders) == 1
+    client.publish_dataset([*mine, theirs], name="both")
+    assert client.gather(other.get_dataset("both")) == ["0", "1", "2", "xyz"]
+    client.unpublish_dataset("both")
+    client.replicate([theirs, *mine])
+    assert all(len(holders) == 2 for holders in client.who_has([theirs, *mine]).values())
+
+
 def test_scheduler_files(client, tmp_path):
     path = str(tmp_path / "scheduler.json")
     client.write_scheduler_file(path)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import re
 import time
 
 import pytest
-from functions import inc
+from functions import inc, wait_for_file
 
-from rask.distributed import CompatibleExecutor, as_completed, rpc
+from rask.distributed import CancelledError, CompatibleExecutor, as_completed, rpc, wait
 
 
 def nap(seconds):
@@ -51,8 +52,8 @@ def test_results_and_errors(client):
         list(as_completed(futures, with_results=True))
 
 
-def test_limits_and_misuse(client):
-    slow = client.submit(nap, 5, pure=False)
+def test_limits_and_misuse(client, tmp_path):
+    slow = client.submit(wait_for_file, str(tmp_path / "release"))
     with pytest.raises(TimeoutError):
         list(as_completed([slow], timeout=0.05))
     order = as_completed([slow])
@@ -62,8 +63,40 @@ def test_limits_and_misuse(client):
     with pytest.raises(TypeError, match="must be a future"):
         as_completed([1])
     slow.cancel()
+    (tmp_path / "release").touch()
     ((future, outcome),) = list(as_completed([slow], with_results=True))
     assert future is slow and isinstance(outcome, concurrent.futures.CancelledError)
+
+
+class Doubler:
+    def double(self, x):
+        return 2 * x
+
+    def invert(self, x):
+        return 1 / x
+
+
+def test_calls_of_actors_are_futures_too(client):
+    doubler = client.submit(Doubler, actor=True).result()
+    calls = [doubler.double(at) for at in range(5)]
+    mixed = [*calls, client.submit(inc, 9)]
+    assert sorted(future.result() for future in as_completed(mixed)) == [0, 2, 4, 6, 8, 10]
+    order = as_completed(calls, with_results=True)
+    assert sorted(value for _, value in order) == [0, 2, 4, 6, 8]
+    with pytest.raises(ZeroDivisionError):
+        list(as_completed([doubler.invert(0)], with_results=True))
+    ((_, (kind, _, _)),) = as_completed([doubler.invert(0)], with_results=True, raise_errors=False)
+    assert kind is ZeroDivisionError
+
+
+def test_waiting_for_what_was_cancelled(client, tmp_path):
+    path = tmp_path / "release"
+    slow = client.map(wait_for_file, [str(path), str(path)], pure=False)
+    client.cancel(slow)
+    path.touch()
+    for futures, said in ((slow[:1], slow[0].key), (slow, "2 futures were cancelled")):
+        with pytest.raises(CancelledError, match=re.escape(str(said))):
+            wait(futures, timeout=10)
 
 
 def test_executor(client):

@@ -20,6 +20,7 @@ MODULES = [
     "rask.dask.scheduler",
     "rask.delayed",
     "rask.diagnostics.profile",
+    "rask.distributed._as_completed",
     "rask.distributed._client_events",
     "rask.distributed._client_state",
     "rask.distributed._output",

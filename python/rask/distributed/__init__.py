@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import rask as dask
     from rask._core import Future
     from rask.config import config
+    from rask.distributed._as_completed import as_completed
     from rask.distributed._compatibility import CompatibleExecutor, connect, rpc
     from rask.distributed._loop import sync
     from rask.distributed._node import Status
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         secede,
         worker_client,
     )
-    from rask.distributed._waiting import as_completed, fire_and_forget, wait
+    from rask.distributed._waiting import fire_and_forget, wait
     from rask.distributed.actor import Actor, ActorFuture, BaseActorFuture
     from rask.distributed.adaptive import Adaptive
     from rask.distributed.client import Client, default_client, futures_of
@@ -109,7 +110,7 @@ _HOMES = {
     "UploadFile": "plugins",
     "Worker": "worker",
     "WorkerPlugin": "plugins",
-    "as_completed": "_waiting",
+    "as_completed": "_as_completed",
     "default_client": "client",
     "fire_and_forget": "_waiting",
     "futures_of": "client",

@@ -12,7 +12,18 @@ from typing import Any
 
 from rask._core import CompletionQueue, Future
 
-__all__ = ["Future", "add_done_callback", "await_future", "exception", "result", "traceback"]
+__all__ = [
+    "Future",
+    "add_done_callback",
+    "await_future",
+    "call_on_completion",
+    "exception",
+    "result",
+    "stop_listening",
+    "traceback",
+    "watch",
+    "watch_one",
+]
 
 
 class _Dispatcher:
@@ -21,19 +32,31 @@ class _Dispatcher:
     def __init__(self) -> None:
         self.queue = CompletionQueue()
         self.callbacks: dict[int, tuple[Future, Callable[[Future], Any]]] = {}
+        #: Called again and again, until they are taken out.
+        self.listeners: dict[int, Callable[[], None]] = {}
         self.tokens = itertools.count(1)
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
 
     def call_when_done(self, future: Future, function: Callable[[Future], Any]) -> None:
         with self.lock:
-            if self.thread is None:
-                self.thread = threading.Thread(target=self._run, name="rask-callbacks", daemon=True)
-                self.thread.start()
-                atexit.register(self.stop)
-            token = next(self.tokens)
+            token = self._next_token()
             self.callbacks[token] = (future, function)
         future.client._core.watch([future], self.queue, token)
+
+    def listen(self, function: Callable[[], None]) -> int:
+        """Call a function whenever the token that is given back comes."""
+        with self.lock:
+            token = self._next_token()
+            self.listeners[token] = function
+        return token
+
+    def _next_token(self) -> int:
+        if self.thread is None:
+            self.thread = threading.Thread(target=self._run, name="rask-callbacks", daemon=True)
+            self.thread.start()
+            atexit.register(self.stop)
+        return next(self.tokens)
 
     def stop(self) -> None:
         self.queue.push(0)
@@ -45,16 +68,23 @@ class _Dispatcher:
             for token in self.queue.take(60.0):
                 if token == 0:
                     return
-                future, function = self.callbacks.pop(token)
-                try:
-                    function(future)
-                except Exception:
-                    import logging
+                self._call(token)
 
-                    logging.getLogger("rask.distributed").exception(
-                        "a callback of %r raised", future
-                    )
-                del future, function
+    def _call(self, token: int) -> None:
+        entry = self.callbacks.pop(token, None)
+        if entry is None:
+            # One that stopped to listen is not called for what comes afterwards.
+            listener = self.listeners.get(token)
+            if listener is not None:
+                listener()
+            return
+        future, function = entry
+        try:
+            function(future)
+        except Exception:
+            import logging
+
+            logging.getLogger("rask.distributed").exception("a callback of %r raised", future)
 
 
 _dispatcher = _Dispatcher()
@@ -63,6 +93,36 @@ _dispatcher = _Dispatcher()
 def add_done_callback(future: Future, fn: Callable[[Future], Any]) -> None:
     """Call ``fn(future)`` once the future is done, on the thread of callbacks."""
     _dispatcher.call_when_done(future, fn)
+
+
+def call_on_completion(function: Callable[[], None]) -> int:
+    """A token: when futures are watched with it (`watch_one`), the function is called for each
+    that is done, on the thread of callbacks, until `stop_listening`."""
+    return _dispatcher.listen(function)
+
+
+def stop_listening(token: int) -> None:
+    """Call the function of a token no longer."""
+    _dispatcher.listeners.pop(token, None)
+
+
+def watch(futures: list[Any], queue: CompletionQueue, first_token: int) -> None:
+    """Put ``first_token + i`` into a queue when future ``i``, or that of an actor's call, is done.
+    The futures are not kept."""
+    if futures and all(isinstance(future, Future) for future in futures):
+        futures[0].client._core.watch(futures, queue, first_token)
+        return
+    for token, future in enumerate(futures, first_token):
+        watch_one(future, queue, token)
+
+
+def watch_one(future: Any, queue: CompletionQueue | None, token: int) -> None:
+    """As `watch`; without a queue, the token is one of `call_on_completion`."""
+    queue = _dispatcher.queue if queue is None else queue
+    if isinstance(future, Future):
+        future.client._core.watch([future], queue, token)
+    else:
+        future._watch(queue, token)
 
 
 async def wait_async(future: Future) -> None:

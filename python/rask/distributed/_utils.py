@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from datetime import timedelta
 from typing import Any
 
-__all__ = ["cpu_count", "memory_bytes", "memory_limit_bytes", "parse_bytes", "parse_seconds"]
+__all__ = [
+    "cpu_count",
+    "memory_bytes",
+    "memory_limit_bytes",
+    "parse_bytes",
+    "parse_seconds",
+    "seconds_left",
+]
+
+#: Between looks for signals while waiting.
+_POLL_SECONDS = 0.25
 
 _SECONDS = {
     "us": 1e-6,
@@ -50,6 +61,13 @@ def _split(text: str) -> tuple[float, str]:
         digits -= 1
     number, unit = text[:digits], text[digits:]
     return float(number or 1), unit
+
+
+def seconds_left(deadline: float | None) -> float:
+    """How long to wait at a time, until a time by `time.monotonic` or for ever."""
+    if deadline is None:
+        return _POLL_SECONDS
+    return max(0.0, min(_POLL_SECONDS, deadline - time.monotonic()))
 
 
 def parse_seconds(value: Any) -> float | None:

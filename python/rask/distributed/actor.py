@@ -119,6 +119,10 @@ class Actor:
         """The key of the task that made it."""
         return self._key
 
+    def substitute(self, subs: Any = None, key: Any = None) -> Actor:
+        """The actor itself: unlike keys in a graph it stands for nothing that could be replaced."""
+        return self
+
     @property
     def client(self) -> Any:
         """The client through which it was fetched; None for one that a task was given."""
@@ -292,6 +296,9 @@ class EagerActorFuture(BaseActorFuture[T]):
         """True."""
         return True
 
+    def _watch(self, queue: Any, token: int) -> None:
+        queue.push(token)
+
 
 class ActorFuture(BaseActorFuture[T], Generic[T]):
     """The outcome of a method call of an actor elsewhere.
@@ -336,6 +343,10 @@ class ActorFuture(BaseActorFuture[T], Generic[T]):
     def done(self) -> bool:
         """Whether the outcome is there."""
         return self._call.done()
+
+    def _watch(self, queue: Any, token: int) -> None:
+        """Put a token into a queue when the outcome is there."""
+        self._call.watch(queue, token)
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._wait().__await__()

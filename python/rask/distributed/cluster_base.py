@@ -50,6 +50,15 @@ class Cluster:
         self._adaptive_options: dict[str, Any] = {}
         self._observer: Any = None
 
+    @property
+    def name(self) -> str:
+        """What the cluster is called in its repr and in logs."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+
     # ------------------------------------------------------------------ loop
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,26 @@ class Security:
     Security(require_encryption=False, token=...)
     """
 
+    # No other attributes: one whose name is mistyped would be without effect.
+    __slots__ = (
+        "_cores",
+        "_token",
+        "extra_conn_args",
+        "require_encryption",
+        "tls_ca_file",
+        "tls_ciphers",
+        "tls_client_cert",
+        "tls_client_key",
+        "tls_max_version",
+        "tls_min_version",
+        "tls_scheduler_cert",
+        "tls_scheduler_key",
+        "tls_worker_cert",
+        "tls_worker_key",
+    )
+
+    extra_conn_args: dict[str, Any]
+    require_encryption: bool
     tls_ca_file: str | None
     tls_ciphers: str | None
     tls_min_version: ssl.TLSVersion | None
@@ -110,6 +131,11 @@ class Security:
                 "require_encryption needs certificates: give tls_ca_file and the certificate and "
                 "key of each role, or use Security.temporary()"
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = {name: getattr(self, name) for name in self.__slots__ if name.startswith("tls_")}
+        given |= {"token": self._token, "extra_conn_args": self.extra_conn_args}
+        return partial(Security, **given), (self.require_encryption,)
 
     def _has_identity(self) -> bool:
         certificates = [getattr(self, f"tls_{role}_cert") for role in _ROLES]

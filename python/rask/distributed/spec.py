@@ -41,6 +41,17 @@ class ProcessInterface:
         self.status = Status.created
         self._event_finished = asyncio.Event()
 
+    @property
+    def status(self) -> Status:
+        """How the process is; set it to a `Status`."""
+        return self._status
+
+    @status.setter
+    def status(self, new_status: Status) -> None:
+        if not isinstance(new_status, Status):
+            raise TypeError(f"Expected Status; got {new_status!r}")
+        self._status = new_status
+
     def __await__(self) -> Generator[Any, Any, Any]:
         async def begin() -> Any:
             async with self.lock:

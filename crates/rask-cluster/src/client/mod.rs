@@ -121,6 +121,17 @@ impl ClusterClient {
         }
     }
 
+    /// Refers to a block that the scheduler knows by the name of its layer, until it is
+    /// [released](Self::release); its number here.
+    pub fn known(&self, name: &str, block: u32) -> Option<BlockKey> {
+        let submit = Submit {
+            layers: vec![Self::remote_layer(name)],
+            wanted: Some(Blocks::from_iter([(0, block)])),
+            ..Submit::default()
+        };
+        self.submit(submit).first().copied()
+    }
+
     /// Refers to a block once more.
     pub fn refer(&self, key: BlockKey) {
         self.shared.state.lock().refer(key);
@@ -152,12 +163,17 @@ impl ClusterClient {
         }
     }
 
-    /// Releases what `release_later` was called for.
-    fn flush_releases(&self) {
+    /// Releases at once what [`release_later`](Self::release_later) was called for.
+    pub fn flush_releases(&self) {
         // In order: nobody is between taking releases out and telling them when this returns.
         let _in_order = self.shared.order.lock();
         let keys = std::mem::take(&mut *self.shared.releases.lock());
         self.release_in_order(&keys);
+    }
+
+    /// Whether something refers to the block.
+    pub fn refers(&self, key: BlockKey) -> bool {
+        self.shared.state.lock().find(key).is_some()
     }
 
     /// How a block is.

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use rask_cluster::client::{BlockKey, ClusterClient, Gathered, SubmitOptions, Waited, held_op};
 use rask_cluster::pack;
-use rask_proto::{AnswerBody, Blocks, LayerSpec, OriginSpec, QueryBody, RefColumns};
+use rask_proto::{AnswerBody, LayerSpec, OriginSpec, QueryBody, RefColumns};
 
 use super::future::{PyCompletionQueue, PyFuture};
 use super::gather::{gather_outcomes, to_object, wait_for};
@@ -95,9 +95,11 @@ type References = (Vec<LayerSpec>, Vec<(u32, u32)>);
 /// The layers of futures that calls refer to, as remote layers of a submission, and where in
 /// them each future is.
 fn reference_layers(
+    py: Python<'_>,
     client: &ClusterClient,
     futures: &[Bound<'_, PyFuture>],
 ) -> PyResult<References> {
+    sharing::refuse_released(py, futures.iter().map(Bound::get))?;
     let mut positions: HashMap<Arc<str>, u32> = HashMap::new();
     let mut layers = Vec::new();
     let mut entries = Vec::with_capacity(futures.len());
@@ -105,7 +107,7 @@ fn reference_layers(
         let future = future.get();
         let is_new = !positions.contains_key(&future.name);
         if is_new {
-            check_usable(client, future)?;
+            sharing::check_usable(client, future)?;
         }
         let position = *positions.entry(future.name.clone()).or_insert_with(|| {
             layers.push(ClusterClient::remote_layer(&future.name));
@@ -114,31 +116,6 @@ fn reference_layers(
         entries.push((position, future.block.1));
     }
     Ok((layers, entries))
-}
-
-/// Refuses a future, as an argument of a call, of a client that is closed or of another cluster.
-fn check_usable(client: &ClusterClient, future: &PyFuture) -> PyResult<()> {
-    if future.core.is_same(client) {
-        return Ok(());
-    }
-    let key = future.key_text();
-    if let Some(reason) = future.core.closed() {
-        return Err(PyValueError::new_err(format!(
-            "the future {key} cannot be an argument: its client's connection ended: {reason}"
-        )));
-    }
-    if future.core.address() != client.address() {
-        return Err(PyValueError::new_err(format!(
-            "the future {key} belongs to the scheduler at {}, the call goes to that at {}",
-            future.core.address(),
-            client.address()
-        )));
-    }
-    Ok(())
-}
-
-fn keys_of(futures: &[Bound<'_, PyFuture>]) -> Vec<BlockKey> {
-    futures.iter().map(|future| future.get().block).collect()
 }
 
 #[pymethods]
@@ -201,7 +178,7 @@ impl PyClusterClient {
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyList>> {
         let mut submit = options_of(options)?.to_submit();
-        let (mut layers, entries) = reference_layers(&self.core, &futures)?;
+        let (mut layers, entries) = reference_layers(py, &self.core, &futures)?;
         let has_inputs = !entries.is_empty();
         let payload = payload.frames.clone();
         let pages = pages.iter().map(|page| {
@@ -323,10 +300,12 @@ impl PyClusterClient {
     /// block its layer and number, and its future.
     fn plan_of_futures(
         &self,
+        py: Python<'_>,
         layers: Vec<(String, Vec<u32>)>,
         blocks: Vec<(u32, u32)>,
         futures: Vec<Bound<'_, PyFuture>>,
     ) -> PyResult<PyPlan> {
+        sharing::refuse_released(py, futures.iter().map(Bound::get))?;
         let in_range = |&(layer, block): &(u32, u32)| {
             let grid = layers.get(layer as usize).map(|(_, grid)| grid);
             let count = grid.map(|grid| grid.iter().map(|&n| u64::from(n)).product::<u64>());
@@ -345,9 +324,11 @@ impl PyClusterClient {
     }
 
     /// Runs a future's task to its end even if no future of it is left.
-    fn keep(&self, py: Python<'_>, future: Bound<'_, PyFuture>) {
+    fn keep(&self, py: Python<'_>, future: Bound<'_, PyFuture>) -> PyResult<()> {
+        sharing::refuse_released(py, [future.get()])?;
         let (name, block) = (future.get().name.clone(), future.get().block.1);
         py.detach(|| self.core.keep(&name, block));
+        Ok(())
     }
 
     /// A future of a block that the scheduler knows by the name of its layer.
@@ -359,11 +340,7 @@ impl PyClusterClient {
         block: u32,
         numbered: bool,
     ) -> PyResult<PyFuture> {
-        let mut submit = SubmitOptions::default().to_submit();
-        submit.layers.push(ClusterClient::remote_layer(name));
-        submit.wanted = Some(Blocks::from_iter([(0, block)]));
-        let keys = py.detach(|| self.core.submit(submit));
-        let key = keys.first().copied();
+        let key = py.detach(|| self.core.known(name, block));
         let key = key.ok_or_else(|| PyValueError::new_err("no such block"))?;
         Ok(self.future(client, (key, name.into(), numbered)))
     }
@@ -378,6 +355,9 @@ impl PyClusterClient {
         skip: bool,
         timeout: Option<f64>,
     ) -> PyResult<(Vec<usize>, Bound<'py, PyList>)> {
+        if !skip {
+            sharing::refuse_released(py, futures.iter().map(Bound::get))?;
+        }
         let mut outcomes: Vec<Option<Gathered>> = vec![None; futures.len()];
         for (core, places) in sharing::by_client(&self.core, &futures) {
             let keys: Vec<_> = places.iter().map(|&at| futures[at].get().block).collect();
@@ -439,11 +419,13 @@ impl PyClusterClient {
         }
     }
 
-    fn retry(&self, py: Python<'_>, futures: Vec<Bound<'_, PyFuture>>) {
+    fn retry(&self, py: Python<'_>, futures: Vec<Bound<'_, PyFuture>>) -> PyResult<()> {
+        sharing::refuse_released(py, futures.iter().map(Bound::get))?;
         for (core, places) in sharing::by_client(&self.core, &futures) {
             let keys: Vec<_> = places.iter().map(|&at| futures[at].get().block).collect();
             py.detach(|| core.retry(&keys));
         }
+        Ok(())
     }
 
     /// About the scheduler: `(workers, tasks, clients)`, a dict a worker.
@@ -465,7 +447,8 @@ impl PyClusterClient {
         py: Python<'_>,
         futures: Vec<Bound<'_, PyFuture>>,
     ) -> PyResult<Vec<(Vec<u32>, u64)>> {
-        let blocks = keys_of(&futures).into_iter().collect();
+        let own = sharing::OwnBlocks::try_new(py, &self.core, &futures)?;
+        let blocks = own.keys.iter().copied().collect();
         let answer = py.detach(|| self.core.ask(QueryBody::Holders(blocks), ANSWER_LIMIT));
         let AnswerBody::Holders(holders) = answer.map_err(errors::to_py_err)? else {
             return Err(PyValueError::new_err("an answer to another question"));

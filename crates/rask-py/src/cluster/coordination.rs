@@ -16,6 +16,7 @@ use super::errors;
 use super::future::PyFuture;
 use super::gather::{to_object, wait_for};
 use super::payload::PyPayload;
+use super::sharing::OwnBlocks;
 
 /// For answers that do not wait for anybody.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -108,7 +109,8 @@ impl PyCoordination {
         futures: Vec<Bound<'_, PyFuture>>,
         timeout: Option<f64>,
     ) -> PyResult<Reply<'py>> {
-        let item = Some(item_of(payload, &futures));
+        let own = OwnBlocks::try_new(py, &self.core, &futures)?;
+        let item = Some(item_of(payload, &own));
         let put = QueuePut {
             name,
             size_max,
@@ -137,7 +139,8 @@ impl PyCoordination {
         payload: &PyPayload,
         futures: Vec<Bound<'_, PyFuture>>,
     ) -> PyResult<Reply<'py>> {
-        let item = Some(item_of(payload, &futures));
+        let own = OwnBlocks::try_new(py, &self.core, &futures)?;
+        let item = Some(item_of(payload, &own));
         self.wait(
             py,
             CoordinationOp::VariableSet(NamedItem { name, item }),
@@ -153,9 +156,10 @@ impl PyCoordination {
         futures: Vec<Bound<'_, PyFuture>>,
         replaces: bool,
     ) -> PyResult<Reply<'py>> {
+        let own = OwnBlocks::try_new(py, &self.core, &futures)?;
         let put = DatasetPut {
             name,
-            item: Some(item_of(payload, &futures)),
+            item: Some(item_of(payload, &own)),
             replaces,
         };
         self.wait(py, CoordinationOp::DatasetPut(put), None)
@@ -209,16 +213,15 @@ impl PyCoordination {
     }
 }
 
-fn item_of(payload: &PyPayload, futures: &[Bound<'_, PyFuture>]) -> Item {
+fn item_of(payload: &PyPayload, own: &OwnBlocks) -> Item {
     let frames = payload.frames.clone();
-    let blocks = futures.iter().map(|future| future.get().block);
     Item {
         value: Some(Packed::new(
             crate::object::KIND,
             frames.header,
             frames.buffers,
         )),
-        blocks: Some(blocks.collect()),
+        blocks: Some(own.keys.iter().copied().collect()),
         layers: Vec::new(),
     }
 }

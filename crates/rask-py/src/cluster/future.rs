@@ -9,8 +9,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use rask_cluster::client::{BlockKey, BlockStatus, ClusterClient, CompletionQueue, Gathered};
 
-use super::errors;
 use super::gather::{gather_outcomes, to_object, wait_for};
+use super::{errors, sharing};
 
 /// A block of a layer that runs, or will run, on a cluster.
 ///
@@ -49,6 +49,11 @@ impl PyFuture {
         }
     }
 
+    /// It was released by its user, and nothing else refers to its block: there is no value.
+    pub fn is_released(&self) -> bool {
+        self.released.load(Ordering::Relaxed) && !self.core.refers(self.block)
+    }
+
     /// One more future of the same block.
     fn again(&self, py: Python<'_>) -> PyFuture {
         let released = self.released.load(Ordering::Relaxed);
@@ -68,6 +73,9 @@ impl PyFuture {
     /// Why there is no value: it was cancelled, or the connection to the scheduler ended.
     fn without_value(&self, py: Python<'_>) -> PyErr {
         let key = self.key_text();
+        if self.is_released() {
+            return sharing::released(py, self);
+        }
         let is_lost = self.core.status(self.block) == BlockStatus::Lost;
         match self.core.closed().filter(|_| is_lost) {
             Some(reason) => errors::cancelled(py, &format!("{key}: {reason}")),
@@ -244,6 +252,7 @@ impl PyFuture {
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        sharing::refuse_released(py, [self])?;
         let rebuild = py
             .import("rask.distributed.client")?
             .getattr("_rebuild_future")?;
@@ -352,8 +361,10 @@ impl PyFuture {
 
     /// Gives the value up, as if the object went away: the cluster keeps it no longer for this future.
     /// With the last future of a block its task, if it has not run, is cancelled.
-    fn release(&self) {
+    fn release(&self, py: Python<'_>) {
         self.give_up();
+        // Other futures of the block may have gone away just now.
+        py.detach(|| self.core.flush_releases());
     }
 }
 

@@ -8,6 +8,7 @@ use super::client::PyClusterClient;
 use super::errors;
 use super::future::PyFuture;
 use super::gather::wait_for;
+use super::sharing::OwnBlocks;
 
 /// Requests of one client for copies; each waits until it is done.
 #[pyclass(frozen, name = "Replicas", module = "rask._core")]
@@ -34,9 +35,9 @@ impl PyReplicas {
         workers: Vec<String>,
         timeout: Option<f64>,
     ) -> PyResult<()> {
-        let blocks = futures.iter().map(|future| future.get().block);
+        let own = OwnBlocks::try_new(py, &self.core, &futures)?;
         let wish = Replicate {
-            blocks: Some(blocks.collect()),
+            blocks: Some(own.keys.iter().copied().collect()),
             count,
             workers,
         };
@@ -52,9 +53,9 @@ impl PyReplicas {
         workers: Vec<String>,
         timeout: Option<f64>,
     ) -> PyResult<()> {
-        let blocks = futures.iter().map(|future| future.get().block);
+        let own = OwnBlocks::try_new(py, &self.core, &futures)?;
         let wish = Rebalance {
-            blocks: Some(blocks.collect()),
+            blocks: Some(own.keys.iter().copied().collect()),
             workers,
         };
         self.wait(py, QueryBody::Rebalance(wish), timeout)
