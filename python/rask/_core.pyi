@@ -475,6 +475,8 @@ class WorkerHandle:
         nanny: Any = ...,
         held: Any = ...,
         versions: list[tuple[str, str]] = ...,
+        memory_shares: tuple[float, float, float] | None = ...,
+        owns_process: bool = ...,
     ) -> None: ...
     @property
     def address(self) -> Any: ...

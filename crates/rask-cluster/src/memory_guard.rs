@@ -10,7 +10,8 @@ impl MemoryGuard {
     /// What the process holds, if that is too much. Pages of files do not count: they are given
     /// back when somebody needs them.
     pub(crate) fn find_excess(self, process: u32) -> Option<u64> {
-        own_bytes(process).filter(|&held| held > self.bytes_max)
+        let own = ProcessMemory::of(process)?.own_bytes;
+        (own > self.bytes_max).then_some(own)
     }
 
     /// Why a process was ended that held so much.
@@ -24,19 +25,34 @@ impl MemoryGuard {
     }
 }
 
-fn mebibytes(bytes: u64) -> String {
+/// Bytes in words.
+pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / (1 << 20) as f64)
 }
 
-/// Bytes of memory that are the process's own; `None` if it has ended.
-pub(crate) fn own_bytes(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let own = find_bytes(&status, "RssAnon:")?;
-    Some(own + find_bytes(&status, "RssShmem:").unwrap_or(0))
+/// What a process has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProcessMemory {
+    /// All pages that are in memory.
+    pub resident_bytes: u64,
+    /// The process's own: anonymous and shared.
+    pub own_bytes: u64,
+}
+
+impl ProcessMemory {
+    /// Of a process; `None` if it has ended.
+    pub fn of(process: u32) -> Option<Self> {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let own = find_bytes(&status, "RssAnon:")?;
+        Some(ProcessMemory {
+            resident_bytes: find_bytes(&status, "VmRSS:").unwrap_or(0),
+            own_bytes: own + find_bytes(&status, "RssShmem:").unwrap_or(0),
+        })
+    }
 }
 
 /// A field of a `/proc/…/status`, which has kibibytes.
-pub(crate) fn find_bytes(status: &str, field: &str) -> Option<u64> {
+fn find_bytes(status: &str, field: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(kibibytes * 1024)
@@ -49,7 +65,7 @@ mod tests {
     #[test]
     fn what_a_process_takes_is_seen() {
         let own = std::process::id();
-        let before = own_bytes(own).unwrap();
+        let before = ProcessMemory::of(own).unwrap().own_bytes;
         let taken = vec![1u8; 64 << 20];
         let guard = MemoryGuard {
             bytes_max: before + (32 << 20),

@@ -42,6 +42,8 @@ impl Cluster {
                 name: format!("worker-{number}"),
                 thread_count: 2,
                 memory_bytes_max,
+                memory_shares: Default::default(),
+                owns_process: false,
                 resources: Vec::new(),
                 local_directory: None,
                 supervised: false,

@@ -78,6 +78,9 @@ impl Worker {
                 continue;
             };
             let nbytes = entry.nbytes;
+            if !self.machine.may_begin() {
+                return None;
+            }
             let busy = self.machine.is_busy();
             if !self.machine.make_room_for(nbytes, commands) && busy {
                 return None;

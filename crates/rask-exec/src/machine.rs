@@ -7,7 +7,7 @@ use crate::memory::Memory;
 use crate::predict::Predictor;
 use crate::ready::Ready;
 use crate::state::{State, Task};
-use crate::{Command, Event, Job, Pull, TaskId, Topology};
+use crate::{Command, Event, Job, Pace, Pull, TaskId, Topology};
 
 /// What the machine keeps within.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +38,7 @@ pub struct Machine<T> {
     pub(crate) transfers_elsewhere: u32,
     pub(crate) unfinished: usize,
     pub(crate) spill_bytes_min: u64,
+    pub(crate) pace: Pace,
 }
 
 impl<T: Topology> Machine<T> {
@@ -65,6 +66,7 @@ impl<T: Topology> Machine<T> {
             transfers_elsewhere: 0,
             unfinished: count,
             spill_bytes_min: limits.spill_bytes_min,
+            pace: Pace::Full,
         }
     }
 
@@ -174,6 +176,9 @@ impl<T: Topology> Machine<T> {
             if self.tasks[task as usize].state != State::Ready {
                 self.ready.pop(lane);
                 continue;
+            }
+            if !self.may_begin() {
+                return None;
             }
             if !self.memory.is_limited() {
                 self.ready.pop(lane);

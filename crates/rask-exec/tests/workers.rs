@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use rask_exec::{Assignment, Command, Event, Fetch, Job, Limits, Pull, Source, Worker};
+use rask_exec::{Assignment, Command, Event, Fetch, Job, Limits, Pace, Pull, Source, Worker};
 
 /// What the pretended scheduler knows.
 #[derive(Default)]
@@ -77,8 +77,12 @@ impl World {
     }
 
     fn pull(&mut self) -> bool {
+        let unbegun = self.worker.unbegun_keys();
         let job = self.worker.pull(Pull::Any, &mut self.commands);
         self.obey();
+        if self.worker.pace() == Pace::Paused {
+            assert_eq!(self.worker.unbegun_keys(), unbegun, "a task began");
+        }
         if let Some(Job::Run { task }) = job {
             for dep in self.worker.inputs(task) {
                 assert!(self.memory.contains_key(dep), "input {dep} of {task}");
@@ -167,6 +171,8 @@ enum Step {
     EndFetch(usize, bool),
     Free(usize),
     SetBudget(u64),
+    SetPace(Pace),
+    GiveBackUnbegun,
     Cancel(usize),
 }
 
@@ -182,6 +188,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Free),
         1 => (0u64..300).prop_map(Step::SetBudget),
         1 => any::<usize>().prop_map(Step::Cancel),
+        1 => prop_oneof![Just(Pace::Full), Just(Pace::OneByOne), Just(Pace::Paused)]
+            .prop_map(Step::SetPace),
+        1 => Just(Step::GiveBackUnbegun),
     ]
 }
 
@@ -229,6 +238,14 @@ proptest! {
                     world.worker.set_budget(bytes_max, &mut world.commands);
                     world.obey();
                 }
+                Step::SetPace(pace) => world.worker.set_pace(pace),
+                Step::GiveBackUnbegun => {
+                    for key in world.worker.unbegun_keys() {
+                        if world.scheduler.assigned.contains(&key) {
+                            world.cancel(key);
+                        }
+                    }
+                }
                 Step::Free(at) => {
                     if let Some(key) = pick(&world.scheduler.here, at) {
                         world.free(key);
@@ -243,6 +260,7 @@ proptest! {
             }
         }
         // Everything that can end does.
+        world.worker.set_pace(Pace::Full);
         for _ in 0..10_000 {
             let began = world.pull() | world.pull_fetch();
             if !world.jobs.is_empty() {

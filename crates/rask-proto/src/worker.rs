@@ -93,6 +93,10 @@ pub struct TasksFinished {
     pub duration_micros: Vec<u32>,
     #[prost(message, optional, tag = "4")]
     pub inline: Option<Inline>,
+    /// For each, by how many bytes the process grew at most while it ran, its value included; 0
+    /// where that is not known. Or nothing.
+    #[prost(uint64, repeated, tag = "320")]
+    pub working_bytes: Vec<u64>,
 }
 
 /// A task that failed.
@@ -137,6 +141,22 @@ pub struct Heartbeat {
     /// Tasks running now.
     #[prost(message, optional, tag = "6")]
     pub running: Option<Blocks>,
+    /// Memory of the process that is its own: anonymous and shared, without pages of files.
+    #[prost(uint64, tag = "320")]
+    pub own_bytes: u64,
+    /// What of that is no value.
+    #[prost(uint64, tag = "321")]
+    pub unmanaged_bytes: u64,
+    /// It begins no task before it has more memory.
+    #[prost(bool, tag = "322")]
+    pub paused: bool,
+    /// Why values cannot be written to disk; empty if they can.
+    #[prost(string, tag = "323")]
+    pub spill_error: String,
+    /// For each of `running`, by how many bytes the process has grown since it began, at most so
+    /// far; or nothing.
+    #[prost(uint64, repeated, tag = "324")]
+    pub running_growth: Vec<u64>,
 }
 
 /// How a worker process ended.
@@ -359,9 +379,7 @@ impl Parts for FromWorker {
             FromWorker::Fetched(blocks)
             | FromWorker::Dropped(blocks)
             | FromWorker::Seceded(blocks) => blocks.check(),
-            FromWorker::Heartbeat(heartbeat) => {
-                heartbeat.running.as_ref().map_or(Ok(()), Blocks::check)
-            }
+            FromWorker::Heartbeat(heartbeat) => heartbeat.check(),
             _ => Ok(()),
         }
     }
@@ -407,10 +425,25 @@ impl TasksFinished {
         let count = blocks.map_or(0, Blocks::len);
         check_columns("finished tasks", count, self.nbytes.len())?;
         check_columns("finished tasks", count, self.duration_micros.len())?;
+        if !self.working_bytes.is_empty() {
+            check_columns("finished tasks", count, self.working_bytes.len())?;
+        }
         match &self.inline {
             Some(inline) => check_columns("finished tasks", count, inline.lengths.len()),
             None => Ok(()),
         }
+    }
+}
+
+impl Heartbeat {
+    fn check(&self) -> Result<(), ProtoError> {
+        let running = self.running.as_ref();
+        running.map_or(Ok(()), Blocks::check)?;
+        if self.running_growth.is_empty() {
+            return Ok(());
+        }
+        let count = running.map_or(0, Blocks::len);
+        check_columns("running tasks", count, self.running_growth.len())
     }
 }
 

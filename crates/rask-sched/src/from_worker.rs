@@ -22,15 +22,7 @@ impl Scheduler {
             FromWorker::Dropped(blocks) => self.on_dropped(worker, &blocks),
             FromWorker::Seceded(blocks) => self.on_seceded(worker, &blocks),
             FromWorker::Holdings(holdings) => self.on_holdings(worker, &holdings),
-            FromWorker::Heartbeat(heartbeat) => {
-                let now = self.now;
-                if let Some(worker) = self.workers.find_mut(worker) {
-                    worker.heard = now;
-                    worker.running = heartbeat.running.clone();
-                    worker.note_memory(heartbeat.process_bytes);
-                    worker.heartbeat = heartbeat;
-                }
-            }
+            FromWorker::Heartbeat(heartbeat) => self.on_heartbeat(worker, heartbeat),
             FromWorker::Event(event) => self.on_log_event(event),
             FromWorker::Leaving(()) => self.on_worker_left(worker, "it was asked to"),
             FromWorker::Death(_) | FromWorker::Register(_) => {

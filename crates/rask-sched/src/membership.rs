@@ -49,6 +49,7 @@ impl Scheduler {
         };
         self.tell_peers_but(worker, &news);
         self.place_stranded();
+        self.relieve_paused();
     }
 
     /// What the worker held is lost, what it was given goes elsewhere; tasks that it was running

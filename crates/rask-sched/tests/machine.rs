@@ -249,6 +249,7 @@ fn short_tasks_travel_by_the_hundred() {
             nbytes: vec![8],
             duration_micros: vec![1],
             inline: Some(inline.finish()),
+            working_bytes: Vec::new(),
         }),
     );
     double.take_client();

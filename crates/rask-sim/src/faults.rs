@@ -20,6 +20,8 @@ pub struct Faults {
     pub slow_disk_percent: u64,
     /// Workers that stand still for up to a second and go on.
     pub pauses: u32,
+    /// Times that a worker is short of memory and begins no task, for a while.
+    pub memory_pauses: u32,
     /// Of 100 values asked of a peer, how many it does not hand over although it has them.
     pub refused_percent: u64,
     /// Of 100 tasks, how many raise.

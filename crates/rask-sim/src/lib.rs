@@ -15,6 +15,7 @@ mod client;
 mod faults;
 mod graphs;
 mod network;
+mod pausing;
 mod random;
 mod restart;
 mod retirement;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use rask_exec::{Fetch, Job};
+use rask_exec::{Fetch, Job, Pace};
 use rask_proto::{Frame, FromClient, FromWorker, ToClient, ToWorker, Wire};
 
 use crate::random::Random;
@@ -57,6 +57,11 @@ pub(crate) enum Happening {
     DiskFills,
     WorkerDies,
     WorkerPauses,
+    MemoryRunsShort,
+    PaceChanges {
+        worker: u32,
+        pace: Pace,
+    },
     WorkerRetires,
     WorkerJoins,
 }

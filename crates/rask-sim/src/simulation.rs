@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rask_exec::Job;
+use rask_exec::{Job, Pace};
 use rask_proto::ToWorker;
 use rask_sched::{ClientId, Command, Event, Scheduler, Time};
 
@@ -54,6 +54,7 @@ impl Settings {
                 full_disks: 2,
                 slow_disk_percent: 5,
                 pauses: 3,
+                memory_pauses: 3,
                 refused_percent: 5,
                 raising_percent: 2,
                 spill_failing_percent: 10,
@@ -80,6 +81,10 @@ pub struct Report {
     pub restarts: u64,
     /// Times that a worker or client lost its connection to the scheduler and got another.
     pub reconnections: u64,
+    /// Times that a worker began no tasks since it was short of memory.
+    pub memory_pauses: u64,
+    /// Tasks that paused workers ran one at a time.
+    pub tasks_crawled: u64,
     /// Most bytes held by any worker at a time.
     pub held_most: u64,
 }
@@ -156,6 +161,10 @@ impl Simulation {
         for _ in 0..settings.faults.pauses {
             let micros = simulation.random.below(FAULT_MICROS);
             simulation.network.after(micros, Happening::WorkerPauses);
+        }
+        for _ in 0..settings.faults.memory_pauses {
+            let micros = simulation.random.below(FAULT_MICROS);
+            simulation.network.after(micros, Happening::MemoryRunsShort);
         }
         simulation.plan_troubles();
         simulation
@@ -235,6 +244,8 @@ impl Simulation {
                 Happening::DiskFills => self.on_disk_fills(),
                 Happening::WorkerDies => self.on_worker_dies(),
                 Happening::WorkerPauses => self.on_worker_pauses(),
+                Happening::MemoryRunsShort => self.on_memory_runs_short(),
+                Happening::PaceChanges { worker, pace } => self.on_pace_changes(worker, pace),
                 Happening::WorkerRetires => self.on_worker_retires(),
                 Happening::WorkerJoins => self.on_worker_joins(),
             }
@@ -364,6 +375,7 @@ impl Simulation {
         body(worker, &mut effects);
         self.report.held_most = self.report.held_most.max(worker.held_most);
         let party = Party::Worker(number);
+        let crawls = worker.pace() == Pace::OneByOne;
         for message in effects.tell {
             self.send(party, Party::Scheduler, Message::FromWorker(message));
         }
@@ -373,7 +385,10 @@ impl Simulation {
         }
         for job in effects.jobs {
             match job {
-                Job::Run { .. } => self.report.tasks_run += 1,
+                Job::Run { .. } => {
+                    self.report.tasks_run += 1;
+                    self.report.tasks_crawled += u64::from(crawls);
+                }
                 Job::Spill { .. } => self.report.values_spilled += 1,
                 Job::Unspill { .. } => {}
             }

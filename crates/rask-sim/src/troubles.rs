@@ -20,6 +20,8 @@ const SLOW_DISK_MICROS: u64 = 50_000;
 pub(crate) struct Troubles {
     apart: BTreeMap<(u32, u32), u64>,
     full_disks: BTreeMap<u32, u64>,
+    /// Workers that have too little memory.
+    pub(crate) short_until: BTreeMap<u32, u64>,
 }
 
 impl Troubles {
@@ -28,6 +30,7 @@ impl Troubles {
         self.apart
             .retain(|&(one, other), _| one != worker && other != worker);
         self.full_disks.remove(&worker);
+        self.short_until.remove(&worker);
     }
 }
 

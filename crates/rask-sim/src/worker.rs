@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rask_exec::{Assignment, Command, Event, Job, Limits, Pull, Source, TaskId};
+use rask_exec::{Assignment, Command, Event, Job, Limits, Pace, Pull, Source, TaskId};
 use rask_proto::{
-    Assign, Blocks, FromWorker, Holdings, Missing, TaskErred, TasksFinished, ToWorker, WorkerLayer,
+    Assign, Blocks, FromWorker, Heartbeat, Holdings, Missing, TaskErred, TasksFinished, ToWorker,
+    WorkerLayer,
 };
 
 use crate::Faults;
@@ -60,7 +61,10 @@ impl SimWorker {
             ToWorker::Layer(layer) => {
                 self.layers.insert(layer.id, layer);
             }
-            ToWorker::Assign(assign) => self.on_assign(assign, effects),
+            ToWorker::Assign(assign) => {
+                self.on_assign(assign, effects);
+                self.give_back_unbegun(effects);
+            }
             ToWorker::Unassign(blocks) | ToWorker::Kill(blocks) => {
                 for key in blocks.iter() {
                     self.tasks.cancel(number_of(key), &mut self.commands);
@@ -103,7 +107,49 @@ impl SimWorker {
             running: Some(self.tasks.running_keys().map(key_of).collect()),
             layers: self.layers.keys().copied().collect(),
         }));
+        effects.tell.push(self.heartbeat());
         self.pull(effects);
+    }
+
+    /// The pace of beginning tasks.
+    pub(crate) fn pace(&self) -> Pace {
+        self.tasks.pace()
+    }
+
+    /// Memory has become short, or is no longer.
+    pub(crate) fn set_pace(&mut self, pace: Pace, effects: &mut Effects) {
+        self.tasks.set_pace(pace);
+        effects.tell.push(self.heartbeat());
+        self.give_back_unbegun(effects);
+        self.pull(effects);
+    }
+
+    fn heartbeat(&self) -> FromWorker {
+        FromWorker::Heartbeat(Heartbeat {
+            running: Some(self.tasks.running_keys().map(key_of).collect()),
+            paused: self.pace() != Pace::Full,
+            ..Heartbeat::default()
+        })
+    }
+
+    /// While the worker is paused: what has not begun goes back.
+    fn give_back_unbegun(&mut self, effects: &mut Effects) {
+        if self.pace() != Pace::Paused {
+            return;
+        }
+        let keys = self.tasks.unbegun_keys();
+        let mut told = std::mem::take(&mut effects.tell);
+        for &key in &keys {
+            self.tasks.cancel(key, &mut self.commands);
+            self.obey(effects, None);
+        }
+        if !keys.is_empty() {
+            told.push(FromWorker::Missing(Missing {
+                tasks: Some(keys.into_iter().map(key_of).collect()),
+                ..Missing::default()
+            }));
+        }
+        effects.tell = told;
     }
 
     fn on_assign(&mut self, assign: Assign, effects: &mut Effects) {
@@ -433,6 +479,7 @@ fn finished(tasks: impl IntoIterator<Item = ((u32, u32), u64)>) -> FromWorker {
         blocks: Some(blocks.into_iter().collect()),
         nbytes,
         inline: None,
+        working_bytes: Vec::new(),
     })
 }
 

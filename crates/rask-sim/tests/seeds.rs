@@ -18,6 +18,7 @@ const SETTINGS: Settings = Settings {
         full_disks: 0,
         slow_disk_percent: 0,
         pauses: 0,
+        memory_pauses: 0,
         refused_percent: 0,
         raising_percent: 0,
         spill_failing_percent: 0,
@@ -45,6 +46,8 @@ fn run_seeds(settings: &Settings) -> Report {
         sum.workers_retired += report.workers_retired;
         sum.restarts += report.restarts;
         sum.reconnections += report.reconnections;
+        sum.memory_pauses += report.memory_pauses;
+        sum.tasks_crawled += report.tasks_crawled;
         sum.held_most = sum.held_most.max(report.held_most);
     }
     sum
@@ -108,6 +111,26 @@ fn with_pauses_and_refusals() {
         ..SETTINGS.faults
     };
     run_seeds(&Settings { faults, ..SETTINGS });
+}
+
+/// What waited for a worker that is short of memory is taken by others; where there are none, or the
+/// work is theirs alone, it waits, or they do it one by one.
+#[test]
+fn with_workers_short_of_memory() {
+    for workers in [1, 3] {
+        let faults = Faults {
+            memory_pauses: 4,
+            ..SETTINGS.faults
+        };
+        let settings = Settings {
+            workers,
+            faults,
+            ..SETTINGS
+        };
+        let report = run_seeds(&settings);
+        assert!(report.memory_pauses > 0);
+        assert!(workers > 1 || report.tasks_crawled > 0);
+    }
 }
 
 #[test]

@@ -114,7 +114,10 @@ def worker_of_arguments(arguments: list[str] | None) -> tuple[Callable[[], Any],
     def make() -> Any:
         from rask.distributed.worker import Worker
 
+        from rask import config
+
         extra = _extra_options()
+        config.update(config.config, extra.pop("config", {}))
         kind = extra.pop("worker_class", None) or Worker
         if isinstance(kind, str):
             kind = import_term(kind)

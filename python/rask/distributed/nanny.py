@@ -42,6 +42,8 @@ class Nanny(Node):
         As of `Worker`.
     env : dict, optional
         Environment variables of the worker's process.
+    config : dict, optional
+        Set in the configuration of the worker's process.
     preload_nanny : list of str, optional
         Modules with ``dask_setup(nanny)`` and ``dask_teardown(nanny)``.
     worker_class : class or str, optional
@@ -101,6 +103,7 @@ class Nanny(Node):
         self.name = name
         self.nthreads = nthreads
         self.env = {key: str(value) for key, value in (env or {}).items()}
+        self.config = dict(config or {})
         self.plugins: dict[str, Any] = {}
         self.worker_address: str | None = None
         self.pid: int | None = None
@@ -264,8 +267,16 @@ class Nanny(Node):
         values.update(self.env)
         values.update(self.security.environment("worker"))
         extra = {key: value for key, value in self._worker_kwargs.items() if value is not None}
+        extra["config"] = self._worker_config()
         values[EXTRA_OPTIONS] = base64.b64encode(_pickle.dumps_bytes(extra)).decode()
         return values
+
+    def _worker_config(self) -> dict[str, Any]:
+        """What the worker's process is to have in its configuration."""
+        from rask import config
+
+        memory = config.get("distributed.worker.memory", {})
+        return config.merge({"distributed": {"worker": {"memory": memory}}}, self.config)
 
     def _stop_worker(self) -> None:
         supervisor = self._supervisor

@@ -149,6 +149,7 @@ class Worker(Node):
         self._lifetime_restart = bool(lifetime_restart)
         self._lifetime_timer: threading.Timer | None = None
         self._supervised = supervised
+        self._owns_process = False
         self._restarting = False
         self._client: Any = None
         self._client_lock = threading.Lock()
@@ -201,6 +202,8 @@ class Worker(Node):
                     nanny=nanny or "",
                     held=True,
                     versions=registered_versions(),
+                    memory_shares=_memory_shares(),
+                    owns_process=self._owns_process,
                 )
             except OSError as error:
                 if last or "address in use" not in str(error).lower():
@@ -622,6 +625,23 @@ def _end_with_parent() -> None:
         raise SystemExit("the nanny is gone")
 
 
+def _memory_shares() -> tuple[float, float, float]:
+    """Shares of the memory limit that values and process may take, and that pauses; 0 is never."""
+    from rask import config
+
+    shares = {"target": 0.6, "spill": 0.7, "pause": 0.8}
+    for name, default in shares.items():
+        given = config.get(f"distributed.worker.memory.{name}", default)
+        share = float(given or 0)
+        if not 0 <= share <= 1:
+            raise ValueError(
+                f"distributed.worker.memory.{name} of the configuration is {given!r}; it must be "
+                "between 0 and 1, or False"
+            )
+        shares[name] = share
+    return shares["target"], shares["spill"], shares["pause"]
+
+
 def run_process(
     make: Callable[[], Worker],
     supervised: bool,
@@ -636,6 +656,7 @@ def run_process(
         _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else signal.SIG_DFL)
     worker = make()
+    worker._owns_process = True
     _current = worker
     worker._ensure_started()
     started(worker)

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use foldhash::HashMap;
-use rask_exec::{Assignment, Command, Event, Fetch, Job as Step, Limits, Pull, Source, Worker};
+use rask_exec::{
+    Assignment, Command, Event, Fetch, Job as Step, Limits, Pace, Pull, Source, Worker,
+};
 use rask_proto::{Assign, Blocks, Holdings, Missing, Pages, Peers, WorkerLayer};
 use rask_store::{Extent, Slots, Spilled};
 use rask_value::ValueRef;
@@ -222,6 +224,36 @@ impl Core {
     pub fn set_budget(&mut self, bytes_max: u64, effects: &mut Effects) {
         self.tasks.set_budget(bytes_max, &mut self.commands);
         self.obey(effects, &mut Vec::new());
+    }
+
+    /// Tasks begin at this pace from now on. Whether that is another than before.
+    pub fn set_pace(&mut self, pace: Pace) -> bool {
+        let changed = self.tasks.pace() != pace;
+        self.tasks.set_pace(pace);
+        changed
+    }
+
+    /// The pace of beginning tasks.
+    pub fn pace(&self) -> Pace {
+        self.tasks.pace()
+    }
+
+    /// While the worker is paused: lets go of all tasks that have not begun, if there are any.
+    pub fn give_back_unbegun(&mut self, effects: &mut Effects) -> Option<Missing> {
+        if self.pace() != Pace::Paused {
+            return None;
+        }
+        let unbegun = self.tasks.unbegun_keys();
+        let keys: Vec<Key> = unbegun.into_iter().map(key_of).collect();
+        self.history.tick();
+        for &key in &keys {
+            self.history.note(key, Noted::GivenBack);
+            self.tasks.cancel(number_of(key), &mut self.commands);
+            self.obey(effects, &mut Vec::new());
+        }
+        // Those that waited for others are among them.
+        effects.given_back.clear();
+        (!keys.is_empty()).then(|| self.missing(keys, Vec::new(), self.own_number))
     }
 
     /// Whether values wait to be fetched.

@@ -16,6 +16,7 @@ mod history;
 mod job;
 mod layer;
 mod lending;
+mod memory;
 mod parts;
 mod scheduler_link;
 mod serve;
@@ -34,6 +35,8 @@ use rask_store::Disk;
 use rask_value::ValueRef;
 use rask_wire::{Address, FrameSender, Security};
 
+use self::budget::Budget;
+pub use self::budget::MemoryShares;
 pub use self::compute::{current_worker, flush_outcomes, rejoin, secede};
 use self::core::Core;
 pub use self::deferred::{
@@ -60,6 +63,9 @@ pub struct WorkerOptions {
     pub memory_bytes_max: u64,
     pub resources: Vec<(String, f64)>,
     pub local_directory: Option<PathBuf>,
+    pub memory_shares: MemoryShares,
+    /// The process is the worker's alone, so that its memory is the worker's.
+    pub owns_process: bool,
     /// Somebody starts another process when this one ends.
     pub supervised: bool,
     /// Where its nanny takes calls; empty if nowhere.
@@ -99,6 +105,8 @@ pub(crate) struct Shared {
     sender: Mutex<FrameSender>,
     peers: PeerPool,
     disk: Disk,
+    /// Of a worker with a process of its own.
+    budget: Option<Budget>,
     transferred: Transferred,
     /// Held while a value moves into shared memory, so that it moves once.
     filling: Mutex<()>,

@@ -106,5 +106,6 @@ fn bring_holdings(shared: &Arc<Shared>, connection: &Connection, own_number: u32
     *sender = connection.sender.clone();
     drop(sender);
     drop(core);
+    shared.tell(FromWorker::Heartbeat(super::memory::heartbeat(shared)));
     shared.follow(effects);
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rask_proto::{
-    FromPeer, FromWorker, GetData, Heartbeat, PeerData, Register, Resource, RunReply, RunRequest,
-    ToPeer, ToWorker, Wire,
+    FromPeer, FromWorker, GetData, PeerData, Register, Resource, RunReply, RunRequest, ToPeer,
+    ToWorker, Wire,
 };
 use rask_store::Disk;
 use rask_value::{Inputs, TaskContext, TaskError, codec};
@@ -21,17 +21,13 @@ use super::lending::Lendings;
 use super::parts::{UnavailableError, Wanted, try_pack};
 use super::scheduler_link::SchedulerLink;
 use super::timing;
-use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch};
+use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch, memory};
 use crate::ClusterError;
 use crate::calls::{IncomingCall, ServiceEvent};
 use crate::convert::{failure_from_task, pack, unpack};
-use crate::memory_guard::{find_bytes, own_bytes};
 use crate::peer::PeerPool;
 use crate::segments;
 
-const HEARTBEAT: Duration = Duration::from_millis(500);
-/// How often the process's memory is looked at.
-const MEMORY_LOOK: Duration = Duration::from_millis(100);
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 const CONNECT_RETRY: Duration = Duration::from_millis(100);
 
@@ -91,7 +87,8 @@ async fn start(
     let Ok(ToWorker::Welcome(welcome)) = welcome else {
         return Err(ClusterError::Unexpected("something else than a welcome"));
     };
-    let mut core = Core::new(Budget::new(options.memory_bytes_max).map(Budget::target));
+    let budget = Budget::new(options.memory_bytes_max, options.memory_shares);
+    let mut core = Core::new(budget.and_then(Budget::target));
     core.own_number = welcome.worker;
     let link = SchedulerLink::new(options, &welcome);
     let shared = Arc::new(Shared {
@@ -101,6 +98,7 @@ async fn start(
         sender: Mutex::new(connection.sender.clone()),
         peers: PeerPool::new(security),
         disk: Disk::new(options.local_directory.clone()),
+        budget: budget.filter(|_| options.owns_process),
         transferred: Default::default(),
         filling: Mutex::default(),
         fetch_wanted: tokio::sync::Notify::new(),
@@ -187,10 +185,8 @@ async fn serve(
     tokio::spawn(take_peers(shared.clone(), listener));
     tokio::spawn(fetch::run(shared.clone()));
     tokio::spawn(timing::run(shared.clone()));
-    tokio::spawn(beat(shared.clone()));
-    if shared.register.supervised {
-        tokio::spawn(keep_budget(shared.clone()));
-    }
+    tokio::spawn(memory::beat(shared.clone()));
+    tokio::spawn(memory::watch(shared.clone()));
     loop {
         let ended = take_messages(&shared, &mut connection).await;
         let WorkerEnd::Disconnected(reason) = &ended else {
@@ -247,6 +243,7 @@ fn on_message(shared: &Shared, message: ToWorker) {
             if let Some(missing) = missing {
                 shared.tell(FromWorker::Missing(missing));
             }
+            memory::give_back_unbegun(shared, &mut effects);
         }
         ToWorker::Unassign(blocks) => {
             core.on_unassign(&blocks, &mut effects);
@@ -305,6 +302,7 @@ fn report_held(shared: &Shared, held: Vec<((u32, u32), u64)>) {
         nbytes: held.iter().map(|(_, nbytes)| *nbytes).collect(),
         duration_micros: vec![0; held.len()],
         inline: None,
+        working_bytes: Vec::new(),
     };
     shared.tell(FromWorker::Finished(finished));
 }
@@ -314,50 +312,6 @@ fn drop_elsewhere<T: Send + 'static>(things: Vec<T>) {
     if !things.is_empty() {
         tokio::task::spawn_blocking(move || drop(things));
     }
-}
-
-/// Keeps values within what the process leaves them. For a worker that has a process of its own.
-async fn keep_budget(shared: Arc<Shared>) {
-    let Some(budget) = Budget::new(shared.register.memory_bytes_max) else {
-        return;
-    };
-    loop {
-        tokio::time::sleep(MEMORY_LOOK).await;
-        let Some(own) = own_bytes(std::process::id()) else {
-            return;
-        };
-        let mut effects = Effects::default();
-        {
-            let mut core = shared.core.lock();
-            let bytes_max = budget.decide(own, core.held_bytes());
-            core.set_budget(bytes_max, &mut effects);
-        }
-        shared.follow(effects);
-    }
-}
-
-async fn beat(shared: Arc<Shared>) {
-    loop {
-        tokio::time::sleep(HEARTBEAT).await;
-        let heartbeat = {
-            let core = shared.core.lock();
-            Heartbeat {
-                process_bytes: process_bytes(),
-                managed_bytes: core.held_bytes(),
-                spilled_bytes: core.spilled_bytes(),
-                executing: core.running_count(),
-                cpu_percent: 0.0,
-                running: Some(core.running()),
-            }
-        };
-        shared.tell(FromWorker::Heartbeat(heartbeat));
-    }
-}
-
-/// Resident memory of this process.
-fn process_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    find_bytes(&status, "VmRSS:").unwrap_or(0)
 }
 
 async fn take_peers(shared: Arc<Shared>, listener: Listener) {

@@ -536,6 +536,10 @@ pub fn describe_worker<'py>(
     entry.set_item("memory", heartbeat.process_bytes)?;
     entry.set_item("managed_bytes", heartbeat.managed_bytes)?;
     entry.set_item("spilled_bytes", heartbeat.spilled_bytes)?;
+    entry.set_item("own_bytes", heartbeat.own_bytes)?;
+    entry.set_item("unmanaged_bytes", heartbeat.unmanaged_bytes)?;
+    entry.set_item("paused", heartbeat.paused)?;
+    entry.set_item("spill_error", heartbeat.spill_error)?;
     entry.set_item("executing", heartbeat.executing)?;
     entry.set_item("cpu", heartbeat.cpu_percent)?;
     entry.set_item("processing", summary.assigned)?;

@@ -8,7 +8,7 @@ use rask_cluster::ends::DeathReports;
 use rask_cluster::memory_guard::MemoryGuard;
 use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions};
 use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, SupervisorOptions, WorkerCommand};
-use rask_cluster::worker::{WorkerEnd, WorkerHandle, WorkerOptions};
+use rask_cluster::worker::{MemoryShares, WorkerEnd, WorkerHandle, WorkerOptions};
 use rask_sched::{Settings, TopicLimits};
 use rask_wire::{Address, Security, TlsVersion, Token, WireError};
 
@@ -193,7 +193,7 @@ pub struct PyWorker {
 impl PyWorker {
     #[new]
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (scheduler, security, listen, name, nthreads, memory_limit, resources, local_directory=None, supervised=false, connect_timeout=30.0, nanny=String::new(), held=false, versions=Vec::new()))]
+    #[pyo3(signature = (scheduler, security, listen, name, nthreads, memory_limit, resources, local_directory=None, supervised=false, connect_timeout=30.0, nanny=String::new(), held=false, versions=Vec::new(), memory_shares=None, owns_process=false))]
     fn new(
         py: Python<'_>,
         scheduler: &str,
@@ -209,7 +209,14 @@ impl PyWorker {
         nanny: String,
         held: bool,
         versions: Vec<(String, String)>,
+        memory_shares: Option<(f64, f64, f64)>,
+        owns_process: bool,
     ) -> PyResult<Self> {
+        let shares = memory_shares.map(|(target, spill, pause)| MemoryShares {
+            target,
+            spill,
+            pause,
+        });
         let options = WorkerOptions {
             scheduler: address_of(scheduler)?,
             listen: address_of(listen)?,
@@ -217,6 +224,8 @@ impl PyWorker {
             name,
             thread_count: nthreads,
             memory_bytes_max: memory_limit,
+            memory_shares: shares.unwrap_or_default(),
+            owns_process,
             resources,
             local_directory,
             supervised,

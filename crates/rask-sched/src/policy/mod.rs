@@ -2,6 +2,7 @@
 
 mod ahead;
 pub(crate) mod attention;
+mod pausing;
 mod placement;
 mod queueing;
 pub(crate) mod replicas;

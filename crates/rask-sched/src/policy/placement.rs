@@ -18,13 +18,19 @@ const FETCH_MICROS: u64 = 200;
 
 impl Scheduler {
     /// The worker where the task can start soonest: after what is queued there, and after what it
-    /// needs has been moved there. `None` if no worker may run it.
+    /// needs has been moved there. One that is paused only if no other may run it. `None` if no
+    /// worker may run it.
     pub(crate) fn decide_worker(&self, id: TaskId) -> Option<WorkerId> {
+        let running = self.decide_worker_among(id, Worker::takes_tasks);
+        running.or_else(|| self.decide_worker_among(id, |worker| !worker.retiring))
+    }
+
+    fn decide_worker_among(&self, id: TaskId, stays: fn(&Worker) -> bool) -> Option<WorkerId> {
         let task = self.tasks.get(id);
         let restriction = self.layers.get(task.layer).restriction.as_deref();
         let held = self.bytes_held_by_worker(id);
         let allows = |worker: &Worker| {
-            !worker.retiring && restriction.is_none_or(|restriction| restriction.allows(worker))
+            stays(worker) && restriction.is_none_or(|restriction| restriction.allows(worker))
         };
         let best = self.cheapest(id, &held, allows);
         if best.is_some() {
@@ -32,7 +38,7 @@ impl Scheduler {
         }
         let others = restriction.filter(|restriction| restriction.allow_other_workers)?;
         self.cheapest(id, &held, |worker| {
-            !worker.retiring && others.has_resources(worker)
+            stays(worker) && others.has_resources(worker)
         })
     }
 

@@ -55,14 +55,16 @@ impl Scheduler {
             if !self.has_room(worker) {
                 return;
             }
+            let shares_work = self.shares_work(worker);
             let own = self.peek_own(id);
-            let may_take_source = from_sources < source_quota && self.admits_source(id);
+            let may_take_source =
+                shares_work && from_sources < source_quota && self.admits_source(id);
             let source = may_take_source.then(|| self.peek_source()).flatten();
             let takes_own = match (own.map(|entry| (entry.0, entry.1)), source) {
                 (Some(own), Some(source)) => own <= source,
                 (Some(_), None) => true,
                 (None, Some(_)) => false,
-                (None, None) if self.steal_for(id) => continue,
+                (None, None) if shares_work && self.steal_for(id) => continue,
                 (None, None) => return,
             };
             let task = if takes_own {
@@ -84,6 +86,9 @@ impl Scheduler {
         let threads = worker.thread_count();
         if worker.retiring {
             return false;
+        }
+        if worker.paused_since.is_some() {
+            return self.crawls(worker);
         }
         if worker.busy_count() < threads {
             return true;

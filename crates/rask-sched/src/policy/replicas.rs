@@ -48,7 +48,10 @@ impl Scheduler {
             let held = self.tasks.holders(id);
             let holders = held.iter().filter(|holder| named.contains(holder));
             let lacking = count.saturating_sub(holders.count());
-            let others = named.iter().filter(|worker| !held.contains(worker));
+            let others = named.iter().filter(|worker| {
+                let takes = self.workers.find(**worker).is_some_and(Worker::takes_tasks);
+                takes && !held.contains(worker)
+            });
             let targets: Vec<WorkerId> = others.copied().take(lacking).collect();
             let is_there = task.state == TaskState::Memory && !targets.is_empty();
             is_there.then(|| Copy {
@@ -98,7 +101,9 @@ impl Scheduler {
         values.sort_unstable_by(|left, right| right.cmp(left));
         let mut moves = Vec::new();
         for (nbytes, id, from) in values {
-            let emptiest = loads.iter().min_by_key(|(_, load)| **load);
+            let takes = |id: &WorkerId| self.workers.find(*id).is_some_and(Worker::takes_tasks);
+            let open = loads.iter().filter(|(id, _)| takes(id));
+            let emptiest = open.min_by_key(|(_, load)| **load);
             let Some((&to, &least)) = emptiest else { break };
             let load = loads[&from];
             let helps = load > mean + slack && least + nbytes <= mean + slack && to != from;

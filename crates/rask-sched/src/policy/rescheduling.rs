@@ -71,7 +71,7 @@ impl Scheduler {
         let restriction = self.layers.get(layer).restriction.as_deref();
         let workers = self.workers.by_id.iter();
         let untried = workers.filter(|&(&id, worker)| {
-            !worker.retiring
+            worker.takes_tasks()
                 && restriction.is_none_or(|restriction| restriction.allows(worker))
                 && !self.refusals.contains(task, id)
         });

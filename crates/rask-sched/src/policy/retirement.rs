@@ -8,7 +8,7 @@ use rask_proto::{Blocks, GiveBack, Missing, Shutdown, ToWorker};
 
 use crate::event::{Command, WorkerId};
 use crate::scheduler::Scheduler;
-use crate::state::{TaskId, TaskState};
+use crate::state::{TaskId, TaskState, Worker};
 use crate::topics::text;
 
 /// A worker that is to leave.
@@ -134,9 +134,13 @@ impl Scheduler {
     /// Tells those who stay to hold what only those hold who leave. `false` if there is nothing, or
     /// nobody stays.
     fn move_out(&mut self, id: WorkerId) -> bool {
+        let anybody_takes = self.workers.by_id.values().any(Worker::takes_tasks);
         let staying = self.workers.by_id.iter();
         let mut staying: BTreeMap<(u64, WorkerId), Missing> = staying
-            .filter(|(_, worker)| !worker.retiring)
+            .filter(|(_, worker)| match anybody_takes {
+                true => worker.takes_tasks(),
+                false => !worker.retiring,
+            })
             .map(|(id, worker)| ((worker.held_bytes, *id), Missing::default()))
             .collect();
         let mut moving = Vec::new();

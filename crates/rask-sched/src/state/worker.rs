@@ -50,6 +50,8 @@ pub(crate) struct Worker {
     pub ahead_stopped: Vec<(super::TaskId, u32)>,
     /// Given no more tasks; to leave when it has none.
     pub retiring: bool,
+    /// It is short of memory and begins no task, for so long.
+    pub paused_since: Option<Time>,
     /// When its last heartbeat came, or it joined.
     pub heard: Time,
 }
@@ -121,6 +123,7 @@ impl Worker {
             memory_timeline: std::collections::VecDeque::new(),
             ahead_stopped: Vec::new(),
             retiring: false,
+            paused_since: None,
             heard: Time::default(),
         }
     }
@@ -139,6 +142,11 @@ impl Worker {
             keep_here(&mut self.noted, tasks, id);
         }
         self.noted.push(task);
+    }
+
+    /// Whether tasks and values may be sent there.
+    pub fn takes_tasks(&self) -> bool {
+        !self.retiring && self.paused_since.is_none()
     }
 
     /// Threads, at least one; more than a machine can have are a peer's nonsense.

@@ -97,6 +97,7 @@ impl Double {
                 nbytes: vec![100; tasks.len()],
                 duration_micros: vec![1_000_000; tasks.len()],
                 inline: Some(inline.finish()),
+                working_bytes: Vec::new(),
             }),
         );
     }

@@ -1,0 +1,95 @@
+"""Workers that are short of memory, and what they say of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from functions import process, wait_for_file
+
+from rask.distributed import Client, LocalCluster
+
+MIB = 1 << 20
+
+
+def wait_for(condition, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def own_bytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return sum(int(fields[name].split()[0]) * 1024 for name in ("RssAnon", "RssShmem"))
+
+
+def fill_up_to(total: int, path: str) -> int:
+    """Let the process have so many bytes until the file is there."""
+    taken = bytearray(b"x") * max(0, total - own_bytes())
+    wait_for_file(path)
+    return len(taken)
+
+
+@pytest.fixture(scope="module")
+def small_cluster():
+    with LocalCluster(n_workers=2, threads_per_worker=1, memory_limit="400 MiB") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def small(small_cluster):
+    with Client(small_cluster, set_as_default=False) as client:
+        yield client
+
+
+def metrics(client: Client, address: str) -> dict:
+    return client.scheduler_info()["workers"][address]["metrics"]
+
+
+def test_a_worker_short_of_memory_pauses_and_others_do_its_work(small, tmp_path):
+    gate = str(tmp_path / "gate")
+    address, other = sorted(small.scheduler_info()["workers"])
+    pid = small.run(process)[address]
+    full = small.submit(fill_up_to, 345 * MIB, gate, workers=[address], pure=False)
+    wait_for(lambda: metrics(small, address)["executing"] == 1)
+    # Tasks that may run anywhere, some of which are handed to the worker before it pauses, and two
+    # that may run nowhere else.
+    anywhere = small.map(process, range(40), pure=False)
+    only_here = [small.submit(process, workers=[address], pure=False) for _ in range(2)]
+    wait_for(lambda: metrics(small, address)["paused"])
+    assert pid not in small.gather(anywhere[-20:])
+    later = small.map(process, range(20), pure=False)
+    assert pid not in small.gather(later)
+    worker = small.scheduler_info()["workers"][address]
+    assert worker["status"] == "paused"
+    assert worker["metrics"]["memory"] > 320 * MIB
+    assert worker["metrics"]["unmanaged_bytes"] > 300 * MIB
+    assert not metrics(small, other)["paused"]
+    assert [future.status for future in only_here] == ["pending", "pending"]
+    Path(gate).touch()
+    assert full.result(timeout=30) > 200 * MIB
+    assert small.gather(only_here) == [pid, pid]
+    wait_for(lambda: not metrics(small, address)["paused"])
+    events = [event for _, event in small.get_events(address)]
+    changes = [event for event in events if event["action"] == "worker-status-change"]
+    assert [change["status"] for change in changes] == ["paused", "running"]
+    lines = [line for _, line in small.get_worker_logs()[address]]
+    assert any("% of its memory and pauses" in line for line in lines)
+
+
+def test_the_only_worker_goes_on_when_it_has_memory_again(small, tmp_path):
+    gate = str(tmp_path / "gate")
+    addresses = sorted(small.scheduler_info()["workers"])
+    full = [
+        small.submit(fill_up_to, 345 * MIB, gate, workers=[address], pure=False)
+        for address in addresses
+    ]
+    wait_for(lambda: all(metrics(small, address)["paused"] for address in addresses))
+    waiting = small.map(process, range(20), pure=False)
+    Path(gate).touch()
+    assert len(small.gather(waiting)) == 20
+    assert all(future.result() > 200 * MIB for future in full)
+    wait_for(lambda: not any(metrics(small, address)["paused"] for address in addresses))
