@@ -436,7 +436,7 @@ _annotations: ContextVar[dict[str, Any]] = ContextVar("rask_annotations", defaul
 
 
 def get_annotations() -> dict[str, Any]:
-    """The annotations in force.
+    """The annotations in force; in a task of a cluster the span that it belongs to is among them.
 
     Examples
     --------
@@ -444,7 +444,10 @@ def get_annotations() -> dict[str, Any]:
     ...     get_annotations()
     {'priority': 10}
     """
-    return dict(_annotations.get())
+    found = dict(_annotations.get())
+    if "span" not in found and (span := _core.task_span()) is not None:
+        found["span"] = {"name": tuple(span[0]), "ids": tuple(span[1])}
+    return found
 
 
 @contextmanager

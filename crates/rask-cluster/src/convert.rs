@@ -1,7 +1,7 @@
 //! Between values in memory and what travels.
 
 use rask_proto::{Failure, OriginSpec, Packed};
-use rask_value::{Encoded, Frames, Origin, TaskError, codec};
+use rask_value::{Encoded, Frames, Origin, SpanPath, TaskError, codec};
 
 /// An encoded value or op, to be sent.
 pub fn pack(encoded: Encoded) -> Packed {
@@ -28,12 +28,29 @@ pub(crate) fn pack_origin(origin: &Origin) -> OriginSpec {
     }
 }
 
+/// A span, to be sent.
+pub(crate) fn pack_span(span: &SpanPath) -> rask_proto::SpanPath {
+    rask_proto::SpanPath {
+        names: span.names.clone(),
+        ids: span.ids.clone(),
+    }
+}
+
+/// A span, received.
+pub(crate) fn unpack_span(span: rask_proto::SpanPath) -> SpanPath {
+    SpanPath {
+        names: span.names,
+        ids: span.ids,
+    }
+}
+
 /// The user's line, received.
 pub(crate) fn unpack_origin(origin: &OriginSpec) -> Origin {
     Origin {
         file: origin.file.as_str().into(),
         line: origin.line,
         function: origin.function.as_str().into(),
+        span: None,
     }
 }
 

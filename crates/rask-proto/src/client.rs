@@ -66,6 +66,9 @@ pub struct Submit {
     /// A task that runs for longer fails; 0 is without limit.
     #[prost(uint32, tag = "320")]
     pub timeout_millis: u32,
+    /// Where layers belong that were made in no span.
+    #[prost(message, optional, tag = "300")]
+    pub span: Option<crate::SpanPath>,
 }
 
 /// Blocks to cancel.
@@ -94,7 +97,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344, 345"
+        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 301, 302, 303, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344, 345"
     )]
     pub body: Option<QueryBody>,
 }
@@ -171,6 +174,15 @@ pub enum QueryBody {
     /// Something that clients share. Answered with Coordinated.
     #[prost(message, tag = "300")]
     Coordinate(crate::CoordinationRequest),
+    /// What became of spans. Answered with Spans.
+    #[prost(message, tag = "301")]
+    Spans(crate::SpanQuery),
+    /// Keep a note with a span. Answered with Done, also if the span is not known.
+    #[prost(message, tag = "302")]
+    NoteSpan(crate::SpanNote),
+    /// Sample the workers' memory. Answered with Samples.
+    #[prost(message, tag = "303")]
+    Sample(crate::SampleRequest),
 }
 
 /// A list of names.
@@ -254,7 +266,7 @@ pub struct Answer {
     pub id: u64,
     #[prost(
         oneof = "AnswerBody",
-        tags = "2, 3, 4, 5, 300, 318, 320, 321, 322, 340, 341, 342, 343, 344, 345"
+        tags = "2, 3, 4, 5, 300, 301, 303, 318, 320, 321, 322, 340, 341, 342, 343, 344, 345"
     )]
     pub body: Option<AnswerBody>,
 }
@@ -280,6 +292,10 @@ pub enum AnswerBody {
     Load(crate::Load),
     #[prost(message, tag = "300")]
     Coordinated(crate::CoordinationReply),
+    #[prost(message, boxed, tag = "301")]
+    Spans(Box<crate::Spans>),
+    #[prost(message, tag = "303")]
+    Samples(crate::Samples),
     #[prost(message, tag = "340")]
     TaskStream(crate::TaskStream),
     #[prost(message, tag = "341")]

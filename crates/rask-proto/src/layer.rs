@@ -60,6 +60,9 @@ pub struct LayerSpec {
     pub part_modulo: u32,
     #[prost(uint32, tag = "281")]
     pub part_count: u32,
+    /// The span in which it was made, if in any.
+    #[prost(message, optional, tag = "300")]
+    pub span: Option<crate::SpanPath>,
 }
 
 /// One input by rule, see [`rask_graph::Input`].

@@ -25,7 +25,9 @@ mod peer;
 mod replicas;
 mod report;
 mod runtime;
+mod samples;
 mod session;
+mod spans;
 mod story;
 mod version;
 mod versions;
@@ -54,10 +56,12 @@ pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
 pub use replicas::{Rebalance, Replicate};
 pub use report::{BlockName, PlanSpec, Recipe};
 pub use runtime::{Call, CallReply, HelperCall, Load, Plugin, PluginKind, PluginName, Plugins};
+pub use samples::{SampleRequest, Samples};
 pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,
     Version, WorkerNumber,
 };
+pub use spans::{SpanActivity, SpanFigures, SpanGroup, SpanNote, SpanPath, SpanQuery, Spans};
 pub use story::{StateDump, Story, StoryQuery};
 pub use version::{Capabilities, Versions};
 pub use versions::{ClusterVersions, VersionGroup};

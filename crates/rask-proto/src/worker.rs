@@ -265,6 +265,9 @@ pub struct WorkerLayer {
     pub part_modulo: u32,
     #[prost(uint32, tag = "281")]
     pub part_count: u32,
+    /// The span that its tasks belong to, unless that is the default one.
+    #[prost(message, optional, tag = "300")]
+    pub span: Option<crate::SpanPath>,
 }
 
 /// Pages of layers.

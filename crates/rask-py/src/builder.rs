@@ -146,6 +146,7 @@ impl PlanBuilder {
                     file: file.into(),
                     line,
                     function: function.into(),
+                    span: crate::spans::current(py),
                 })
             },
         );

@@ -22,6 +22,7 @@ mod origin;
 mod plan;
 mod program;
 mod sizeof;
+mod spans;
 
 use pyo3::prelude::*;
 
@@ -44,5 +45,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     array::register(module)?;
     frame::register(module)?;
     cluster::register(module)?;
+    spans::register(module)?;
     Ok(())
 }

@@ -53,6 +53,7 @@ fn find_frame(py: Python<'_>) -> PyResult<Option<Origin>> {
                 file: Arc::from(file.to_cow()?.as_ref()),
                 line: line.extract().unwrap_or(0),
                 function: Arc::from(function.cast::<PyString>()?.to_cow()?.as_ref()),
+                span: crate::spans::current(py),
             }));
         }
         frame = frame.getattr(pyo3::intern!(py, "f_back"))?;

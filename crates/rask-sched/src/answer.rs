@@ -31,8 +31,16 @@ impl Scheduler {
                 return self.on_events(client, query.id, request);
             }
             Some(QueryBody::Story(query)) => AnswerBody::Story(Box::new(self.story(&query))),
+            Some(QueryBody::Spans(query)) => {
+                AnswerBody::Spans(Box::new(self.describe_spans(&query)))
+            }
+            Some(QueryBody::NoteSpan(note)) => {
+                self.spans.note(&note.id, note.text);
+                AnswerBody::Done(())
+            }
             Some(QueryBody::Versions(())) => AnswerBody::Versions(self.cluster_versions()),
             Some(QueryBody::Dump(())) => AnswerBody::Dump(Box::new(self.dump())),
+            Some(QueryBody::Sample(_)) => AnswerBody::Samples(rask_proto::Samples::default()),
             Some(QueryBody::Logs(_)) => AnswerBody::Logs(rask_proto::LogLines::default()),
             Some(QueryBody::Replicate(wish)) => {
                 return self.on_replicate((client, query.id), &wish);

@@ -60,6 +60,9 @@ impl Scheduler {
                 nbytes: finished.nbytes[at],
             };
             self.stream.push(now, worker, ended, after_micros);
+            let stop_micros = now.micros.saturating_sub(after_micros);
+            let figures = &mut self.layers.get_mut(layer).ended;
+            figures.note(stop_micros, duration_micros, finished.nbytes[at]);
             let flat = inline.as_ref().and_then(|inline| inline[at].as_ref());
             self.on_value(worker, id, finished.nbytes[at], flat);
         }

@@ -13,6 +13,7 @@ impl Scheduler {
         }
         self.check_workers()?;
         self.topics.check()?;
+        self.check_spans()?;
         self.check_layers()
     }
 
@@ -106,6 +107,13 @@ impl Scheduler {
         }
         let queued = self.tasks.iter();
         let queued = queued.filter(|(_, task)| task.state == TaskState::Queued);
+        let pending = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.state.is_pending());
+        if pending.count() != self.tasks.pending_count() {
+            return Err(format!("pending_count is {}", self.tasks.pending_count()));
+        }
         if queued.count() != self.queued_count {
             return Err(format!("queued_count is {}", self.queued_count));
         }

@@ -11,6 +11,7 @@
 //! * `transition`: one function for each change of a task's state.
 //! * `policy`: pure decisions: where a task goes, how much a worker is handed, what is stolen.
 //! * `outgoing`: messages under construction; one event makes at most one assignment a worker.
+//! * `spans`: what became of the work that users named.
 //! * `invariants`: what must hold after every event, checked in tests and in the simulator.
 
 mod answer;
@@ -21,6 +22,7 @@ mod from_client;
 mod from_worker;
 mod invariants;
 mod membership;
+mod memory_figures;
 mod outgoing;
 mod plugins;
 mod policy;
@@ -28,6 +30,7 @@ mod recipe;
 mod recovery;
 mod scheduler;
 mod settings;
+mod spans;
 mod state;
 mod stimulus;
 mod story;
@@ -43,6 +46,7 @@ pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::
 pub(crate) type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
 pub use event::{ClientId, Command, Event, JournalEntry, Time, WorkerId};
+pub use memory_figures::MemoryFigures;
 pub use scheduler::Scheduler;
 pub use settings::Settings;
 pub use topics::TopicLimits;

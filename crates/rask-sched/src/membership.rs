@@ -36,6 +36,8 @@ impl Scheduler {
             heard: joined_at,
             ..Worker::new(register)
         };
+        let thread_count = i64::from(record.thread_count());
+        self.spans.add_threads(self.now, thread_count);
         self.workers.by_id.insert(worker, record);
         self.attention.touch(worker);
         let everyone = self.all_peers();
@@ -58,6 +60,8 @@ impl Scheduler {
         let Some(left) = self.workers.by_id.remove(&worker) else {
             return;
         };
+        let thread_count = i64::from(left.thread_count());
+        self.spans.add_threads(self.now, -thread_count);
         self.out.forget_worker(worker);
         self.versions.remove(worker);
         self.attention.forget(worker);

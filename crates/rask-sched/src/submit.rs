@@ -61,6 +61,7 @@ impl Scheduler {
 
     fn try_submit(&mut self, client: ClientId, submit: &Submit) -> Result<(), SubmitError> {
         check_resources(submit)?;
+        check_spans(submit)?;
         let graph = self.try_graph(submit)?;
         let table = TaskTable::expand_within(&graph, &self.settings.graph_limits)?;
         self.check_remote(submit, &table)?;
@@ -168,7 +169,9 @@ impl Scheduler {
         let before = self.known_numbers.take().unwrap_or_default();
         for (position, (spec, layer)) in submit.layers.iter().zip(&graph.layers).enumerate() {
             let number = self.layers.find_number(&spec.name).unwrap_or_else(|| {
-                let layer = new_layer(spec, layer, restriction.clone(), submit.timeout_millis);
+                let span = self.enter_span(submit, spec);
+                let mut layer = new_layer(spec, layer, restriction.clone(), submit.timeout_millis);
+                layer.span = span;
                 match before.get(position) {
                     Some(&number) => self.layers.add_as(number, layer),
                     None => self.layers.add(layer),
@@ -350,6 +353,14 @@ fn check_resources(submit: &Submit) -> Result<(), SubmitError> {
     })
 }
 
+fn check_spans(submit: &Submit) -> Result<(), ProtoError> {
+    let layers = submit.layers.iter();
+    let mut spans = layers
+        .filter_map(|layer| layer.span.as_ref())
+        .chain(&submit.span);
+    spans.try_for_each(rask_proto::SpanPath::check)
+}
+
 fn restriction_of(submit: &Submit) -> Option<Arc<Restriction>> {
     if submit.workers.is_empty() && submit.resources.is_empty() {
         return None;
@@ -391,6 +402,8 @@ fn new_layer(
         pages_shipped,
         mean_micros: 0.0,
         ended_count: 0,
+        span: 0,
+        ended: Default::default(),
     }
 }
 

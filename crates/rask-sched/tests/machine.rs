@@ -2,6 +2,8 @@
 //! numbers layers from 0 in the order in which they come.
 
 mod double;
+#[path = "machine/spans.rs"]
+mod spans;
 #[path = "machine/story.rs"]
 mod story;
 #[path = "machine/topics.rs"]

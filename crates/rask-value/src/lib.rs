@@ -22,7 +22,7 @@ pub use error::{CodecError, TaskError};
 pub use frames::{Encoded, Frames};
 pub use fused::{FusedOp, fuse_plan};
 pub use op::{Inputs, Op, OpRef, Scope, TaskContext};
-pub use origin::Origin;
+pub use origin::{Origin, SpanPath};
 pub use parts::{PartPlace, TakesParts};
 pub use plan::{LayerOp, Plan};
 pub use value::{Value, ValueRef};

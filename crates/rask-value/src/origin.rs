@@ -10,6 +10,17 @@ pub struct Origin {
     pub file: Arc<str>,
     pub line: u32,
     pub function: Arc<str>,
+    /// The span in which this happened.
+    #[serde(skip)]
+    pub span: Option<Arc<SpanPath>>,
+}
+
+/// A span by the names of all that it is inside of, the outermost first, and its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpanPath {
+    pub names: Vec<String>,
+    /// Unique; the last one names the span.
+    pub ids: Vec<String>,
 }
 
 impl std::fmt::Display for Origin {

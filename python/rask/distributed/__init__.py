@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from rask.distributed.diagnostics import get_task_stream, performance_report
     from rask.distributed.exceptions import CancelledError, KilledWorker, Reschedule, TimeoutError
+    from rask.distributed.memory_sampler import MemorySampler
     from rask.distributed.nanny import Nanny
     from rask.distributed.plugins import (
         CondaInstall,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from rask.distributed.scheduler import Scheduler
     from rask.distributed.scheduler_process import SchedulerProcess
     from rask.distributed.security import Security
+    from rask.distributed.spans import Span, span
     from rask.distributed.spec import ProcessInterface, SpecCluster
     from rask.distributed.ssh import SSHCluster
     from rask.distributed.subprocess_cluster import SubprocessCluster
@@ -92,6 +94,7 @@ _HOMES = {
     "InstallPlugin": "plugins",
     "KilledWorker": "exceptions",
     "LocalCluster": "cluster",
+    "MemorySampler": "memory_sampler",
     "Nanny": "nanny",
     "NannyPlugin": "plugins",
     "PipInstall": "plugins",
@@ -102,6 +105,7 @@ _HOMES = {
     "SchedulerPlugin": "plugins",
     "SchedulerProcess": "scheduler_process",
     "Security": "security",
+    "Span": "spans",
     "SpecCluster": "spec",
     "Status": "_node",
     "SubprocessCluster": "subprocess_cluster",
@@ -120,6 +124,7 @@ _HOMES = {
     "progress": "progressbar",
     "rejoin": "_tasks",
     "secede": "_tasks",
+    "span": "spans",
     "sync": "_loop",
     "wait": "_waiting",
     "worker_client": "_tasks",
@@ -142,6 +147,7 @@ __all__ = [
     "KilledWorker",
     "LocalCluster",
     "Lock",
+    "MemorySampler",
     "MultiLock",
     "Nanny",
     "NannyPlugin",
@@ -155,6 +161,7 @@ __all__ = [
     "SchedulerProcess",
     "Security",
     "Semaphore",
+    "Span",
     "SpecCluster",
     "Status",
     "SubprocessCluster",
@@ -182,6 +189,7 @@ __all__ = [
     "rejoin",
     "rpc",
     "secede",
+    "span",
     "sync",
     "wait",
     "warn",

@@ -10,7 +10,7 @@ from typing import Any
 
 from rask import _core
 
-__all__ = ["RunningTask", "find_task", "find_worker", "running", "workers"]
+__all__ = ["RunningTask", "enter", "find_task", "find_worker", "running", "workers"]
 
 #: Workers of this process by the number that `_core.current_worker` gives.
 workers: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -25,10 +25,21 @@ class RunningTask:
     layer: int = 0
     block: int = 0
     actor: bool = False
+    #: Names and identifiers of its span, unless that is the default one.
+    span: tuple[list[str], list[str]] | None = None
 
 
 #: Set where code of a task runs on another thread than a compute thread.
 running: ContextVar[RunningTask | None] = ContextVar("rask-running", default=None)
+
+
+def enter(task: RunningTask) -> None:
+    """In the current context, what runs is this task."""
+    running.set(task)
+    if task.span is not None:
+        from rask.distributed.spans import enter_path
+
+        enter_path(*task.span)
 
 
 def key_of(name: str, block: int, numbered: bool) -> Any:

@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 from typing import Any
 
 from rask import _core
-from rask.distributed._context import RunningTask, key_of, running, workers
+from rask.distributed._context import RunningTask, enter, key_of, workers
 from rask.distributed._loop import LoopThread
 
 __all__ = ["InExecutor", "Service", "WorkerService", "start_deferred", "takes_argument"]
@@ -214,7 +214,7 @@ class WorkerService(Service):
 
         def begin() -> None:
             context = contextvars.copy_context()
-            context.run(running.set, task)
+            context.run(enter, task)
             started = self.loop.create_task(coroutine, context=context)
             begun.append(started)
             started.add_done_callback(end)
@@ -241,7 +241,7 @@ class WorkerService(Service):
             future = executor.submit(function)
         else:
             context = contextvars.copy_context()
-            context.run(running.set, task)
+            context.run(enter, task)
             future = executor.submit(context.run, function)
         self._stoppers[run] = getattr(future, "stop", lambda kill: future.cancel())
 
@@ -280,7 +280,8 @@ def start_deferred(deferred: Any, completion: Any) -> None:
     worker = workers.get(number)
     if worker is None:
         raise RuntimeError("this worker has no Python service: it cannot run coroutines")
-    task = RunningTask(worker, key_of(name, block, numbered), layer, block)
+    span = _core.task_span()
+    task = RunningTask(worker, key_of(name, block, numbered), layer, block, span=span)
     worker._service.start(deferred, completion, task)
 
 

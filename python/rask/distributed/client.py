@@ -27,6 +27,7 @@ from rask.distributed._client_runtime import (
     with_timeout,
 )
 from rask.distributed._client_shared import SharedMethods
+from rask.distributed._client_spans import SpanMethods
 from rask.distributed._client_state import StateMethods
 from rask.distributed._futures import wait_async
 from rask.distributed._node import make_security
@@ -91,6 +92,7 @@ class Client(
     DiagnosticsMethods,
     EventMethods,
     StateMethods,
+    SpanMethods,
 ):
     """Connects to a cluster and submits work to it.
 

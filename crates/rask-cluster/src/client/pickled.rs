@@ -5,12 +5,12 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use rask_graph::LayerId;
 use rask_proto::{Blocks, LayerSpec, PlanSpec, ProtoError};
-use rask_value::{CodecError, LayerOp, Plan, codec};
+use rask_value::{CodecError, LayerOp, Origin, Plan, codec};
 
 use super::remote::RemoteOp;
 use super::{ClusterClient, SubmitOptions};
 use crate::ClusterError;
-use crate::convert::{pack, pack_origin, unpack, unpack_origin};
+use crate::convert::{pack, pack_origin, pack_span, unpack, unpack_origin, unpack_span};
 
 fn malformed(reason: impl Into<String>) -> ClusterError {
     let reason = reason.into();
@@ -30,7 +30,9 @@ pub fn plan_to_bytes(plan: &Plan) -> Result<(Vec<u8>, bool), ClusterError> {
     let mut held = Blocks::default();
     for (at, layer) in plan.graph.layers.iter().enumerate() {
         let mut written = LayerSpec::from_layer(layer);
-        written.origin = plan.origins[at].as_ref().map(pack_origin);
+        let origin = plan.origins[at].as_ref();
+        written.origin = origin.map(pack_origin);
+        written.span = origin.and_then(|origin| origin.span.as_deref().map(pack_span));
         match &plan.ops[at] {
             LayerOp::Run(op) => match op.downcast_ref::<RemoteOp>() {
                 Some(remote) => {
@@ -71,7 +73,11 @@ pub fn plan_from_bytes(bytes: &[u8], client: Option<&ClusterClient>) -> Result<P
         let read = layer
             .try_layer(|number| numbers.get(number as usize).copied())
             .map_err(unreadable)?;
-        let origin = layer.origin.as_ref().map(unpack_origin);
+        let span = layer.span.clone().map(|span| Arc::new(unpack_span(span)));
+        let origin = layer.origin.as_ref().map(|origin| Origin {
+            span,
+            ..unpack_origin(origin)
+        });
         let op = if layer.remote {
             let client =
                 client.ok_or_else(|| malformed("blocks of a cluster, without a client of it"))?;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rask_proto::{LayerSpec, Packed, Resource, Submit};
 use rask_value::{CodecError, ValueRef, codec};
-use rask_value::{Encoded, Frames, Inputs, LayerOp, Op, OpRef, Plan, TaskContext, TaskError};
+use rask_value::{
+    Encoded, Frames, Inputs, LayerOp, Op, OpRef, Plan, SpanPath, TaskContext, TaskError,
+};
 
 use super::remote::RemoteOp;
 use super::{BlockKey, ClusterClient};
 use crate::ClusterError;
-use crate::convert::{pack, pack_origin};
+use crate::convert::{pack, pack_origin, pack_span};
 
 /// How a submission is to be run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +25,8 @@ pub struct SubmitOptions {
     pub fire_and_forget: bool,
     /// A task that runs for longer fails; 0 is without limit.
     pub timeout_millis: u32,
+    /// Where what was made in no span belongs.
+    pub span: Option<Arc<SpanPath>>,
 }
 
 impl SubmitOptions {
@@ -42,6 +46,7 @@ impl SubmitOptions {
                 .collect(),
             fire_and_forget: self.fire_and_forget,
             timeout_millis: self.timeout_millis,
+            span: self.span.as_deref().map(pack_span),
             ..Submit::default()
         }
     }
@@ -58,7 +63,9 @@ impl ClusterClient {
         let mut submit = options.to_submit();
         for (at, layer) in plan.graph.layers.iter().enumerate() {
             let mut spec = LayerSpec::from_layer(layer);
-            spec.origin = plan.origins[at].as_ref().map(pack_origin);
+            let origin = plan.origins[at].as_ref();
+            spec.origin = origin.map(pack_origin);
+            spec.span = origin.and_then(|origin| origin.span.as_deref().map(pack_span));
             self.describe_op(&mut spec, &plan.ops[at])?;
             submit.layers.push(spec);
         }

@@ -4,6 +4,7 @@ mod chronicle;
 mod helper;
 mod journal;
 mod memory;
+mod samples;
 mod serve;
 mod watch;
 
@@ -78,6 +79,9 @@ struct Shared {
     started: Instant,
     stop: Notify,
     helper: Arc<helper::Helper>,
+    samplers: samples::Samplers,
+    /// Of the network thread.
+    runtime: tokio::runtime::Handle,
     ended: Mutex<bool>,
     ended_changed: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -181,6 +185,8 @@ impl SchedulerHandle {
                 started: Instant::now(),
                 stop: Notify::new(),
                 helper,
+                samplers: Default::default(),
+                runtime: tokio::runtime::Handle::current(),
                 ended: Mutex::new(false),
                 ended_changed: Condvar::new(),
                 thread: Mutex::new(None),
@@ -289,7 +295,9 @@ impl SchedulerHandle {
 
     /// Takes questions of clients that are not for the machine.
     fn take(&self, client: ClientId, message: &FromClient) -> bool {
-        helper::take(self, client, message) || chronicle::take(self, client, message)
+        helper::take(self, client, message)
+            || chronicle::take(self, client, message)
+            || samples::take(self, client, message)
     }
 
     fn check_stop(&self, state: &State) {

@@ -9,7 +9,7 @@ use rask_exec::{
 };
 use rask_proto::{Assign, Blocks, Holdings, Missing, Pages, Peers, WorkerLayer};
 use rask_store::{Extent, Slots, Spilled};
-use rask_value::ValueRef;
+use rask_value::{SpanPath, ValueRef};
 
 use super::history::{History, Step as Noted, Told};
 use super::job::{Effects, Fetched, Found, Job, RunJob};
@@ -351,6 +351,11 @@ impl Core {
     pub fn find_layer_name(&self, number: u32) -> Option<(String, bool)> {
         let layer = self.layers.get(&number)?;
         Some((layer.name.to_string(), !layer.grid.0.is_empty()))
+    }
+
+    /// The span that the tasks of a layer belong to, unless that is the default one.
+    pub fn find_span(&self, number: u32) -> Option<Arc<SpanPath>> {
+        self.layers.get(&number)?.span.clone()
     }
 
     /// The layer, or one without an op, whose tasks fail.

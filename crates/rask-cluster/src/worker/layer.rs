@@ -9,15 +9,17 @@ use foldhash::HashMap;
 use parking_lot::Mutex;
 use rask_graph::Grid;
 use rask_proto::{Packed, WorkerLayer, WorkerPage};
-use rask_value::{OpRef, Origin, TakesParts, TaskError, ValueRef, codec};
+use rask_value::{OpRef, Origin, SpanPath, TakesParts, TaskError, ValueRef, codec};
 
-use crate::convert::{unpack, unpack_origin};
+use crate::convert::{unpack, unpack_origin, unpack_span};
 
 /// One layer.
 pub(super) struct RunLayer {
     pub name: Arc<str>,
     pub grid: Grid,
     pub origin: Option<Origin>,
+    /// The span that its tasks belong to, unless that is the default one.
+    pub span: Option<Arc<SpanPath>>,
     /// How long a task may run.
     pub time_limit: Option<Duration>,
     /// Which part of their inputs blocks need, if not all of them.
@@ -42,6 +44,7 @@ impl RunLayer {
             name: layer.name.as_str().into(),
             grid: Grid::new(layer.grid.iter().copied()),
             origin: layer.origin.as_ref().map(unpack_origin),
+            span: layer.span.map(|span| Arc::new(unpack_span(span))),
             time_limit: match layer.timeout_millis {
                 0 => None,
                 millis => Some(Duration::from_millis(u64::from(millis))),

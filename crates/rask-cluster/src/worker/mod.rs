@@ -20,6 +20,7 @@ mod memory;
 mod parts;
 mod scheduler_link;
 mod serve;
+mod spans;
 mod threads;
 mod timing;
 
@@ -44,6 +45,7 @@ pub use self::deferred::{
 };
 pub use self::history::Told;
 use self::job::Effects;
+pub use self::spans::current_span;
 pub use self::threads::ThreadTask;
 use crate::ClusterError;
 use crate::calls::{CallQueue, ServiceEvent};

@@ -29,8 +29,11 @@ pub struct PyClusterClient {
 }
 
 /// Keyword arguments of submissions.
-fn options_of(options: Option<&Bound<'_, PyDict>>) -> PyResult<SubmitOptions> {
-    let mut read = SubmitOptions::default();
+fn options_of(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<SubmitOptions> {
+    let mut read = SubmitOptions {
+        span: crate::spans::current(py),
+        ..SubmitOptions::default()
+    };
     let Some(options) = options else {
         return Ok(read);
     };
@@ -177,7 +180,7 @@ impl PyClusterClient {
         offsets: Vec<u32>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let mut submit = options_of(options)?.to_submit();
+        let mut submit = options_of(py, options)?.to_submit();
         let (mut layers, entries) = reference_layers(py, &self.core, &futures)?;
         let has_inputs = !entries.is_empty();
         let payload = payload.frames.clone();
@@ -218,7 +221,7 @@ impl PyClusterClient {
         numbered: bool,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let mut submit = options_of(options)?.to_submit();
+        let mut submit = options_of(py, options)?.to_submit();
         let pages = values.iter().map(|value| {
             let encoded = from_python(value)?.encode();
             let encoded = encoded
@@ -250,7 +253,7 @@ impl PyClusterClient {
         plan: &PyPlan,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let options = options_of(options)?;
+        let options = options_of(py, options)?;
         let plan = plan.shared();
         let keys = py
             .detach(|| self.core.submit_plan(&plan, &options))
@@ -273,7 +276,7 @@ impl PyClusterClient {
         plan: &PyPlan,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyPlan> {
-        let options = options_of(options)?;
+        let options = options_of(py, options)?;
         let plan = plan.shared();
         let held = py.detach(|| self.core.persist_plan(&plan, &options));
         Ok(PyPlan::new(held.map_err(errors::to_py_err)?))

@@ -16,9 +16,11 @@ mod plugins;
 mod process;
 mod replicas;
 mod report;
+mod samples;
 mod service;
 mod sharing;
 mod small;
+mod spans;
 
 use pyo3::prelude::*;
 
@@ -45,6 +47,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<diagnostics::PyDiagnostics>()?;
     module.add_class::<replicas::PyReplicas>()?;
     module.add_class::<inspect::PyInspector>()?;
+    module.add_class::<spans::PySpanTable>()?;
+    module.add_class::<samples::PyMemorySamples>()?;
     module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
     module.add_function(wrap_pyfunction!(process::run_cli, module)?)?;
     module.add_function(wrap_pyfunction!(process::secede, module)?)?;

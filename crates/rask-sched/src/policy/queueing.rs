@@ -182,6 +182,7 @@ impl Scheduler {
                     timeout_millis: layer.timeout_millis,
                     part_modulo: layer.part_modulo,
                     part_count: layer.part_count,
+                    span: self.spans.find_path(layer.span),
                 },
             );
         }

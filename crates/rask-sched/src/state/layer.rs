@@ -43,6 +43,49 @@ pub(crate) struct Layer {
     /// Mean duration of its tasks that ended, and how many did.
     pub mean_micros: f32,
     pub ended_count: u32,
+    /// The span that its tasks belong to, and what became of these.
+    pub span: u32,
+    pub ended: Ended,
+}
+
+/// What became of tasks that ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ended {
+    pub count: u64,
+    pub nbytes: u64,
+    pub compute_micros: u64,
+    /// When the first began and the last one ended.
+    pub start_micros: u64,
+    pub stop_micros: u64,
+    /// Tasks that are forgotten.
+    pub forgotten: u64,
+}
+
+impl Ended {
+    /// One more ended, at this time, after this long.
+    #[inline]
+    pub fn note(&mut self, stop_micros: u64, duration_micros: u32, nbytes: u64) {
+        let start_micros = stop_micros.saturating_sub(u64::from(duration_micros));
+        if self.count == 0 || start_micros < self.start_micros {
+            self.start_micros = start_micros;
+        }
+        self.count += 1;
+        self.nbytes += nbytes;
+        self.compute_micros += u64::from(duration_micros);
+        self.stop_micros = self.stop_micros.max(stop_micros);
+    }
+
+    /// Those of another layer too.
+    pub fn add(&mut self, other: &Ended) {
+        if other.count > 0 && (self.count == 0 || other.start_micros < self.start_micros) {
+            self.start_micros = other.start_micros;
+        }
+        self.count += other.count;
+        self.nbytes += other.nbytes;
+        self.compute_micros += other.compute_micros;
+        self.stop_micros = self.stop_micros.max(other.stop_micros);
+        self.forgotten += other.forgotten;
+    }
 }
 
 impl Layer {

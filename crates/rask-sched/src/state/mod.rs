@@ -13,7 +13,7 @@ mod worker;
 pub(crate) use client::{Client, Clients};
 pub(crate) use gone::{GoneLayers, LayerName, LayerNames, Written};
 use history::History;
-pub(crate) use layer::{Layer, Layers, NO_TASK};
+pub(crate) use layer::{Ended, Layer, Layers, NO_TASK};
 pub(crate) use queue::SourceQueue;
 pub(crate) use restriction::Restriction;
 pub(crate) use task::{Task, TaskId, TaskState, Tasks};

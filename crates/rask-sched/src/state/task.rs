@@ -116,6 +116,7 @@ pub(crate) struct Tasks {
     free: Vec<TaskId>,
     count: usize,
     next_serial: u32,
+    pending_count: usize,
     edges: Lists<TaskId>,
     holders: Lists<WorkerId>,
     wanted_by: Lists<ClientId>,
@@ -222,6 +223,8 @@ impl Tasks {
         let record = &mut self.records[id as usize];
         let from = std::mem::replace(&mut record.state, state);
         if from != state {
+            self.pending_count += usize::from(state.is_pending());
+            self.pending_count -= usize::from(from.is_pending());
             let task = (record.layer, record.block);
             self.history.note(task, record.worker, from, state);
         }
@@ -369,6 +372,11 @@ impl Tasks {
         let records = self.records.iter().enumerate();
         let tasks = records.filter(|(_, task)| task.state != TaskState::Forgotten);
         tasks.map(|(id, task)| (id as TaskId, task))
+    }
+
+    /// How many are to be run.
+    pub fn pending_count(&self) -> usize {
+        self.pending_count
     }
 
     /// How many there are.

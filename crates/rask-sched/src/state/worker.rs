@@ -52,6 +52,8 @@ pub(crate) struct Worker {
     pub retiring: bool,
     /// It is short of memory and begins no task, for so long.
     pub paused_since: Option<Time>,
+    /// What of its process are no values: the least of the last while.
+    pub unmanaged_least: crate::memory_figures::Least,
     /// When its last heartbeat came, or it joined.
     pub heard: Time,
 }
@@ -124,6 +126,7 @@ impl Worker {
             ahead_stopped: Vec::new(),
             retiring: false,
             paused_since: None,
+            unmanaged_least: Default::default(),
             heard: Time::default(),
         }
     }

@@ -73,6 +73,7 @@ impl Scheduler {
         let layer = self.layers.get_mut(number);
         layer.slots[block as usize] = NO_TASK;
         layer.task_count -= 1;
+        layer.ended.forgotten += 1;
         self.forget_layer_if_unused(number);
     }
 
@@ -99,6 +100,7 @@ impl Scheduler {
         if let Some(layer) = self.layers.remove(number) {
             let (written, forgotten) = self.written();
             self.gone_layers.add(number, &layer, written, forgotten);
+            self.spans.leave(&layer);
             for worker in layer.shipped {
                 if let Some(record) = self.workers.find_mut(worker) {
                     record.shipped.remove(&number);
