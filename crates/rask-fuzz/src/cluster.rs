@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rask_graph::ExpansionLimits;
 use rask_proto::{
     AxisSpec, Blocks, Cancel, FetchFailed, Frame, FromClient, FromWorker, Heartbeat, InputSpec,
-    LayerSpec, Missing, Packed, Query, QueryBody, RefColumns, Register, Resource, Submit,
+    LayerSpec, Missing, Packed, Query, QueryBody, RefColumns, Register, Resource, SpanPath, Submit,
     TaskErred, TasksFinished, Wire,
 };
 use rask_sched::{ClientId, Command, Event, Scheduler, Settings, Time, WorkerId};
@@ -256,6 +256,7 @@ fn submit(source: &mut Source<'_>) -> Submit {
         replicas: source.number(),
         fire_and_forget: source.flag(),
         timeout_millis: source.number(),
+        span: source.flag().then(|| span(source)),
     }
 }
 
@@ -284,6 +285,14 @@ fn layer(source: &mut Source<'_>) -> LayerSpec {
         id: source.below(8),
         operation: "op".to_owned(),
         ..LayerSpec::default()
+    }
+}
+
+fn span(source: &mut Source<'_>) -> SpanPath {
+    let name = |source: &mut Source<'_>| format!("span-{}", source.below(4));
+    SpanPath {
+        names: source.some(3, name),
+        ids: source.some(3, name),
     }
 }
 

@@ -70,7 +70,7 @@ impl Ended {
             self.start_micros = start_micros;
         }
         self.count += 1;
-        self.nbytes += nbytes;
+        self.nbytes = self.nbytes.saturating_add(nbytes);
         self.compute_micros += u64::from(duration_micros);
         self.stop_micros = self.stop_micros.max(stop_micros);
     }
@@ -81,7 +81,7 @@ impl Ended {
             self.start_micros = other.start_micros;
         }
         self.count += other.count;
-        self.nbytes += other.nbytes;
+        self.nbytes = self.nbytes.saturating_add(other.nbytes);
         self.compute_micros += other.compute_micros;
         self.stop_micros = self.stop_micros.max(other.stop_micros);
         self.forgotten += other.forgotten;
