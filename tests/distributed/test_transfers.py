@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import time
@@ -34,15 +35,20 @@ def same(array):
 
 
 def segments(process):
-    """The segments that a process has open, by inode."""
+    """The segments that a process has open and that were lent, by inode."""
     found = set()
     for entry in os.scandir(f"/proc/{process}/fd"):
         try:
-            if os.readlink(entry.path).startswith("/memfd:rask"):
+            if os.readlink(entry.path).startswith("/memfd:rask") and is_sealed(entry.path):
                 found.add(os.stat(entry.path).st_ino)
         except FileNotFoundError:
             continue
     return found
+
+
+def is_sealed(path):
+    with open(path, "rb") as file:
+        return bool(fcntl.fcntl(file, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE)
 
 
 def processes(client):
@@ -126,3 +132,122 @@ def test_values_too_many_for_segments_still_travel():
         assert [int(array[0]) for array in gathered] == [i % 251 for i in range(count)]
         (pid,) = processes(client).values()
         assert 0 < len(segments(pid)) <= 256
+
+
+def inode_of(array):
+    """The file that an array's memory shows; 0 if it shows none."""
+    array = np.asarray(array)
+    address = array.__array_interface__["data"][0]
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            places, _, _, _, inode, *_ = line.split()
+            start, end = (int(place, 16) for place in places.split("-"))
+            if start <= address < end:
+                return int(inode)
+    return 0
+
+
+def memory_of(value):
+    """The file, and what is in it first and last."""
+    array = np.asarray(value)
+    return inode_of(array), float(array.flat[0]), float(array.flat[-1])
+
+
+def has_huge_pages(client):
+    """Whether workers of this machine make large arrays in segments."""
+    return client.submit(lambda: inode_of(np.ones(4 * MIB)), pure=False).result() != 0
+
+
+def make_frame(count):
+    import pandas as pd
+
+    return pd.DataFrame({"x": np.full(count, 3.0)})
+
+
+@pytest.mark.parametrize(
+    "make_value",
+    [
+        lambda: np.full(8 * MIB, 3.0),
+        lambda: np.zeros(8 * MIB) + 3,
+        lambda: np.concatenate([np.full(MIB, 3.0)] * 8).reshape(8, MIB),
+        lambda: make_frame(8 * MIB),
+    ],
+    ids=["full", "sum", "concatenated", "frame"],
+)
+def test_what_is_made_in_a_segment_is_lent_as_it_is(client, make_value):
+    if not has_huge_pages(client):
+        pytest.skip("no huge pages in shared memory here")
+    first, second = client.scheduler_info()["workers"]
+    made = client.submit(make_value, workers=[first], pure=False)
+    here = client.submit(memory_of, made, workers=[first], pure=False).result()
+    there = client.submit(memory_of, made, workers=[second], pure=False).result()
+    assert here == there
+    assert here[0] != 0 and here[1:] == (3.0, 3.0)
+
+
+def test_blocks_of_arrays_are_lent_as_they_are(client):
+    if not has_huge_pages(client):
+        pytest.skip("no huge pages in shared memory here")
+    import rask.array as da
+
+    first, second = client.scheduler_info()["workers"]
+    array = client.persist(da.ones((4 * MIB,), chunks=4 * MIB) * 3, workers=[first])
+    (block,) = array.to_delayed().ravel()
+    block = client.compute(block, workers=[first])
+    here = client.submit(memory_of, block, workers=[first], pure=False).result()
+    there = client.submit(memory_of, block, workers=[second], pure=False).result()
+    assert here == there
+    assert here[0] != 0 and here[1:] == (3.0, 3.0)
+
+
+def test_what_was_scattered_is_lent_by_its_worker(client):
+    first, second = client.scheduler_info()["workers"]
+    made = client.scatter(np.full(4 * MIB, 3.0), workers=[first], hash=False)
+    here = client.submit(memory_of, made, workers=[first], pure=False).result()
+    there = client.submit(memory_of, made, workers=[second], pure=False).result()
+    assert here[1:] == there[1:] == (3.0, 3.0)
+
+
+def make_list(nbytes):
+    return [np.zeros(nbytes, dtype=np.uint8)]
+
+
+def first_of(arrays):
+    return int(arrays[0][0]), int(arrays[0].max())
+
+
+def change(arrays):
+    arrays[0][MIB] = 5
+    arrays[0][0] += 1
+    return arrays
+
+
+def test_writing_to_what_was_lent_changes_nothing_for_its_readers(client):
+    first, second = client.scheduler_info()["workers"]
+    made = client.submit(make_list, 8 * MIB, workers=[first], pure=False)
+    kept = client.submit(same, made, workers=[second], pure=False)
+    assert client.submit(first_of, kept, workers=[second], pure=False).result() == (0, 0)
+    changed = client.submit(change, made, workers=[first], pure=False)
+    # Another value in the same memory: readers get what is in it now.
+    assert client.submit(first_of, changed, workers=[second], pure=False).result() == (1, 5)
+    assert client.submit(first_of, kept, workers=[second], pure=False).result() == (0, 0)
+    assert first_of(client.gather(changed)) == (1, 5)
+
+
+def fork_and_write(array):
+    mine = np.array(array)
+    child = os.fork()
+    if child == 0:
+        mine[:] = 9
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return status, int(mine.max()), mine
+
+
+def test_children_of_a_worker_do_not_write_to_its_memory(client):
+    first, second = client.scheduler_info()["workers"]
+    made = client.submit(make, 8 * MIB, 1, workers=[first], pure=False)
+    forked = client.submit(fork_and_write, made, workers=[first], pure=False)
+    status, most, array = client.submit(same, forked, workers=[second], pure=False).result()
+    assert (status, most) == (0, 1)
+    assert look(array)[:3] == (1, 1, 8 * MIB)

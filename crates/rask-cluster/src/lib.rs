@@ -20,7 +20,7 @@ pub mod logs;
 pub mod memory_guard;
 mod peer;
 pub mod scheduler;
-mod segments;
+pub mod segments;
 pub mod supervisor;
 pub mod worker;
 

@@ -5,6 +5,8 @@ use std::cell::OnceCell;
 use pyo3::{Python, ffi};
 use rask_value::Scope;
 
+use crate::numpy_memory;
+
 /// Attached to the interpreter: tasks run one after another without letting go of it.
 #[derive(Debug)]
 pub struct GilScope;
@@ -14,7 +16,10 @@ impl Scope for GilScope {
         KEPT.with(|kept| {
             kept.get_or_init(KeptThreadState::new);
         });
-        Python::attach(|_| body());
+        Python::attach(|py| {
+            numpy_memory::use_on_this_thread(py);
+            body();
+        });
     }
 }
 

@@ -16,6 +16,7 @@ mod gil;
 mod hash;
 mod local;
 mod ndarray;
+mod numpy_memory;
 mod object;
 mod observer;
 mod origin;
@@ -24,10 +25,12 @@ mod program;
 mod sizeof;
 mod spans;
 
+use mimalloc::MiMalloc;
 use pyo3::prelude::*;
+use rask_cluster::segments::SegmentAllocator;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: SegmentAllocator<MiMalloc> = SegmentAllocator(MiMalloc);
 
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {

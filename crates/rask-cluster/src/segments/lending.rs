@@ -17,7 +17,7 @@ pub(crate) fn lend(data: &mut PeerData) -> Vec<Bytes> {
             if buffer.len() < BUFFER_BYTES_MIN {
                 continue;
             }
-            let Ok(Some(place)) = mapping::find(buffer) else {
+            let Ok(Some(place)) = mapping::find_to_lend(buffer) else {
                 continue;
             };
             let same = |lent: &Lent| (lent.device, lent.inode) == (place.device, place.inode);
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn large_buffers_in_segments_are_lent_and_the_rest_travels() {
         let large: Vec<Bytes> = (0..3u8).map(|i| vec![i; BUFFER_BYTES_MIN].into()).collect();
-        let copies = mapping::try_copy(&large[..2]).unwrap();
+        let copies = mapping::try_copy(&large[..2], mapping::Effort::Any).unwrap();
         let small = Bytes::from_static(b"small");
         let buffers = vec![
             copies[0].clone(),
@@ -100,6 +100,6 @@ mod tests {
         assert!(take_lent(&mut outside).is_err());
         take_lent(&mut data).unwrap();
         assert_eq!(data.values[0], value);
-        assert!(mapping::is_mapped(&data.values[0].buffers[0]));
+        assert!(mapping::is_lendable(&data.values[0].buffers[0]));
     }
 }

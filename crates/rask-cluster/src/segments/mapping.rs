@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use bytes::Bytes;
-use memmap2::{Mmap, MmapOptions};
 use parking_lot::Mutex;
 use rask_proto::Lent;
-use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{Mode, OFlags, SealFlags};
 
-const NAME: &str = "rask";
+use super::area::{Access, Area, HUGE, NAME, create};
+use super::born;
+
 /// Buffers start at multiples of this, so that arrays in them are aligned.
-const ALIGNMENT: u64 = 64;
+const ALIGNMENT: usize = 64;
 /// Most segments of a process that stay open, each with a descriptor. What is beyond can still be
 /// read here, but not be lent on.
 const OPEN_COUNT_MAX: usize = 256;
@@ -28,6 +30,7 @@ struct Open {
 }
 
 /// Where a buffer lies in a segment that is open here.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub descriptor: u32,
     pub device: u64,
@@ -38,81 +41,127 @@ pub(super) struct Place {
 
 /// A segment in memory. It can be found by its address for exactly as long as it is there.
 struct Mapping {
-    map: Mmap,
+    area: Area,
 }
 
 impl Mapping {
     fn new(file: File) -> io::Result<Self> {
-        // SAFETY: the file is sealed (`try_copy` has done it, `open` has checked it), so that it is
-        // never written or cut off again.
-        let map = unsafe { MmapOptions::new().map(&file)? };
+        let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        let area = Area::map(&file, length, Access::Read)?;
         let mut open = OPEN.lock();
         if open.len() < OPEN_COUNT_MAX {
-            let length = map.len();
-            open.insert(map.as_ptr().addr(), Open { file, length });
+            open.insert(area.address().as_ptr().addr(), Open { file, length });
         }
-        Ok(Mapping { map })
+        Ok(Mapping { area })
     }
 }
 
 impl AsRef<[u8]> for Mapping {
     fn as_ref(&self) -> &[u8] {
-        &self.map
+        // SAFETY: mapped for reading, and the file is sealed (`try_copy` has done it, `open` has
+        // checked it), so that it is never written or cut off again.
+        unsafe { std::slice::from_raw_parts(self.area.address().as_ptr(), self.area.len()) }
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        OPEN.lock().remove(&self.map.as_ptr().addr());
+        OPEN.lock().remove(&self.area.address().as_ptr().addr());
     }
 }
 
-/// Where `bytes` lie, if in a segment that is open here.
-pub(super) fn find(bytes: &Bytes) -> io::Result<Option<Place>> {
+/// Where `bytes` lie, if in a segment that is open here. It is sealed from now on.
+pub(super) fn find_to_lend(bytes: &Bytes) -> io::Result<Option<Place>> {
     let address = bytes.as_ptr().addr();
     let table = OPEN.lock();
-    let Some((&base, open)) = table.range(..=address).next_back() else {
-        return Ok(None);
+    let Some((base, open)) = find_open(&table, bytes) else {
+        drop(table);
+        return Ok(born::find_to_lend(address, bytes.len()));
     };
-    let start = address - base;
-    if start + bytes.len() > open.length {
-        return Ok(None);
-    }
     let metadata = open.file.metadata()?;
     Ok(Some(Place {
         descriptor: open.file.as_raw_fd() as u32,
         device: metadata.dev(),
         inode: metadata.ino(),
         segment_bytes: open.length as u64,
-        start: start as u64,
+        start: (address - base) as u64,
     }))
 }
 
-/// Whether `bytes` lie in a segment that can be lent on.
-pub(crate) fn is_mapped(bytes: &Bytes) -> bool {
-    matches!(find(bytes), Ok(Some(_)))
+fn find_open<'a>(table: &'a BTreeMap<usize, Open>, bytes: &Bytes) -> Option<(usize, &'a Open)> {
+    let address = bytes.as_ptr().addr();
+    let (&base, open) = table.range(..=address).next_back()?;
+    (address - base + bytes.len() <= open.length).then_some((base, open))
+}
+
+/// Whether `bytes` can be lent as they are.
+pub(crate) fn is_lendable(bytes: &Bytes) -> bool {
+    let is_open = find_open(&OPEN.lock(), bytes).is_some();
+    is_open || born::is_lendable(bytes.as_ptr().addr(), bytes.len())
+}
+
+/// How a copy may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Only if that is quicker than a socket.
+    Quick,
+    Any,
 }
 
 /// The same buffers in a segment of their own. Fails where there is no memory left for it, or too
 /// many segments are open.
-pub(crate) fn try_copy(buffers: &[Bytes]) -> io::Result<Vec<Bytes>> {
+pub(crate) fn try_copy(buffers: &[Bytes], effort: Effort) -> io::Result<Vec<Bytes>> {
     if OPEN.lock().len() >= OPEN_COUNT_MAX {
         return Err(io::Error::other("too many segments are open"));
     }
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let file = File::from(rustix::fs::memfd_create(NAME, flags)?);
     let mut end = 0;
     let mut places = Vec::with_capacity(buffers.len());
     for buffer in buffers {
-        file.write_all_at(buffer, end)?;
-        places.push(end as usize..end as usize + buffer.len());
-        end = (end + buffer.len() as u64).next_multiple_of(ALIGNMENT);
+        places.push(end..end + buffer.len());
+        end = (end + buffer.len()).next_multiple_of(ALIGNMENT);
     }
-    rustix::fs::fcntl_add_seals(&file, seals() | SealFlags::SEAL)?;
+    let file = create(end)?;
+    if !write_quickly(&file, end, buffers, &places) {
+        if effort == Effort::Quick {
+            return Err(io::Error::other("there are no huge pages"));
+        }
+        for (buffer, place) in buffers.iter().zip(&places) {
+            file.write_all_at(buffer, place.start as u64)?;
+        }
+    }
+    seal(&file)?;
     // Kernels before 6.7 share a sealed file only through a descriptor that was opened for reading.
     let reading = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     let whole = Bytes::from_owner(Mapping::new(reading)?);
     Ok(places.into_iter().map(|place| whole.slice(place)).collect())
+}
+
+/// Copies into huge pages. `false` if there are none; what was written may be written again.
+fn write_quickly(file: &File, length: usize, buffers: &[Bytes], places: &[Range<usize>]) -> bool {
+    let Ok(area) = Area::map(file, length, Access::Write) else {
+        return false;
+    };
+    let whole = length / HUGE * HUGE;
+    // Without them, each page is fetched when it is written to, which takes longer than a socket.
+    if length >= HUGE && area.fill_with_huge_pages(0, whole).is_err() {
+        return false;
+    }
+    for (buffer, place) in buffers.iter().zip(places) {
+        // SAFETY: the places are in the area, which nobody else has.
+        unsafe {
+            let target = area.address().as_ptr().add(place.start);
+            target.copy_from_nonoverlapping(buffer.as_ptr(), buffer.len());
+        }
+    }
+    true
+}
+
+/// Nobody can change the file or cut it off any more.
+pub(super) fn seal(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fcntl_add_seals(
+        file,
+        seals() | SealFlags::SEAL,
+    )?)
 }
 
 fn seals() -> SealFlags {
@@ -149,7 +198,7 @@ mod tests {
     use super::*;
 
     fn lent(bytes: &Bytes) -> Lent {
-        let place = find(bytes).unwrap().unwrap();
+        let place = find_to_lend(bytes).unwrap().unwrap();
         Lent {
             value: 0,
             process: std::process::id(),
@@ -166,22 +215,22 @@ mod tests {
     #[test]
     fn buffers_come_back_as_they_were_aligned_and_go_when_nobody_has_them() {
         let originals = [Bytes::from(vec![1u8; 100_001]), Bytes::from(vec![2u8; 777])];
-        let copies = try_copy(&originals).unwrap();
+        let copies = try_copy(&originals, Effort::Any).unwrap();
         assert_eq!(copies, originals);
         assert!(copies.iter().all(|copy| copy.as_ptr().addr() % 64 == 0));
-        assert!(!is_mapped(&originals[0]));
+        assert!(!is_lendable(&originals[0]));
         let opened = open(&lent(&copies[1])).unwrap();
-        let start = find(&copies[1]).unwrap().unwrap().start as usize;
+        let start = find_to_lend(&copies[1]).unwrap().unwrap().start as usize;
         assert_eq!(opened.slice(start..start + 777), originals[1]);
         let address = copies[0].as_ptr().addr();
         drop(copies);
         assert!(!OPEN.lock().contains_key(&address));
-        assert!(is_mapped(&opened), "another mapping of it stays");
+        assert!(is_lendable(&opened), "another mapping of it stays");
     }
 
     #[test]
     fn what_is_not_the_sealed_segment_is_refused() {
-        let copies = try_copy(&[Bytes::from(vec![1u8; 4096])]).unwrap();
+        let copies = try_copy(&[Bytes::from(vec![1u8; 4096])], Effort::Any).unwrap();
         let good = lent(&copies[0]);
         for bad in [
             Lent {
@@ -207,9 +256,7 @@ mod tests {
         ] {
             assert!(open(&bad).is_err(), "{bad:?}");
         }
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let unsealed = File::from(rustix::fs::memfd_create(NAME, flags).unwrap());
-        unsealed.set_len(4096).unwrap();
+        let unsealed = create(4096).unwrap();
         let metadata = unsealed.metadata().unwrap();
         let unsealed_lent = Lent {
             descriptor: unsealed.as_raw_fd() as u32,

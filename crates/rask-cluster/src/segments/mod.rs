@@ -5,14 +5,28 @@
 //! process that has it open (`/proc/PROCESS/fd`), for which the kernel asks for the rights to read
 //! that process's memory; it checks that what it got is the sealed file it was told of. A segment
 //! goes with the last process that has it open or mapped, however that ends.
+//!
+//! * `area`: mapped memory, in huge pages where possible.
+//! * `born`: buffers of a worker's process that lie in segments from the start.
+//! * `mapping`: segments of others, and copies.
+//! * `lending`: buffers of an answer that are lent instead of sent.
 
+mod allocator;
+mod area;
+mod born;
+mod forking;
 mod lending;
 mod mapping;
+mod pages;
 
 use std::sync::OnceLock;
 
+pub use allocator::SegmentAllocator;
+pub use born::{BORN_BYTES_MIN, find_capacity, is_on, try_allocate, try_free};
+pub(crate) use born::{begin, trim};
 pub(crate) use lending::{lend, take_lent};
-pub(crate) use mapping::{is_mapped, try_copy};
+use mapping::seal;
+pub(crate) use mapping::{Effort, is_lendable, try_copy};
 
 /// Smaller buffers are copied through the socket.
 pub(crate) const BUFFER_BYTES_MIN: usize = 1 << 20;

@@ -1,5 +1,6 @@
 //! Values that move into shared memory when a process of this host asks for them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use rask_value::ValueRef;
 
 use super::Shared;
 use super::job::{Fetched, Found};
-use crate::segments::{self, BUFFER_BYTES_MIN};
+use crate::segments::{self, BUFFER_BYTES_MIN, Effort};
 
 /// A value moves if at least this share of it is in large buffers: the rest would be held twice.
 const LARGE_PERCENT_MIN: u64 = 90;
@@ -32,6 +33,28 @@ impl Lendings {
     pub fn end(&self, request: u64) {
         let kept = self.0.lock().remove(&request);
         drop(kept);
+    }
+}
+
+/// Values that somebody of this host has asked for lately, and that went through the socket.
+#[derive(Default)]
+pub(super) struct Asked(VecDeque<(u32, u32)>);
+
+/// Most that are remembered.
+const ASKED_COUNT_MAX: usize = 256;
+
+impl Asked {
+    /// A slow copy is worth it for those who ask later, so not for the first.
+    fn note(&mut self, key: (u32, u32)) -> Effort {
+        if let Some(at) = self.0.iter().position(|&asked| asked == key) {
+            self.0.remove(at);
+            return Effort::Any;
+        }
+        if self.0.len() == ASKED_COUNT_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(key);
+        Effort::Quick
     }
 }
 
@@ -57,7 +80,8 @@ impl Shared {
             let moved = held.downcast_ref::<Fetched>();
             return moved.map_or(packed, |Fetched(moved)| moved.clone());
         }
-        let Some(moved) = try_move(&packed) else {
+        let effort = self.asked.lock().note(key);
+        let Some(moved) = try_move(&packed, effort) else {
             return packed;
         };
         let new: ValueRef = Arc::new(Fetched(moved.clone()));
@@ -70,7 +94,7 @@ impl Shared {
 
 fn is_worth_it(value: &ValueRef, packed: &Packed) -> bool {
     let large = packed.buffers.iter().filter(|buffer| is_large(buffer));
-    let is_to_move = large.clone().any(|buffer| !segments::is_mapped(buffer));
+    let is_to_move = large.clone().any(|buffer| !segments::is_lendable(buffer));
     let large_bytes: u64 = large.map(|buffer| buffer.len() as u64).sum();
     is_to_move && large_bytes >= value.nbytes() / 100 * LARGE_PERCENT_MIN
 }
@@ -80,10 +104,10 @@ fn is_large(buffer: &Bytes) -> bool {
 }
 
 /// The value with its large buffers in a segment.
-fn try_move(packed: &Packed) -> Option<Packed> {
+fn try_move(packed: &Packed, effort: Effort) -> Option<Packed> {
     let large = packed.buffers.iter().filter(|buffer| is_large(buffer));
     let large: Vec<Bytes> = large.cloned().collect();
-    let copies = match segments::try_copy(&large) {
+    let copies = match segments::try_copy(&large, effort) {
         Ok(copies) => copies,
         Err(error) => {
             tracing::debug!(%error, "a value goes through the socket");

@@ -12,12 +12,15 @@ use super::Shared;
 use super::budget::Budget;
 use super::job::Effects;
 use crate::memory_guard::{ProcessMemory, mebibytes};
+use crate::segments;
 
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How often the process's memory is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// While the worker is paused, free memory is given back to the system so often.
 const TRIM: Duration = Duration::from_secs(1);
+/// Memory of freed segments is given back after being of no use for as long.
+const SEGMENTS_IDLE: Duration = Duration::from_secs(2);
 /// A worker that has been paused for so long begins one task at a time, if it is given any: nothing
 /// else would change anything. The scheduler waits at least as long.
 const CRAWLS_AFTER: Duration = Duration::from_secs(10);
@@ -151,8 +154,17 @@ impl Pause {
     }
 }
 
+/// Gives back, again and again, what was kept for large buffers to come and was of no use.
+pub(super) async fn give_back_segments() {
+    loop {
+        tokio::time::sleep(SEGMENTS_IDLE).await;
+        segments::trim(false);
+    }
+}
+
 /// The C library keeps memory that was freed in the middle of its heaps, unless it is asked.
 fn give_free_memory_back() {
+    segments::trim(true);
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     tokio::task::spawn_blocking(|| {
         unsafe extern "C" {

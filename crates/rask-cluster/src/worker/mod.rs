@@ -50,6 +50,7 @@ pub use self::threads::ThreadTask;
 use crate::ClusterError;
 use crate::calls::{CallQueue, ServiceEvent};
 use crate::peer::PeerPool;
+use crate::segments;
 
 /// How a worker is started.
 #[derive(Clone, Debug)]
@@ -112,6 +113,7 @@ pub(crate) struct Shared {
     transferred: Transferred,
     /// Held while a value moves into shared memory, so that it moves once.
     filling: Mutex<()>,
+    asked: Mutex<lending::Asked>,
     fetch_wanted: tokio::sync::Notify,
     stop: tokio::sync::Notify,
     end: Mutex<Option<WorkerEnd>>,
@@ -148,6 +150,10 @@ impl WorkerHandle {
     /// Starts a worker on threads of this process and waits until the scheduler has taken it in.
     pub fn start(options: WorkerOptions) -> Result<Self, ClusterError> {
         crate::logs::install();
+        if options.owns_process {
+            segments::begin(options.memory_bytes_max);
+            rask_value::array::recycle_below(segments::BORN_BYTES_MIN);
+        }
         let (report, reported) = std::sync::mpsc::channel();
         std::thread::Builder::new()
             .name("rask-worker".to_owned())

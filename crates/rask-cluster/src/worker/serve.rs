@@ -101,6 +101,7 @@ async fn start(
         budget: budget.filter(|_| options.owns_process),
         transferred: Default::default(),
         filling: Mutex::default(),
+        asked: Mutex::default(),
         fetch_wanted: tokio::sync::Notify::new(),
         stop: tokio::sync::Notify::new(),
         end: Mutex::new(None),
@@ -186,6 +187,9 @@ async fn serve(
     tokio::spawn(fetch::run(shared.clone()));
     tokio::spawn(timing::run(shared.clone()));
     tokio::spawn(memory::beat(shared.clone()));
+    if segments::is_on() {
+        tokio::spawn(memory::give_back_segments());
+    }
     tokio::spawn(memory::watch(shared.clone()));
     loop {
         let ended = take_messages(&shared, &mut connection).await;

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+pub use pool::recycle_below;
+
 /// Alignment of every buffer that Rask allocates: a cache line, and an AVX-512 register.
 pub const ALIGNMENT: usize = 64;
 
@@ -180,6 +182,14 @@ fn release(pointer: NonNull<u8>, capacity: usize) {
 mod pool {
     use super::{AtomicUsize, Mutex, NonNull, Ordering};
 
+    static LENGTH_MAX: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+    /// From now on memory of `length` bytes and more goes back to the allocator, which knows better
+    /// what to do with it.
+    pub fn recycle_below(length: usize) {
+        LENGTH_MAX.store(length, Ordering::Relaxed);
+    }
+
     /// Smaller ones are left to the allocator.
     const SMALLEST: usize = 64 << 10;
     /// Larger ones go back to the system.
@@ -223,6 +233,9 @@ mod pool {
         let Some(class) = class_of(capacity) else {
             return false;
         };
+        if capacity >= LENGTH_MAX.load(Ordering::Relaxed) {
+            return false;
+        }
         if BYTES.fetch_add(capacity, Ordering::Relaxed) + capacity > BYTES_MAX {
             BYTES.fetch_sub(capacity, Ordering::Relaxed);
             return false;
