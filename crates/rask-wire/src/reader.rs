@@ -5,7 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use rask_proto::Frame;
-use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use crate::WireError;
 
@@ -46,10 +46,37 @@ impl FrameReader {
         }
     }
 
-    /// Whether bytes are at hand that another [`read`](Self::read) would return without waiting
-    /// for the network (perhaps not a whole frame).
-    pub fn has_buffered(&self) -> bool {
-        !self.stream.buffer().is_empty()
+    /// The next frame if all of it has come with earlier ones, so that who has woken up for one can
+    /// take many. A frame that is larger than the reader's buffer never is.
+    pub fn take_buffered(&mut self) -> Result<Option<Frame>, WireError> {
+        let buffer = self.stream.buffer();
+        let Some((start, rest)) = buffer.split_at_checked(8) else {
+            return Ok(None);
+        };
+        let control_bytes = u64::from(u32_at(start, 0));
+        let payload_count = u64::from(u32_at(start, 4));
+        check(control_bytes, self.limits.control_bytes_max)?;
+        check(payload_count, self.limits.payload_count_max)?;
+        let Some((lengths, rest)) = rest.split_at_checked(payload_count as usize * 8) else {
+            return Ok(None);
+        };
+        let mut total = control_bytes;
+        for length in lengths.chunks_exact(8).map(length_at) {
+            check(length, self.limits.payload_bytes_max)?;
+            total = total.saturating_add(length);
+        }
+        if total > rest.len() as u64 {
+            return Ok(None);
+        }
+        let mut content = Bytes::copy_from_slice(&rest[..total as usize]);
+        let lengths: Vec<u64> = lengths.chunks_exact(8).map(length_at).collect();
+        let control = content.split_to(control_bytes as usize);
+        let payloads = lengths.iter();
+        let payloads = payloads.map(|&length| content.split_to(length as usize));
+        let payloads = payloads.collect();
+        let taken = 8 + 8 * lengths.len() + total as usize;
+        self.stream.consume(taken);
+        Ok(Some(Frame { control, payloads }))
     }
 
     /// The next frame; [`WireError::Closed`] where the peer ended the connection between frames.
@@ -70,7 +97,7 @@ impl FrameReader {
         let control = self.read_bytes(control_bytes).await?;
         let mut payloads = Vec::with_capacity(payload_count as usize);
         for length in lengths.chunks_exact(8) {
-            let length = u64::from(u32_at(length, 0)) | u64::from(u32_at(length, 4)) << 32;
+            let length = length_at(length);
             check(length, self.limits.payload_bytes_max)?;
             payloads.push(self.read_bytes(length).await?);
         }
@@ -100,6 +127,10 @@ impl FrameReader {
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn length_at(bytes: &[u8]) -> u64 {
+    u64::from(u32_at(bytes, 0)) | u64::from(u32_at(bytes, 4)) << 32
 }
 
 fn check(nbytes: u64, limit: u64) -> Result<(), WireError> {
@@ -133,6 +164,40 @@ mod tests {
             let refused = reader(bytes).read().await;
             assert!(matches!(refused, Err(WireError::TooLarge { .. })));
         }
+    }
+
+    #[tokio::test]
+    async fn whole_frames_that_have_come_are_taken_without_waiting() {
+        let frame = |control: &[u8], payload: &[u8]| {
+            let mut bytes = (control.len() as u32).to_le_bytes().to_vec();
+            bytes.extend_from_slice(&1u32.to_le_bytes());
+            bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(control);
+            bytes.extend_from_slice(payload);
+            bytes
+        };
+        let whole = [frame(b"one", b""), frame(b"two", b"payload")].concat();
+        let cut = &frame(b"three", b"cut short")[..20];
+        let mut reader = reader([&whole[..], cut].concat());
+        assert!(matches!(reader.take_buffered(), Ok(None)));
+        assert_eq!(reader.read().await.unwrap().control, "one");
+        let second = reader.take_buffered().unwrap().unwrap();
+        assert_eq!(second.control, "two");
+        assert_eq!(second.payloads, ["payload"]);
+        assert!(matches!(reader.take_buffered(), Ok(None)));
+        assert!(matches!(reader.read().await, Err(WireError::Closed)));
+    }
+
+    #[tokio::test]
+    async fn announcements_in_the_buffer_are_checked_too() {
+        let first = [0u8; 8];
+        let control = [&(2u32 << 20).to_le_bytes()[..], &0u32.to_le_bytes()].concat();
+        let mut reader = reader([&first[..], &control].concat());
+        reader.read().await.unwrap();
+        assert!(matches!(
+            reader.take_buffered(),
+            Err(WireError::TooLarge { .. })
+        ));
     }
 
     #[tokio::test]

@@ -71,12 +71,18 @@ impl FrameSender {
 
     /// Sends a frame after those sent before; `false` if the connection has ended.
     pub fn send(&self, frame: Frame) -> bool {
+        self.send_all([frame])
+    }
+
+    /// Sends frames after those sent before, in one write as far as possible; `false` if the
+    /// connection has ended.
+    pub fn send_all(&self, frames: impl IntoIterator<Item = Frame>) -> bool {
         let mut queue = self.shared.queue.lock();
         if queue.closed {
             return false;
         }
         let idle = queue.segments.is_empty() && !queue.writing;
-        push_segments(&mut queue, frame);
+        push_frames(&mut queue, frames);
         if idle && let Some(socket) = &self.shared.direct {
             write_now(&mut queue, socket);
         }
@@ -185,20 +191,24 @@ fn shut_down(socket: &OwnedWriteHalf) {
     let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::Both);
 }
 
-fn push_segments(queue: &mut Queue, frame: Frame) {
-    let mut head = BytesMut::with_capacity(8 + frame.payloads.len() * 8 + frame.control.len());
-    head.put_u32_le(frame.control.len() as u32);
-    head.put_u32_le(frame.payloads.len() as u32);
-    for payload in &frame.payloads {
-        head.put_u64_le(payload.len() as u64);
-    }
-    head.put_slice(&frame.control);
-    for payload in frame.payloads {
-        if payload.len() <= COPIED_BYTES_MAX {
-            head.put_slice(&payload);
-        } else {
-            push(queue, head.split().freeze());
-            push(queue, payload);
+/// Small frames one behind the other in one segment.
+fn push_frames(queue: &mut Queue, frames: impl IntoIterator<Item = Frame>) {
+    let mut head = BytesMut::new();
+    for frame in frames {
+        head.reserve(8 + frame.payloads.len() * 8 + frame.control.len());
+        head.put_u32_le(frame.control.len() as u32);
+        head.put_u32_le(frame.payloads.len() as u32);
+        for payload in &frame.payloads {
+            head.put_u64_le(payload.len() as u64);
+        }
+        head.put_slice(&frame.control);
+        for payload in frame.payloads {
+            if payload.len() <= COPIED_BYTES_MAX {
+                head.put_slice(&payload);
+            } else {
+                push(queue, head.split().freeze());
+                push(queue, payload);
+            }
         }
     }
     push(queue, head.freeze());

@@ -201,7 +201,7 @@ impl ClusterClient {
     fn begin_routed(&self, body: QueryBody, sender: Sender<Answer>) -> u64 {
         let query = self.shared.state.lock().begin_routed(body, sender);
         let id = query.id;
-        self.shared.link.send(rask_proto::FromClient::Query(query));
+        self.shared.say(rask_proto::FromClient::Query(query));
         id
     }
 }

@@ -184,7 +184,7 @@ fn take_in(
             state.on_fetch_failed(key);
         }
     }
-    shared.link.send(FromClient::FetchFailed(FetchFailed {
+    shared.say(FromClient::FetchFailed(FetchFailed {
         blocks: Some(missing),
         worker: holder,
     }));

@@ -8,6 +8,7 @@ use rask_proto::{FromClient, ToClient};
 use rask_sched::ClientId;
 use rask_wire::{Address, Security};
 
+use super::outgoing::flush_later;
 use super::session::{self, Endpoint, Outbox};
 use super::state::State;
 use super::{ClusterClient, Shared};
@@ -24,10 +25,11 @@ pub(super) enum Link {
 }
 
 impl Link {
-    pub fn send(&self, message: FromClient) {
+    /// Sends messages in their order, at one go.
+    pub fn send(&self, messages: impl IntoIterator<Item = FromClient>) {
         match self {
-            Link::Remote(outbox) => outbox.send(message),
-            Link::Local { scheduler, client } => scheduler.client_message(*client, message),
+            Link::Remote(outbox) => outbox.send(messages),
+            Link::Local { scheduler, client } => scheduler.client_messages(*client, messages),
         }
     }
 
@@ -59,7 +61,7 @@ pub(super) fn connect(
             shared: shared.clone(),
         };
         report(&made, Ok(client.clone()));
-        tokio::spawn(release(client));
+        tokio::spawn(flush_later(client));
         let reconnect = Duration::from_millis(welcome.reconnect_millis.into());
         session::receive(connection, endpoint, reconnect, outbox, shared).await;
     })
@@ -88,7 +90,7 @@ pub(super) fn attach(
             shared: shared.clone(),
         };
         report(&made, Ok(client.clone()));
-        tokio::spawn(release(client));
+        tokio::spawn(flush_later(client));
         shared.stop.notified().await;
     })
 }
@@ -151,21 +153,14 @@ fn new_shared(
     Shared {
         state: Mutex::new(State::default()),
         changed: Condvar::new(),
-        order: Mutex::new(()),
+        pending: Mutex::default(),
+        sending: Mutex::new(()),
         link,
         address,
         peers: PeerPool::new(Arc::new(security.clone())),
         runtime,
         stop: tokio::sync::Notify::new(),
         releases: Mutex::default(),
-        release_wanted: tokio::sync::Notify::new(),
-    }
-}
-
-/// Releases what `release_later` was called for, all that has gathered at a time.
-async fn release(client: ClusterClient) {
-    loop {
-        client.shared.release_wanted.notified().await;
-        client.flush_releases();
+        flush_wanted: tokio::sync::Notify::new(),
     }
 }

@@ -6,6 +6,7 @@
 mod events;
 mod fetch;
 mod link;
+mod outgoing;
 mod pickled;
 mod queue;
 mod remote;
@@ -23,6 +24,7 @@ use rask_proto::{
 use rask_wire::{Address, Security};
 
 use self::link::Link;
+use self::outgoing::Pending;
 use self::state::State;
 use crate::ClusterError;
 use crate::peer::PeerPool;
@@ -45,15 +47,18 @@ pub(crate) struct Shared {
     /// Something in `state` changed that a waiting caller may wait for.
     changed: Condvar,
     /// Held while references change and the scheduler is told, so that it is told in that order.
-    order: Mutex<()>,
+    pending: Mutex<Pending>,
+    /// Held while messages leave, so that they leave in the order in which they were said.
+    sending: Mutex<()>,
     link: Link,
     address: String,
     peers: PeerPool,
     runtime: tokio::runtime::Handle,
     stop: tokio::sync::Notify,
-    /// Blocks to be released by the network thread.
+    /// Blocks to be released when messages leave.
     releases: Mutex<Vec<BlockKey>>,
-    release_wanted: tokio::sync::Notify,
+    /// The network thread is to see to it that messages leave.
+    flush_wanted: tokio::sync::Notify,
 }
 
 /// What a wait came to.
@@ -88,7 +93,7 @@ impl ClusterClient {
     /// Submits layers; `submit.wanted` names positions in them. Returns the wanted blocks in the
     /// client's numbering; each is referred to once more, until it is [released](Self::release).
     pub fn submit(&self, mut submit: Submit) -> Vec<BlockKey> {
-        let _in_order = self.shared.order.lock();
+        let mut pending = self.shared.pending.lock();
         let mut keys = Vec::with_capacity(submit.wanted.as_ref().map_or(0, Blocks::len));
         {
             let mut state = self.shared.state.lock();
@@ -103,7 +108,14 @@ impl ClusterClient {
                 keys.push((spec.id, block));
             }
         }
-        self.shared.link.send(FromClient::Submit(submit));
+        let is_first = !pending.has_any();
+        let leaves_now = pending.push(FromClient::Submit(submit));
+        drop(pending);
+        if leaves_now {
+            self.shared.flush();
+        } else if is_first {
+            self.shared.flush_wanted.notify_one();
+        }
         keys
     }
 
@@ -139,19 +151,8 @@ impl ClusterClient {
 
     /// Refers to blocks once less each; those not referred to any more are told to the scheduler.
     pub fn release(&self, keys: &[BlockKey]) {
-        let _in_order = self.shared.order.lock();
-        self.release_in_order(keys);
-    }
-
-    /// As `release`; the caller holds the lock of the order.
-    fn release_in_order(&self, keys: &[BlockKey]) {
-        let (blocks, layers) = self.shared.state.lock().release(keys);
-        if !blocks.is_empty() {
-            self.shared.link.send(FromClient::Release(blocks));
-        }
-        if !layers.is_empty() {
-            self.shared.link.send(FromClient::ForgetLayers(layers));
-        }
+        self.shared.releases.lock().extend(keys);
+        self.shared.flush();
     }
 
     /// Refers to a block once less, some time soon: for destructors, which must be quick.
@@ -159,16 +160,13 @@ impl ClusterClient {
         let mut releases = self.shared.releases.lock();
         releases.push(key);
         if releases.len() == 1 {
-            self.shared.release_wanted.notify_one();
+            self.shared.flush_wanted.notify_one();
         }
     }
 
     /// Releases at once what [`release_later`](Self::release_later) was called for.
     pub fn flush_releases(&self) {
-        // In order: nobody is between taking releases out and telling them when this returns.
-        let _in_order = self.shared.order.lock();
-        let keys = std::mem::take(&mut *self.shared.releases.lock());
-        self.release_in_order(&keys);
+        self.shared.flush();
     }
 
     /// Whether something refers to the block.
@@ -201,6 +199,7 @@ impl ClusterClient {
     /// Puts `token` into `queue` when the block is done, at once if it is.
     pub fn watch(&self, key: BlockKey, queue: &Arc<CompletionQueue>, token: u64) {
         self.shared.state.lock().watch(key, queue, token);
+        self.shared.flush_pending();
     }
 
     /// The encoded values of blocks, waiting for those that are not done. `None` when the time is
@@ -221,14 +220,14 @@ impl ClusterClient {
             blocks: Some(keys.iter().copied().collect()),
             force,
         };
-        self.shared.link.send(FromClient::Cancel(cancel));
+        self.shared.say(FromClient::Cancel(cancel));
     }
 
     /// Runs failed blocks again.
     pub fn retry(&self, keys: &[BlockKey]) {
         self.shared.state.lock().retry(keys);
         let blocks = keys.iter().copied().collect();
-        self.shared.link.send(FromClient::Retry(blocks));
+        self.shared.say(FromClient::Retry(blocks));
     }
 
     /// Asks the scheduler something.
@@ -241,10 +240,9 @@ impl ClusterClient {
 
     /// Asks the scheduler something that it may answer much later; the question's number.
     pub fn begin_question(&self, body: QueryBody) -> u64 {
-        self.flush_releases();
         let query = self.shared.state.lock().begin_query(body);
         let id = query.id;
-        self.shared.link.send(FromClient::Query(query));
+        self.shared.say(FromClient::Query(query));
         id
     }
 
@@ -279,6 +277,7 @@ impl ClusterClient {
 
     /// Ends the connection.
     pub fn close(&self) {
+        self.shared.flush();
         self.shared.on_closed("the client was closed");
         self.shared.link.close();
         self.shared.stop.notify_one();
@@ -300,6 +299,7 @@ impl Shared {
         limit: Duration,
         mut find: impl FnMut(&mut State) -> Option<T>,
     ) -> Result<Option<T>, ClusterError> {
+        self.flush_pending();
         let deadline = Instant::now() + limit;
         let mut state = self.state.lock();
         loop {

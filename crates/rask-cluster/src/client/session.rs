@@ -48,20 +48,24 @@ impl Outbox {
         }
     }
 
-    /// Sends a message, now or on the next connection. One that need not be kept is lost if there
+    /// Sends messages, now or on the next connection. Those that need not be kept are lost if there
     /// is no connection.
-    pub fn send(&self, message: FromClient) {
-        let is_kept = message.is_kept();
-        let frame = message.into_frame();
+    pub fn send(&self, messages: impl IntoIterator<Item = FromClient>) {
         let mut inner = self.inner.lock();
         if inner.closed {
             return;
         }
-        if is_kept {
-            inner.kept.push_back(frame.clone());
+        let mut frames = Vec::new();
+        for message in messages {
+            let is_kept = message.is_kept();
+            let frame = message.into_frame();
+            if is_kept {
+                inner.kept.push_back(frame.clone());
+            }
+            frames.push(frame);
         }
         if let Some(sender) = &inner.sender {
-            sender.send(frame);
+            sender.send_all(frames);
         }
     }
 

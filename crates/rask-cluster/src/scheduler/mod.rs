@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use foldhash::HashMap;
 pub use helper::HelperCommand;
-use parking_lot::{Condvar, Mutex};
-use rask_proto::{FromClient, Hello, Register, SessionWelcome, ToClient, Wire};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use rask_proto::{Frame, FromClient, Hello, Register, SessionWelcome, ToClient, Wire};
 use rask_sched::{ClientId, Command, Event, Scheduler, Settings, Time, WorkerId};
 use rask_wire::{Address, FrameSender, Listener, Security};
 use tokio::sync::Notify;
@@ -92,6 +92,8 @@ struct State {
     commands: Vec<Command>,
     clients: HashMap<ClientId, Sink>,
     workers: HashMap<WorkerId, Peer>,
+    /// What leaves with the next writes.
+    to_workers: HashMap<WorkerId, Vec<Frame>>,
     next_client: u32,
     next_worker: u32,
     next_connection: u64,
@@ -173,6 +175,7 @@ impl SchedulerHandle {
                     commands: Vec::new(),
                     clients: HashMap::default(),
                     workers: HashMap::default(),
+                    to_workers: HashMap::default(),
                     next_client: last_client + 1,
                     next_worker: last_worker + 1,
                     next_connection: 1,
@@ -225,9 +228,23 @@ impl SchedulerHandle {
         client
     }
 
-    /// A message of a client of this process.
-    pub fn client_message(&self, client: ClientId, message: FromClient) {
-        self.on_event(Event::FromClient { client, message });
+    /// Messages of a client of this process, taken in at one go.
+    pub fn client_messages(
+        &self,
+        client: ClientId,
+        messages: impl IntoIterator<Item = FromClient>,
+    ) {
+        let mut state = self.shared.state.lock();
+        for message in messages {
+            if matches!(message, FromClient::Query(_))
+                && MutexGuard::unlocked(&mut state, || self.take(client, &message))
+            {
+                continue;
+            }
+            state.take_event(self.now(), Event::FromClient { client, message });
+        }
+        state.execute_commands();
+        self.check_stop(&state);
     }
 
     /// Removes a client of this process.
@@ -280,17 +297,6 @@ impl SchedulerHandle {
             body: plugin.content,
         });
         calls.collect()
-    }
-
-    fn on_event(&self, event: Event) {
-        if let Event::FromClient { client, message } = &event
-            && self.take(*client, message)
-        {
-            return;
-        }
-        let mut state = self.shared.state.lock();
-        state.on_event(self.now(), event);
-        self.check_stop(&state);
     }
 
     /// Takes questions of clients that are not for the machine.
@@ -437,28 +443,55 @@ impl State {
     }
 
     fn on_event(&mut self, now: Time, event: Event) {
+        self.take_event(now, event);
+        self.execute_commands();
+    }
+
+    /// Takes in an event; what follows from it waits for `execute_commands`, so that several events
+    /// make few writes.
+    fn take_event(&mut self, now: Time, event: Event) {
         chronicle::note(&self.machine, &event);
         let mut commands = std::mem::take(&mut self.commands);
         let watched = self.helper.is_watching();
         let watched = watched.then(|| watch::Watched::before(&self.machine, &event));
+        let before = commands.len();
         self.machine.on_event(now, event, &mut commands);
         if let Some(watched) = watched {
-            for event in watched.after(&self.machine, &commands) {
+            for event in watched.after(&self.machine, &commands[before..]) {
                 self.helper.tell(event);
             }
         }
+        // What is written down belongs to this very message.
+        let is_record = |command: &mut Command| matches!(command, Command::Journal { .. });
+        if self.memory.has_journal() {
+            for command in commands.extract_if(before.., is_record) {
+                if let Command::Journal { client, entry } = command {
+                    self.memory.note(client, entry);
+                }
+            }
+        }
+        self.commands = commands;
+    }
+
+    /// Messages to a worker leave in one write, in their order.
+    fn execute_commands(&mut self) {
+        let mut commands = std::mem::take(&mut self.commands);
         for command in commands.drain(..) {
             self.execute(command);
         }
         self.commands = commands;
+        for (worker, frames) in self.to_workers.drain() {
+            if let Some(peer) = self.workers.get(&worker) {
+                peer.sender.send_all(frames);
+            }
+        }
     }
 
     fn execute(&mut self, command: Command) {
         match command {
             Command::ToWorker { worker, message } => {
-                if let Some(peer) = self.workers.get(&worker) {
-                    peer.sender.send(message.into_frame());
-                }
+                let frames = self.to_workers.entry(worker).or_default();
+                frames.push(message.into_frame());
             }
             Command::ToClient { client, message } => match self.clients.get(&client) {
                 Some(Sink::Local(sink)) => sink(message),
@@ -473,7 +506,8 @@ impl State {
                     peer.sender.close();
                 }
             }
-            Command::Journal { client, entry } => self.memory.note(client, entry),
+            // Taken out before, if there is a journal.
+            Command::Journal { .. } => {}
             Command::Stop => {
                 self.stopping = true;
                 if let Err(error) = self.memory.clear() {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use rask_proto::{FromClient, FromWorker, Received, ToClient, Wire};
+use parking_lot::MutexGuard;
+use rask_proto::{Frame, FromClient, FromWorker, Received, ToClient, Wire};
 use rask_sched::{ClientId, Event, WorkerId};
 use rask_wire::{Connection, FrameReader, FrameSender, Incoming, Listener, Role, WireError};
 
@@ -180,47 +181,87 @@ async fn take_messages(
     reader: &mut FrameReader,
     sender: &FrameSender,
 ) -> bool {
-    let (mut count, mut nbytes) = (0, 0);
+    let mut unacknowledged = Unacknowledged::default();
     loop {
-        let frame = match reader.read().await {
-            Ok(frame) => frame,
-            Err(error) => {
-                log_end("client", &error);
-                return false;
-            }
-        };
-        nbytes += frame.nbytes();
-        let raw = frame.clone();
-        let message = match FromClient::try_from_frame(frame) {
-            Ok(FromClient::Bye(())) => return true,
-            Ok(message) => message,
-            Err(error) => {
-                log_end("client", &error.into());
-                return false;
-            }
-        };
-        if handle.take(client, &message) {
-            continue;
-        }
-        let is_kept = message.is_kept();
+        let mut next = reader.read().await.map(Some);
         let mut state = handle.shared.state.lock();
-        if is_kept && state.memory.has_journal() {
-            state.memory.message = Some(super::journal::pack_frame(raw));
+        while let Some(frame) = next.transpose() {
+            let ended = match frame {
+                Ok(frame) => take_frame(handle, client, frame, &mut state, &mut unacknowledged),
+                Err(error) => Some(Err(error)),
+            };
+            if let Some(ended) = ended {
+                state.execute_commands();
+                return match ended {
+                    Ok(GoodBye) => true,
+                    Err(error) => {
+                        log_end("client", &error);
+                        false
+                    }
+                };
+            }
+            next = reader.take_buffered();
         }
-        state.on_event(handle.now(), Event::FromClient { client, message });
+        state.execute_commands();
         handle.check_stop(&state);
-        let received = state.memory.count_message(client, is_kept);
-        count += u64::from(is_kept);
-        if count >= ACKNOWLEDGED_COUNT || nbytes >= ACKNOWLEDGED_BYTES {
+        if unacknowledged.is_due() {
             let State {
                 memory, machine, ..
             } = &mut *state;
             memory.compact_if_large(machine);
-            (count, nbytes) = (0, 0);
-            let message = ToClient::Received(Received { count: received });
-            sender.send(message.into_frame());
+            let count = unacknowledged.received;
+            unacknowledged = Unacknowledged::default();
+            sender.send(ToClient::Received(Received { count }).into_frame());
         }
     }
+}
+
+/// What has come since a client was told last that it need not say it again.
+#[derive(Default)]
+struct Unacknowledged {
+    count: u64,
+    nbytes: u64,
+    /// Messages that are kept, since the session began.
+    received: u64,
+}
+
+impl Unacknowledged {
+    fn is_due(&self) -> bool {
+        self.count >= ACKNOWLEDGED_COUNT || self.nbytes >= ACKNOWLEDGED_BYTES
+    }
+}
+
+/// A client has said that it ends.
+struct GoodBye;
+
+/// Takes in a client's message; how the connection has ended, if it has.
+fn take_frame(
+    handle: &SchedulerHandle,
+    client: ClientId,
+    frame: Frame,
+    state: &mut MutexGuard<'_, State>,
+    unacknowledged: &mut Unacknowledged,
+) -> Option<Result<GoodBye, WireError>> {
+    unacknowledged.nbytes += frame.nbytes();
+    let raw = frame.clone();
+    let message = match FromClient::try_from_frame(frame) {
+        Ok(FromClient::Bye(())) => return Some(Ok(GoodBye)),
+        Ok(message) => message,
+        Err(error) => return Some(Err(error.into())),
+    };
+    if matches!(message, FromClient::Query(_))
+        && MutexGuard::unlocked(state, || handle.take(client, &message))
+    {
+        return None;
+    }
+    let is_kept = message.is_kept();
+    if is_kept && state.memory.has_journal() {
+        state.memory.message = Some(super::journal::pack_frame(raw));
+    }
+    state.take_event(handle.now(), Event::FromClient { client, message });
+    unacknowledged.received = state.memory.count_message(client, is_kept);
+    unacknowledged.count += u64::from(is_kept);
+    None
 }
 
 async fn serve_worker(handle: SchedulerHandle, connection: Connection) {
@@ -242,12 +283,10 @@ async fn serve_worker(handle: SchedulerHandle, connection: Connection) {
         worker
     };
     let reason = loop {
-        match next::<FromWorker>(&mut reader).await {
-            Ok(message) => on_worker_message(&handle, worker, message),
-            Err(error) => {
-                log_end("worker", &error);
-                break error.to_string();
-            }
+        let first = reader.read().await;
+        if let Err(error) = take_worker_frames(&handle, worker, first, &mut reader) {
+            log_end("worker", &error);
+            break error.to_string();
         }
     };
     sender.close();
@@ -296,18 +335,44 @@ async fn await_death(handle: &SchedulerHandle, worker: WorkerId) -> Option<Strin
     None
 }
 
-fn on_worker_message(handle: &SchedulerHandle, worker: WorkerId, message: FromWorker) {
+/// Takes in a worker's message, and those that have come with it.
+fn take_worker_frames(
+    handle: &SchedulerHandle,
+    worker: WorkerId,
+    first: Result<Frame, WireError>,
+    reader: &mut FrameReader,
+) -> Result<(), WireError> {
+    let mut next = Some(first?);
     let mut state = handle.shared.state.lock();
     if let Some(peer) = state.workers.get_mut(&worker) {
         peer.heard = Instant::now();
     }
+    let mut outcome = Ok(());
+    while let Some(frame) = next.take() {
+        outcome = take_worker_frame(handle, worker, frame, &mut state);
+        if outcome.is_ok() {
+            outcome = reader.take_buffered().map(|frame| next = frame);
+        }
+    }
+    state.execute_commands();
+    handle.check_stop(&state);
+    outcome
+}
+
+fn take_worker_frame(
+    handle: &SchedulerHandle,
+    worker: WorkerId,
+    frame: Frame,
+    state: &mut State,
+) -> Result<(), WireError> {
+    let message = FromWorker::try_from_frame(frame)?;
     let is_back = matches!(message, FromWorker::Holdings(_));
-    state.on_event(handle.now(), Event::FromWorker { worker, message });
+    state.take_event(handle.now(), Event::FromWorker { worker, message });
     if is_back && let Some(peer) = state.workers.get(&worker) {
         let name = peer.name.clone();
         state.end_recovery_if_complete(&name, handle.now());
     }
-    handle.check_stop(&state);
+    Ok(())
 }
 
 async fn next<M: Wire>(reader: &mut FrameReader) -> Result<M, WireError> {

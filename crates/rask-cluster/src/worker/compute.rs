@@ -1,12 +1,11 @@
 //! The threads that run tasks.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rask_proto::{Blocks, FromWorker, InlineBuilder, TaskErred, TasksFinished};
+use rask_proto::{Blocks, FromWorker};
 use rask_store::Extent;
 use rask_value::{
     CodecError, Encoded, Inputs, Scope, TaskContext, TaskError, Value, ValueRef, codec,
@@ -15,9 +14,10 @@ use rask_value::{
 use super::Shared;
 use super::core::{Key, Slot};
 use super::job::{Effects, Fetched, Job, RunJob};
+use super::lanes::{Front, Lane};
 use super::threads::RunningSlot;
 use crate::ClusterError;
-use crate::convert::{failure_from_task, unpack};
+use crate::convert::unpack;
 
 /// Values up to this many bytes travel with the report that they are there.
 const INLINE_BYTES_MAX: u64 = 4096;
@@ -43,16 +43,14 @@ pub(super) struct Outcome {
 /// What a compute thread is doing.
 struct Current {
     shared: Arc<Shared>,
-    /// Jobs of the batch that have not begun.
-    batch: VecDeque<Job>,
+    /// What it has taken and not been done with.
+    lane: Arc<Lane>,
     /// The task that runs, or ran last.
     task: Option<Key>,
     /// The task that runs, for others to see.
     slot: Arc<RunningSlot>,
     /// What the task that runs has said about its outcome.
     signal: Option<Signal>,
-    /// What came of tasks of the batch and has not been reported.
-    outcomes: Vec<Outcome>,
     /// Another thread has taken the place of this one.
     seceded: bool,
 }
@@ -77,14 +75,12 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<()> {
     let thread = std::thread::Builder::new()
         .name("rask-compute".to_owned())
         .spawn(move || {
-            let batch = VecDeque::new();
             let current = Current {
+                lane: shared.lanes.add(),
                 shared: shared.clone(),
-                batch,
                 task: None,
                 slot,
                 signal: None,
-                outcomes: Vec::new(),
                 seceded: false,
             };
             CURRENT.set(Some(current));
@@ -141,7 +137,7 @@ pub fn secede() -> bool {
         current.seceded = true;
         let shared = current.shared.clone();
         let mut effects = Effects::default();
-        let jobs = current.batch.drain(..);
+        let jobs = current.lane.take_batch().into_iter();
         shared.core.lock().give_back(jobs, &mut effects);
         shared.follow(effects);
         if let Some(task) = current.task {
@@ -164,51 +160,70 @@ pub fn rejoin() {
 }
 
 fn run(shared: &Shared) {
+    let Some(lane) = CURRENT.with_borrow(|current| Some(current.as_ref()?.lane.clone())) else {
+        return;
+    };
+    while let Some(jobs) = wait_for_jobs(shared, &lane) {
+        if jobs.len() > 1 {
+            shared.lanes.want_watch();
+        }
+        lane.put(jobs.into_iter());
+        while do_front(shared, &lane) {}
+        if CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| current.seceded)) {
+            break;
+        }
+    }
+    lane.flush(shared, false);
+}
+
+/// The next jobs; `None` if the thread is to end. The scheduler is told of everything before the
+/// thread sleeps.
+fn wait_for_jobs(shared: &Shared, lane: &Lane) -> Option<Vec<Job>> {
     let thread_count = shared.register.thread_count.max(1);
     let mut jobs = Vec::new();
+    let mut told = false;
     loop {
         let mut effects = Effects::default();
-        {
-            let mut core = shared.core.lock();
-            loop {
-                if core.stopping {
-                    return;
-                }
-                if core.surplus_threads > 0 {
-                    core.surplus_threads -= 1;
-                    return;
-                }
-                core.take_jobs(&mut jobs, thread_count, &mut effects);
-                if !jobs.is_empty() || !effects.garbage.is_empty() {
-                    break;
-                }
-                shared.work.wait(&mut core);
-            }
-            if !jobs.is_empty() && core.has_ready() {
+        let mut core = shared.core.lock();
+        if core.stopping {
+            return None;
+        }
+        if core.surplus_threads > 0 {
+            core.surplus_threads -= 1;
+            return None;
+        }
+        core.take_jobs(&mut jobs, thread_count, &mut effects);
+        if !jobs.is_empty() {
+            if core.has_ready() {
                 shared.work.notify_one();
             }
+            drop(core);
+            drop(effects);
+            return Some(jobs);
         }
-        drop(effects);
-        put_batch(jobs.drain(..));
-        while do_front(shared) {}
-        if CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| current.seceded)) {
-            return;
+        if !effects.garbage.is_empty() {
+            drop(core);
+            continue;
         }
+        if told {
+            shared.work.wait(&mut core);
+        } else {
+            drop(core);
+            lane.flush(shared, true);
+        }
+        told = !told;
     }
 }
 
 /// Reports what has come of tasks of the batch so far: the one that runs may take long, or wait for
 /// what follows from them.
 pub fn flush_outcomes() {
-    let taken = CURRENT.with_borrow_mut(|current| {
-        let current = current.as_mut()?;
-        let outcomes = std::mem::take(&mut current.outcomes);
-        Some((current.shared.clone(), outcomes))
+    let lane = CURRENT.with_borrow(|current| {
+        let current = current.as_ref()?;
+        Some((current.shared.clone(), current.lane.clone()))
     });
-    if let Some((shared, outcomes)) = taken
-        && !outcomes.is_empty()
-    {
-        report(&shared, outcomes);
+    if let Some((shared, lane)) = lane {
+        lane.flush(&shared, false);
     }
 }
 
@@ -221,66 +236,24 @@ fn give_up_thread() {
     });
 }
 
-fn keep_outcome(outcome: Option<Outcome>) {
+/// The thread runs this task from now on.
+fn note_task(job: Option<&RunJob>) {
     CURRENT.with_borrow_mut(|current| {
         if let Some(current) = current {
-            current.outcomes.extend(outcome);
-            current.slot.set(None);
-        }
-    });
-}
-
-fn put_batch(jobs: impl Iterator<Item = Job>) {
-    CURRENT.with_borrow_mut(|current| {
-        if let Some(current) = current {
-            current.batch.extend(jobs);
-        }
-    });
-}
-
-/// The next task of the batch, if its scope is this one.
-fn next_task(scope: Option<&'static dyn Scope>) -> Option<RunJob> {
-    CURRENT.with_borrow_mut(|current| {
-        let current = current.as_mut()?;
-        let Job::Run(front) = current.batch.front()? else {
-            return None;
-        };
-        if !is_same(scope_of(front), scope) {
-            return None;
-        }
-        match current.batch.pop_front()? {
-            Job::Run(job) => {
+            current.slot.set(job.map(|job| job.key));
+            if let Some(job) = job {
                 current.task = Some(job.key);
-                current.slot.set(Some(job.key));
-                Some(job)
             }
-            Job::Spill { .. } | Job::Unspill { .. } => None,
         }
-    })
-}
-
-/// What is at the front of the batch.
-enum Front {
-    Tasks(Arc<super::layer::RunLayer>),
-    Transfer(Job),
-}
-
-fn find_front() -> Option<Front> {
-    CURRENT.with_borrow_mut(|current| {
-        let batch = &mut current.as_mut()?.batch;
-        match batch.front()? {
-            Job::Run(job) => Some(Front::Tasks(job.layer.clone())),
-            Job::Spill { .. } | Job::Unspill { .. } => batch.pop_front().map(Front::Transfer),
-        }
-    })
+    });
 }
 
 /// Does the job at the front; with a task all that follow and share its scope, inside it. `false` if
 /// there are none.
-fn do_front(shared: &Shared) -> bool {
-    match find_front() {
+fn do_front(shared: &Shared, lane: &Lane) -> bool {
+    match lane.find_front() {
         None => return false,
-        Some(Front::Tasks(layer)) => run_same_scope(shared, &layer),
+        Some(Front::Tasks(layer)) => run_same_scope(shared, lane, &layer),
         Some(Front::Transfer(Job::Spill { slot, value })) => spill(shared, slot, &value),
         Some(Front::Transfer(Job::Unspill { slot, extent })) => unspill(shared, slot, &extent),
         Some(Front::Transfer(Job::Run(_))) => {}
@@ -334,17 +307,24 @@ impl Value for Unreadable {
     }
 }
 
-/// Runs the tasks at the front that share a scope, inside it, and reports them.
-fn run_same_scope(shared: &Shared, layer: &super::layer::RunLayer) {
+/// Runs the tasks at the front that share a scope, inside it.
+fn run_same_scope(shared: &Shared, lane: &Lane, layer: &super::layer::RunLayer) {
     let scope = layer.try_op().ok().and_then(|op| op.scope());
     let mut body = || {
-        while let Some(job) = next_task(scope) {
-            if job.layer.predict_nanos() == 0 || job.layer.time_limit.is_some() {
-                flush_outcomes();
+        while let Some(job) = lane.next_task(scope) {
+            let predicted = match job.layer.time_limit {
+                // Nothing may have to wait for a task that may have to be given up.
+                Some(_) => Duration::ZERO,
+                None => Duration::from_nanos(job.layer.predict_nanos().into()),
+            };
+            if lane.is_due(predicted) {
+                lane.flush(shared, false);
             }
-            keep_outcome(run_one(shared, job));
+            note_task(Some(&job));
+            lane.end_task(run_one(shared, job));
+            note_task(None);
         }
-        flush_outcomes();
+        lane.write_down(shared, true);
     };
     match scope {
         Some(scope) => scope.enter(&mut body),
@@ -352,12 +332,12 @@ fn run_same_scope(shared: &Shared, layer: &super::layer::RunLayer) {
     }
 }
 
-fn scope_of(job: &RunJob) -> Option<&'static dyn Scope> {
+pub(super) fn scope_of(job: &RunJob) -> Option<&'static dyn Scope> {
     let op = job.layer.try_op().ok()?;
     op.scope()
 }
 
-fn is_same(left: Option<&'static dyn Scope>, right: Option<&'static dyn Scope>) -> bool {
+pub(super) fn is_same(left: Option<&'static dyn Scope>, right: Option<&'static dyn Scope>) -> bool {
     match (left, right) {
         (Some(left), Some(right)) => std::ptr::addr_eq(left, right),
         (None, None) => true,
@@ -486,76 +466,4 @@ fn try_run(job: &RunJob, inputs: Result<Inputs, TaskError>) -> Result<ValueRef, 
             op.name()
         )))
     })
-}
-
-/// Writes down what came of tasks and tells the scheduler.
-pub(super) fn report(shared: &Shared, outcomes: Vec<Outcome>) {
-    let mut blocks = Blocks::default();
-    let mut finished = TasksFinished::default();
-    let mut inline = InlineBuilder::default();
-    let mut failed = Vec::new();
-    let mut effects = Effects::default();
-    {
-        let mut core = shared.core.lock();
-        for outcome in outcomes {
-            let finish = if outcome.result.is_ok() {
-                "memory"
-            } else {
-                "error"
-            };
-            shared.note_transition(&outcome.layer, outcome.key.1, "executing", finish);
-            for (slot, value) in outcome.decoded {
-                core.on_decoded(slot, value, &mut effects);
-            }
-            let (layer, block) = outcome.key;
-            match outcome.result {
-                Err(error) => {
-                    if core.on_ended(outcome.slot, None, outcome.nanos, &mut effects) {
-                        let mut failure = failure_from_task(&error, &outcome.layer.name, block);
-                        failure.worker = shared.register.address.clone();
-                        failure.inputs = outcome.given;
-                        failed.push((outcome.key, failure, outcome.reschedule));
-                    }
-                }
-                Ok(value) => {
-                    let value = Some((value, outcome.nbytes));
-                    if !core.on_ended(outcome.slot, value, outcome.nanos, &mut effects) {
-                        continue;
-                    }
-                    blocks.push(layer, block);
-                    finished.nbytes.push(outcome.nbytes);
-                    let micros = outcome.nanos.div_ceil(1000).min(u64::from(u32::MAX));
-                    finished.duration_micros.push(micros as u32);
-                    match &outcome.inline {
-                        Some(encoded) => inline.push(
-                            &encoded.kind,
-                            &encoded.frames.header,
-                            &encoded.frames.buffers,
-                        ),
-                        None => inline.push_none(),
-                    }
-                }
-            }
-        }
-        if core.has_ready() {
-            shared.work.notify_one();
-        }
-        if core.has_fetches() {
-            shared.fetch_wanted.notify_one();
-        }
-    }
-    shared.follow(effects);
-    if !blocks.is_empty() {
-        finished.blocks = Some(blocks);
-        finished.inline = Some(inline.finish());
-        shared.tell(FromWorker::Finished(finished));
-    }
-    for ((layer, block), failure, reschedule) in failed {
-        shared.tell(FromWorker::Erred(TaskErred {
-            layer,
-            block,
-            failure: Some(failure),
-            reschedule,
-        }));
-    }
 }

@@ -13,7 +13,7 @@ use rask_value::{SpanPath, ValueRef};
 
 use super::history::{History, Step as Noted, Told};
 use super::job::{Effects, Fetched, Found, Job, RunJob};
-use super::layer::RunLayer;
+use super::layer::{Kin, RunLayer};
 
 /// A block by the scheduler's number of its layer.
 pub(super) type Key = (u32, u32);
@@ -30,6 +30,7 @@ pub(super) struct Core {
     pub own_number: u32,
     pub peers: HashMap<u32, String>,
     layers: HashMap<u32, Arc<RunLayer>>,
+    kin: Kin,
     tasks: Worker,
     slots: Slots,
     /// By slot: whether the value goes with the report if it is small.
@@ -55,6 +56,7 @@ impl Core {
             own_number: 0,
             peers: HashMap::default(),
             layers: HashMap::default(),
+            kin: Kin::default(),
             tasks: Worker::new(limits),
             slots: Slots::default(),
             wanted: Vec::new(),
@@ -90,7 +92,9 @@ impl Core {
     }
 
     pub fn on_layer(&mut self, layer: WorkerLayer) {
-        self.layers.insert(layer.id, Arc::new(RunLayer::new(layer)));
+        let id = layer.id;
+        let layer = RunLayer::new(layer, &mut self.kin);
+        self.layers.insert(id, Arc::new(layer));
     }
 
     pub fn on_pages(&mut self, pages: Pages) {
@@ -361,11 +365,12 @@ impl Core {
     /// The layer, or one without an op, whose tasks fail.
     fn find_layer(&self, number: u32) -> Arc<RunLayer> {
         let forgotten = || {
-            Arc::new(RunLayer::new(WorkerLayer {
+            let layer = WorkerLayer {
                 id: number,
                 name: "a layer that was forgotten".to_owned(),
                 ..WorkerLayer::default()
-            }))
+            };
+            Arc::new(RunLayer::new(layer, &mut Kin::default()))
         };
         self.layers.get(&number).cloned().unwrap_or_else(forgotten)
     }

@@ -12,6 +12,7 @@ use rask_value::{TaskError, ValueRef};
 use super::compute::{self, Signal, with_current};
 use super::core::{Key, Slot};
 use super::job::{Effects, RunJob};
+use super::report::{Report, write_down};
 use super::{Shared, WorkerEnd};
 use crate::calls::ServiceEvent;
 
@@ -174,7 +175,9 @@ fn report(shared: &Shared, noted: Noted, outcome: Outcome) {
     let mut ended = compute::conclude(&noted.job, outcome.result, noted.started);
     ended.decoded = noted.decoded;
     ended.reschedule = outcome.reschedule;
-    compute::report(shared, vec![ended]);
+    let mut report = Report::default();
+    write_down(shared, vec![ended], &mut report, false);
+    report.send(shared);
     shared.work.notify_one();
 }
 

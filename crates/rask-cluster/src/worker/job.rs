@@ -60,4 +60,6 @@ pub(super) struct Effects {
     pub given_back: Vec<Key>,
     /// Values to let go of, which may need the interpreter for it.
     pub garbage: Vec<Spilled>,
+    /// Layers to let go of; the same holds for them.
+    pub layers: Vec<Arc<RunLayer>>,
 }

@@ -30,6 +30,30 @@ pub(super) struct RunLayer {
     pages: Mutex<HashMap<u32, Arc<Page>>>,
     /// Mean duration of a task in nanoseconds, 0 before the first.
     mean_nanos: AtomicU32,
+    /// The same for all layers that were made by the same function, as it seems from their names.
+    kin_nanos: Arc<AtomicU32>,
+}
+
+/// What tasks of layers take whose names begin alike.
+#[derive(Default)]
+pub(super) struct Kin {
+    nanos: HashMap<Box<str>, Arc<AtomicU32>>,
+}
+
+/// More are forgotten, all at once: they are learned again soon.
+const KIN_COUNT_MAX: usize = 1024;
+
+impl Kin {
+    fn of(&mut self, name: &str) -> Arc<AtomicU32> {
+        let prefix = name.rsplit_once('-').map_or(name, |(prefix, _)| prefix);
+        if let Some(known) = self.nanos.get(prefix) {
+            return known.clone();
+        }
+        if self.nanos.len() >= KIN_COUNT_MAX {
+            self.nanos.clear();
+        }
+        self.nanos.entry(prefix.into()).or_default().clone()
+    }
 }
 
 struct Page {
@@ -39,8 +63,9 @@ struct Page {
 
 impl RunLayer {
     /// From what the scheduler sent.
-    pub fn new(layer: WorkerLayer) -> Self {
+    pub fn new(layer: WorkerLayer, kin: &mut Kin) -> Self {
         RunLayer {
+            kin_nanos: kin.of(&layer.name),
             name: layer.name.as_str().into(),
             grid: Grid::new(layer.grid.iter().copied()),
             origin: layer.origin.as_ref().map(unpack_origin),
@@ -101,18 +126,26 @@ impl RunLayer {
 
     /// What a task of this layer is thought to take.
     pub fn predict_nanos(&self) -> u32 {
-        self.mean_nanos.load(Ordering::Relaxed)
+        match self.mean_nanos.load(Ordering::Relaxed) {
+            0 => self.kin_nanos.load(Ordering::Relaxed),
+            nanos => nanos,
+        }
     }
 
     /// Learns from one more task that ended.
     pub fn learn(&self, nanos: u64) {
-        let nanos = nanos.min(u64::from(u32::MAX)) as i64;
-        let mean = i64::from(self.predict_nanos());
-        let next = if mean == 0 {
-            nanos
-        } else {
-            mean + (nanos - mean) / if nanos < mean { 2 } else { 8 }
-        };
-        self.mean_nanos.store(next.max(1) as u32, Ordering::Relaxed);
+        learn(&self.mean_nanos, nanos);
+        learn(&self.kin_nanos, nanos);
     }
+}
+
+fn learn(mean_nanos: &AtomicU32, nanos: u64) {
+    let nanos = nanos.min(u64::from(u32::MAX)) as i64;
+    let mean = i64::from(mean_nanos.load(Ordering::Relaxed));
+    let next = if mean == 0 {
+        nanos
+    } else {
+        mean + (nanos - mean) / if nanos < mean { 2 } else { 8 }
+    };
+    mean_nanos.store(next.max(1) as u32, Ordering::Relaxed);
 }

@@ -14,10 +14,12 @@ mod events;
 mod fetch;
 mod history;
 mod job;
+mod lanes;
 mod layer;
 mod lending;
 mod memory;
 mod parts;
+mod report;
 mod scheduler_link;
 mod serve;
 mod spans;
@@ -132,6 +134,7 @@ pub(crate) struct Shared {
     /// As they came with the scheduler's welcome.
     plugins: Vec<Plugin>,
     threads: threads::Threads,
+    lanes: lanes::Lanes,
     /// Unique in this process.
     id: u64,
     opened: AtomicBool,
@@ -274,22 +277,31 @@ impl Shared {
     }
 
     /// The same for who fetches: there is nothing more to fetch before something else happens.
-    fn settle(&self, mut effects: Effects) {
+    fn settle(&self, effects: Effects) {
+        self.discharge(effects);
+        if self.core.lock().has_ready() {
+            self.work.notify_one();
+        }
+    }
+
+    /// Tells of tasks given back, and lets go of values and layers.
+    fn discharge(&self, mut effects: Effects) {
+        self.tell_given_back(&mut effects);
+        if !effects.garbage.is_empty() || !effects.layers.is_empty() {
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn_blocking(move || drop(effects))),
+                Err(_) => drop(effects),
+            }
+        }
+    }
+
+    fn tell_given_back(&self, effects: &mut Effects) {
         if !effects.given_back.is_empty() {
             let given_back = std::mem::take(&mut effects.given_back);
             self.tell(FromWorker::Missing(Missing {
                 tasks: Some(given_back.into_iter().collect()),
                 ..Missing::default()
             }));
-        }
-        if !effects.garbage.is_empty() {
-            match tokio::runtime::Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn_blocking(move || drop(effects))),
-                Err(_) => drop(effects),
-            }
-        }
-        if self.core.lock().has_ready() {
-            self.work.notify_one();
         }
     }
 

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rask_proto::{
-    FromPeer, FromWorker, GetData, PeerData, Register, Resource, RunReply, RunRequest, ToPeer,
-    ToWorker, Wire,
+    Frame, FromPeer, FromWorker, GetData, PeerData, Register, Resource, RunReply, RunRequest,
+    ToPeer, ToWorker, Wire,
 };
 use rask_store::Disk;
 use rask_value::{Inputs, TaskContext, TaskError, codec};
-use rask_wire::{Connection, Incoming, Listener, Role, WireError};
+use rask_wire::{Connection, FrameReader, Incoming, Listener, Role, WireError};
 
 use super::budget::Budget;
 use super::core::Core;
@@ -21,7 +21,7 @@ use super::lending::Lendings;
 use super::parts::{UnavailableError, Wanted, try_pack};
 use super::scheduler_link::SchedulerLink;
 use super::timing;
-use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch, memory};
+use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch, lanes, memory};
 use crate::ClusterError;
 use crate::calls::{IncomingCall, ServiceEvent};
 use crate::convert::{failure_from_task, pack, unpack};
@@ -115,6 +115,7 @@ async fn start(
         overtaken: Mutex::default(),
         plugins: welcome.plugins.unwrap_or_default().plugins,
         threads: Default::default(),
+        lanes: Default::default(),
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         opened: AtomicBool::new(false),
         transitions_wanted: AtomicBool::new(false),
@@ -186,6 +187,7 @@ async fn serve(
     tokio::spawn(take_peers(shared.clone(), listener));
     tokio::spawn(fetch::run(shared.clone()));
     tokio::spawn(timing::run(shared.clone()));
+    tokio::spawn(lanes::watch(shared.clone()));
     tokio::spawn(memory::beat(shared.clone()));
     if segments::is_on() {
         tokio::spawn(memory::give_back_segments());
@@ -216,61 +218,86 @@ async fn take_messages(shared: &Arc<Shared>, connection: &mut Connection) -> Wor
                 return asked.unwrap_or(WorkerEnd::Stopped);
             }
             frame = connection.reader.read() => {
-                let message = frame.and_then(|frame| Ok(ToWorker::try_from_frame(frame)?));
-                match message {
-                    Ok(ToWorker::Shutdown(shutdown)) => {
-                        shared.tell(FromWorker::Leaving(()));
-                        shared.sender.lock().close();
-                        return WorkerEnd::Shutdown {
-                            reason: shutdown.reason,
-                            restart: shutdown.restart,
-                        };
-                    }
-                    Ok(message) => on_message(shared, message),
-                    Err(error) => return WorkerEnd::Disconnected(error.to_string()),
+                if let Some(end) = take_frames(shared, frame, &mut connection.reader) {
+                    return end;
                 }
             }
         }
     }
 }
 
-fn on_message(shared: &Shared, message: ToWorker) {
+/// Takes in a message, and those that have come with it; how the worker ends, if it does.
+fn take_frames(
+    shared: &Shared,
+    first: Result<Frame, WireError>,
+    reader: &mut FrameReader,
+) -> Option<WorkerEnd> {
     let mut effects = Effects::default();
+    let mut next = first.map(Some);
+    let mut end = None;
+    while let Some(frame) = next.transpose() {
+        let message = frame.and_then(|frame| Ok(ToWorker::try_from_frame(frame)?));
+        match message {
+            Ok(ToWorker::Shutdown(shutdown)) => {
+                shared.tell(FromWorker::Leaving(()));
+                shared.sender.lock().close();
+                end = Some(WorkerEnd::Shutdown {
+                    reason: shutdown.reason,
+                    restart: shutdown.restart,
+                });
+                break;
+            }
+            Ok(message) => {
+                on_message(shared, message, &mut effects);
+                effects.arrived.clear();
+                shared.tell_given_back(&mut effects);
+            }
+            Err(error) => {
+                end = Some(WorkerEnd::Disconnected(error.to_string()));
+                break;
+            }
+        }
+        next = reader.take_buffered();
+    }
+    shared.follow(effects);
+    end
+}
+
+fn on_message(shared: &Shared, message: ToWorker, effects: &mut Effects) {
     let mut core = shared.core.lock();
     match message {
-        ToWorker::Layer(layer) => return core.on_layer(layer),
-        ToWorker::Pages(pages) => return core.on_pages(pages),
+        ToWorker::Layer(layer) => core.on_layer(layer),
+        ToWorker::Pages(pages) => core.on_pages(pages),
         ToWorker::Assign(assign) => {
-            let missing = core.on_assign(assign, &mut effects);
+            let missing = core.on_assign(assign, effects);
             drop(core);
             report_held(shared, std::mem::take(&mut effects.arrived));
             if let Some(missing) = missing {
                 shared.tell(FromWorker::Missing(missing));
             }
-            memory::give_back_unbegun(shared, &mut effects);
+            memory::give_back_unbegun(shared, effects);
         }
         ToWorker::Unassign(blocks) => {
-            core.on_unassign(&blocks, &mut effects);
+            core.on_unassign(&blocks, effects);
             drop(core);
             shared.stop_deferred(&blocks, false);
         }
         ToWorker::Kill(blocks) => {
-            core.on_unassign(&blocks, &mut effects);
+            core.on_unassign(&blocks, effects);
             let others = core.running_count();
             drop(core);
             shared.kill(&blocks, others);
         }
         ToWorker::GiveBack(wish) => {
-            let given_back = core.on_give_back(wish.count, &mut effects);
+            let given_back = core.on_give_back(wish.count, effects);
             drop(core);
             shared.tell(FromWorker::Missing(given_back));
         }
         ToWorker::Free(blocks) => {
-            core.on_free(&blocks, &mut effects);
-            drop(core);
+            core.on_free(&blocks, effects);
         }
         ToWorker::Replicate(wish) => {
-            core.on_replicate(&wish, &mut effects);
+            core.on_replicate(&wish, effects);
             drop(core);
             let arrived = std::mem::take(&mut effects.arrived);
             if !arrived.is_empty() {
@@ -280,8 +307,7 @@ fn on_message(shared: &Shared, message: ToWorker) {
         }
         ToWorker::ForgetLayers(blocks) => {
             let forgotten = core.on_forget_layers(&blocks);
-            drop(core);
-            return drop_elsewhere(forgotten);
+            effects.layers.extend(forgotten);
         }
         ToWorker::Peers(peers) => {
             let left = core.on_peers(peers);
@@ -289,11 +315,9 @@ fn on_message(shared: &Shared, message: ToWorker) {
             for address in left {
                 shared.peers.forget(&address);
             }
-            return;
         }
-        ToWorker::Welcome(_) | ToWorker::Shutdown(_) => return,
+        ToWorker::Welcome(_) | ToWorker::Shutdown(_) => {}
     }
-    shared.follow(effects);
 }
 
 /// Tasks whose values are here already have finished, so to say.
@@ -309,13 +333,6 @@ fn report_held(shared: &Shared, held: Vec<((u32, u32), u64)>) {
         working_bytes: Vec::new(),
     };
     shared.tell(FromWorker::Finished(finished));
-}
-
-/// Lets go of things that may need the interpreter for it, without holding up the network.
-fn drop_elsewhere<T: Send + 'static>(things: Vec<T>) {
-    if !things.is_empty() {
-        tokio::task::spawn_blocking(move || drop(things));
-    }
 }
 
 async fn take_peers(shared: Arc<Shared>, listener: Listener) {
