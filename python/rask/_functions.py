@@ -9,6 +9,7 @@ globals), its pickle cannot change, and is kept.
 from __future__ import annotations
 
 import pickle
+import sys
 import threading
 import types
 import weakref
@@ -17,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["Shipped", "load_function", "ship"]
+__all__ = ["Shipped", "is_fixed", "load_function", "ship"]
 
 #: Functions kept where they run.
 LOADED_MAX = 256
@@ -84,6 +85,15 @@ def ship(function: Any) -> Any:
     shipped = Shipped(function.__name__, content)
     _pickled[function] = _Entry(function, shipped)
     return shipped
+
+
+def is_fixed(shipped: Any) -> bool:
+    """Whether what `ship` returned always has the same pickle: code alone, or a name."""
+    kind = type(shipped)
+    if kind is types.FunctionType:
+        module = sys.modules.get(shipped.__module__)
+        return getattr(module, shipped.__qualname__, None) is shipped and _is_importable(shipped)
+    return kind is Shipped or kind is types.BuiltinFunctionType
 
 
 def load_function(content: bytes) -> Callable[..., Any]:

@@ -116,7 +116,7 @@ def is_running(process):
 def test_what_runs_in_a_process_of_its_own_is_killed(own_cluster, tmp_path, executor):
     with Client(own_cluster, set_as_default=False) as client:
         path = tmp_path / "process"
-        future = client.submit(forever, str(path), executor=executor, task_timeout="0.5s")
+        future = client.submit(forever, str(path), executor=executor, task_timeout="3s")
         with pytest.raises(TimeoutError):
             future.result(timeout=30)
         process = int(path.read_text())

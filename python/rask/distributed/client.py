@@ -12,7 +12,7 @@ from typing import Any
 
 from rask import _core
 from rask._core import Future
-from rask._functions import ship
+from rask._functions import is_fixed, ship
 from rask.distributed._arguments import extract
 from rask.distributed._client_coord import CoordinationMethods
 from rask.distributed._client_diagnostics import DiagnosticsMethods
@@ -399,18 +399,26 @@ class Client(
         limit = take_timeout(func, kwargs)
         func = prepare(func, kwargs, actor or actors)
         pure = pure and not (actor or actors)
-        futures: list[Future] = []
-        if args or kwargs:
-            args = tuple([extract(argument, futures) for argument in args])
-            kwargs = {name: extract(value, futures) for name, value in kwargs.items()}
-        operation = function_name(func)
-        payload = _core.Payload((operation, ship(func), args, kwargs))
-        if key is None:
-            key = call_name(operation, [payload], futures, pure)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
         options = with_timeout(options, limit)
+        operation = function_name(func)
+        shipped = ship(func)
+        key = None if key is None else str(key)
+        if not kwargs:
+            fixed = is_fixed(shipped)
+            future = _core.submit_call(
+                self._core, self, operation, shipped, fixed, args, key, pure, options
+            )
+            if future is not None:
+                return future
+        futures: list[Future] = []
+        args = tuple([extract(argument, futures) for argument in args])
+        kwargs = {name: extract(value, futures) for name, value in kwargs.items()}
+        payload = _core.Payload((operation, shipped, args, kwargs))
+        if key is None:
+            key = call_name(operation, [payload], futures, pure)
         return self._core.submit_calls(
-            self, str(key), operation, payload, None, [], 0, futures, [0, len(futures)], options
+            self, key, operation, payload, None, [], 0, futures, [0, len(futures)], options
         )[0]
 
     def map(

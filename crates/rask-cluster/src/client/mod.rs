@@ -119,6 +119,11 @@ impl ClusterClient {
         keys
     }
 
+    /// What has been submitted leaves now, for others to know of it.
+    pub fn flush(&self) {
+        self.shared.flush_pending();
+    }
+
     /// The number of a layer that the client refers to.
     pub fn find_number(&self, name: &str) -> Option<u32> {
         self.shared.state.lock().find_number(name)

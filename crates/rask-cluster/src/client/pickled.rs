@@ -37,6 +37,7 @@ pub fn plan_to_bytes(plan: &Plan) -> Result<(Vec<u8>, bool), ClusterError> {
             LayerOp::Run(op) => match op.downcast_ref::<RemoteOp>() {
                 Some(remote) => {
                     written.remote = true;
+                    remote.flush();
                     let blocks = remote.blocks_in_order();
                     blocks.for_each(|block| held.push(at as u32, block));
                 }

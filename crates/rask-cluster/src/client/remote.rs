@@ -67,6 +67,11 @@ impl RemoteOp {
         keys.into_iter().map(|(_, key)| key).collect()
     }
 
+    /// The scheduler is told of the blocks now: others are about to ask it for them.
+    pub fn flush(&self) {
+        self.client.flush();
+    }
+
     /// Whether the blocks are at the cluster of `client`.
     pub fn belongs_to(&self, client: &ClusterClient) -> bool {
         Arc::ptr_eq(&self.client.shared, &client.shared)

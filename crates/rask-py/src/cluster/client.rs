@@ -29,7 +29,10 @@ pub struct PyClusterClient {
 }
 
 /// Keyword arguments of submissions.
-fn options_of(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<SubmitOptions> {
+pub(super) fn options_of(
+    py: Python<'_>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<SubmitOptions> {
     let mut read = SubmitOptions {
         span: crate::spans::current(py),
         ..SubmitOptions::default()
@@ -70,7 +73,11 @@ impl PyClusterClient {
         &self.core
     }
 
-    fn future(&self, client: &Bound<'_, PyAny>, parts: (BlockKey, Arc<str>, bool)) -> PyFuture {
+    pub(super) fn future(
+        &self,
+        client: &Bound<'_, PyAny>,
+        parts: (BlockKey, Arc<str>, bool),
+    ) -> PyFuture {
         let (block, name, numbered) = parts;
         PyFuture {
             core: self.core.clone(),
@@ -83,7 +90,7 @@ impl PyClusterClient {
     }
 }
 
-fn origin_of(py: Python<'_>) -> Option<OriginSpec> {
+pub(super) fn origin_of(py: Python<'_>) -> Option<OriginSpec> {
     let origin = crate::origin::capture(py)?;
     Some(OriginSpec {
         file: origin.file.to_string(),
@@ -97,7 +104,7 @@ type References = (Vec<LayerSpec>, Vec<(u32, u32)>);
 
 /// The layers of futures that calls refer to, as remote layers of a submission, and where in
 /// them each future is.
-fn reference_layers(
+pub(super) fn reference_layers(
     py: Python<'_>,
     client: &ClusterClient,
     futures: &[Bound<'_, PyFuture>],
@@ -183,6 +190,10 @@ impl PyClusterClient {
         let mut submit = options_of(py, options)?.to_submit();
         let (mut layers, entries) = reference_layers(py, &self.core, &futures)?;
         let has_inputs = !entries.is_empty();
+        let filling = match has_inputs {
+            true => call::Filling::Markers,
+            false => call::Filling::Nothing,
+        };
         let payload = payload.frames.clone();
         let pages = pages.iter().map(|page| {
             let frames = page.get().frames.clone();
@@ -196,7 +207,7 @@ impl PyClusterClient {
                 layers: entries.iter().map(|entry| entry.0).collect(),
                 blocks: entries.iter().map(|entry| entry.1).collect(),
             }),
-            op: Some(pack(call::encode(payload, page_blocks, has_inputs))),
+            op: Some(pack(call::encode(payload, page_blocks, &filling))),
             pages: pages.collect(),
             page_blocks,
             origin: origin_of(py),
@@ -486,7 +497,11 @@ impl PyClusterClient {
         address: &str,
         payload: &PyPayload,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let op = pack(call::encode(payload.frames.clone(), 0, false));
+        let op = pack(call::encode(
+            payload.frames.clone(),
+            0,
+            &call::Filling::Nothing,
+        ));
         let outcome = py.detach(|| self.core.run_on(address, op));
         match outcome.map_err(errors::to_py_err)? {
             Ok(value) => to_object(py, value),

@@ -196,6 +196,8 @@ impl PyFuture {
     /// block's number.
     #[getter]
     fn key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        // Whoever is given the key asks the scheduler for it.
+        py.detach(|| self.core.flush());
         Ok(match self.numbered {
             true => PyTuple::new(
                 py,
@@ -253,6 +255,7 @@ impl PyFuture {
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         sharing::refuse_released(py, [self])?;
+        py.detach(|| self.core.flush());
         let rebuild = py
             .import("rask.distributed.client")?
             .getattr("_rebuild_future")?;

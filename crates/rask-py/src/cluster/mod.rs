@@ -14,6 +14,7 @@ mod outcome;
 mod payload;
 mod plugins;
 mod process;
+mod quick;
 mod replicas;
 mod report;
 mod samples;
@@ -50,6 +51,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<spans::PySpanTable>()?;
     module.add_class::<samples::PyMemorySamples>()?;
     module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
+    module.add_function(wrap_pyfunction!(quick::submit_call, module)?)?;
     module.add_function(wrap_pyfunction!(process::run_cli, module)?)?;
     module.add_function(wrap_pyfunction!(process::secede, module)?)?;
     module.add_function(wrap_pyfunction!(process::rejoin, module)?)?;
