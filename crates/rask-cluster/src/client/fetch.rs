@@ -68,7 +68,7 @@ fn collect(state: &State, keys: &[BlockKey], pending: &mut Pending) -> HashMap<u
             continue;
         }
         let entry = state.find(key);
-        let inline = entry.and_then(|entry| entry.inline.clone());
+        let inline = entry.and_then(|entry| entry.inline().cloned());
         pending.outcomes[at] = match (state.status(key), inline) {
             (BlockStatus::Finished, Some(flat)) => Inline::read(flat).ok().map(Gathered::Value),
             (BlockStatus::Finished, None) => None,

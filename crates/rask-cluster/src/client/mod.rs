@@ -3,6 +3,7 @@
 //! Methods may be called from any thread. Those that wait take a time limit and return when it has
 //! passed, so that a caller can look for signals in between.
 
+mod entries;
 mod events;
 mod fetch;
 mod link;
@@ -97,15 +98,17 @@ impl ClusterClient {
         let mut keys = Vec::with_capacity(submit.wanted.as_ref().map_or(0, Blocks::len));
         {
             let mut state = self.shared.state.lock();
-            for (position, block) in submit.wanted.iter().flat_map(Blocks::iter) {
-                let Some(spec) = submit.layers.get_mut(position as usize) else {
+            let wanted: Vec<BlockKey> = submit.wanted.iter().flat_map(Blocks::iter).collect();
+            for of_layer in wanted.chunk_by(|left, right| left.0 == right.0) {
+                let Some(spec) = submit.layers.get_mut(of_layer[0].0 as usize) else {
                     continue;
                 };
                 if spec.id == 0 {
                     spec.id = state.number(&spec.name);
                 }
-                state.refer((spec.id, block));
-                keys.push((spec.id, block));
+                let blocks = of_layer.iter().map(|&(_, block)| block);
+                keys.extend(blocks.clone().map(|block| (spec.id, block)));
+                state.refer(spec.id, blocks);
             }
         }
         let is_first = !pending.has_any();
@@ -151,7 +154,7 @@ impl ClusterClient {
 
     /// Refers to a block once more.
     pub fn refer(&self, key: BlockKey) {
-        self.shared.state.lock().refer(key);
+        self.shared.state.lock().refer(key.0, [key.1]);
     }
 
     /// Refers to blocks once less each; those not referred to any more are told to the scheduler.

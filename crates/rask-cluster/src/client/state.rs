@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use bytes::Bytes;
 use foldhash::HashMap;
 use rask_proto::{
     Answer, Blocks, Capabilities, Failure, Finished, FromClient, Packed, Query, QueryBody,
@@ -11,6 +10,7 @@ use rask_proto::{
 };
 
 use super::CompletionQueue;
+use super::entries::{BlockEntry, LayerEntry};
 use super::events::Routes;
 
 /// A block: the client's number of its layer, and the block's number.
@@ -53,26 +53,10 @@ pub enum Gathered {
     Cancelled,
 }
 
-/// One block.
-pub(super) struct BlockEntry {
-    /// References of the client's user; 0 for blocks that nobody refers to.
-    references: u32,
-    pub status: BlockStatus,
-    pub holder: u32,
-    pub inline: Option<Bytes>,
-    failure: Option<Arc<Failure>>,
-    watchers: Vec<(Arc<CompletionQueue>, u64)>,
-}
-
-struct Layer {
-    name: Arc<str>,
-    blocks: HashMap<u32, BlockEntry>,
-}
-
 /// All of it.
 #[derive(Default)]
 pub(crate) struct State {
-    layers: HashMap<u32, Layer>,
+    layers: HashMap<u32, LayerEntry>,
     numbers: HashMap<Arc<str>, u32>,
     last_number: u32,
     last_query: u64,
@@ -96,8 +80,7 @@ impl State {
         self.last_number += 1;
         let name: Arc<str> = name.into();
         self.numbers.insert(name.clone(), self.last_number);
-        let blocks = HashMap::default();
-        self.layers.insert(self.last_number, Layer { name, blocks });
+        self.layers.insert(self.last_number, LayerEntry::new(name));
         self.last_number
     }
 
@@ -140,19 +123,11 @@ impl State {
         self.answers.remove(&id)
     }
 
-    pub fn refer(&mut self, (layer, block): BlockKey) {
-        let Some(layer) = self.layers.get_mut(&layer) else {
-            return;
-        };
-        let entry = layer.blocks.entry(block).or_insert_with(|| BlockEntry {
-            references: 0,
-            status: BlockStatus::Pending,
-            holder: 0,
-            inline: None,
-            failure: None,
-            watchers: Vec::new(),
-        });
-        entry.references += 1;
+    /// Refers to blocks of a layer once more each.
+    pub fn refer(&mut self, layer: u32, blocks: impl IntoIterator<Item = u32>) {
+        if let Some(layer) = self.layers.get_mut(&layer) {
+            blocks.into_iter().for_each(|block| layer.refer(block));
+        }
     }
 
     /// Blocks that are not referred to any more, and layers none of whose blocks are.
@@ -163,16 +138,11 @@ impl State {
             let Some(layer) = self.layers.get_mut(&number) else {
                 continue;
             };
-            let Some(entry) = layer.blocks.get_mut(&block) else {
-                continue;
-            };
-            entry.references -= 1;
-            if entry.references > 0 {
+            if !layer.release(block) {
                 continue;
             }
-            layer.blocks.remove(&block);
             blocks.push(number, block);
-            if layer.blocks.is_empty() {
+            if layer.is_unused() {
                 self.numbers.remove(&layer.name);
                 self.layers.remove(&number);
                 layers.push(number, 0);
@@ -182,11 +152,11 @@ impl State {
     }
 
     pub fn find(&self, (layer, block): BlockKey) -> Option<&BlockEntry> {
-        self.layers.get(&layer)?.blocks.get(&block)
+        self.layers.get(&layer)?.find(block)
     }
 
     fn find_mut(&mut self, (layer, block): BlockKey) -> Option<&mut BlockEntry> {
-        self.layers.get_mut(&layer)?.blocks.get_mut(&block)
+        self.layers.get_mut(&layer)?.find_mut(block)
     }
 
     pub fn status(&self, key: BlockKey) -> BlockStatus {
@@ -195,13 +165,13 @@ impl State {
     }
 
     pub fn failure(&self, key: BlockKey) -> Option<Arc<Failure>> {
-        self.find(key)?.failure.clone()
+        self.find(key)?.failure()
     }
 
     pub fn watch(&mut self, key: BlockKey, queue: &Arc<CompletionQueue>, token: u64) {
         match self.find_mut(key) {
             Some(entry) if !entry.status.is_done() => {
-                entry.watchers.push((queue.clone(), token));
+                entry.detail().watchers.push((queue.clone(), token));
             }
             _ => queue.push(token),
         }
@@ -217,7 +187,7 @@ impl State {
         for &key in keys {
             if let Some(entry) = self.find_mut(key) {
                 entry.status = BlockStatus::Pending;
-                entry.failure = None;
+                entry.detail = None;
             }
         }
     }
@@ -226,7 +196,7 @@ impl State {
     pub fn on_fetch_failed(&mut self, key: BlockKey) {
         if let Some(entry) = self.find_mut(key) {
             entry.status = BlockStatus::Pending;
-            entry.inline = None;
+            entry.set_inline(None);
         }
     }
 
@@ -241,7 +211,7 @@ impl State {
         let pending: Vec<BlockKey> = self
             .layers
             .iter()
-            .flat_map(|(&layer, entry)| entry.blocks.keys().map(move |&block| (layer, block)))
+            .flat_map(|(&layer, entry)| entry.blocks().map(move |block| (layer, block)))
             .filter(|&key| self.status(key) == BlockStatus::Pending)
             .collect();
         for key in pending {
@@ -254,8 +224,8 @@ impl State {
     pub fn on_resumed(&mut self) -> Vec<Query> {
         self.peers.clear();
         let entries = self.layers.values_mut();
-        for entry in entries.flat_map(|layer| layer.blocks.values_mut()) {
-            let is_here = entry.inline.is_some();
+        for entry in entries.flat_map(LayerEntry::entries_mut) {
+            let is_here = entry.inline().is_some();
             if matches!(entry.status, BlockStatus::Finished) && !is_here {
                 entry.status = BlockStatus::Pending;
             }
@@ -314,7 +284,9 @@ impl State {
         for (key, holder, inline) in entries {
             if let Some(entry) = self.find_mut(key) {
                 entry.holder = holder;
-                entry.inline = inline.or(entry.inline.take());
+                if inline.is_some() {
+                    entry.set_inline(inline);
+                }
             }
             self.become_done(key, BlockStatus::Finished);
         }
@@ -323,7 +295,7 @@ impl State {
     fn on_erred(&mut self, blocks: &Blocks, failure: &Arc<Failure>) {
         for key in blocks.iter() {
             if let Some(entry) = self.find_mut(key) {
-                entry.failure = Some(failure.clone());
+                entry.detail().failure = Some(failure.clone());
             }
             self.become_done(key, BlockStatus::Erred);
         }
@@ -341,7 +313,7 @@ impl State {
     fn become_done(&mut self, key: BlockKey, status: BlockStatus) {
         if let Some(entry) = self.find_mut(key) {
             entry.status = status;
-            for (queue, token) in std::mem::take(&mut entry.watchers) {
+            for (queue, token) in entry.take_watchers() {
                 queue.push(token);
             }
         }
