@@ -22,6 +22,7 @@ MODULES = [
     "rask.diagnostics.profile",
     "rask.distributed._as_completed",
     "rask.distributed._client_events",
+    "rask.distributed._client_profile",
     "rask.distributed._client_spans",
     "rask.distributed._client_state",
     "rask.distributed._output",

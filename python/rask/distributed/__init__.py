@@ -203,6 +203,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"rask.distributed.{home}"), name)
     elif name == "dask":
         value = importlib.import_module("rask")
+    elif name == "widgets":
+        value = importlib.import_module("rask.distributed.widgets")
     elif name == "config":
         value = importlib.import_module("rask.config").config
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rask import _core
 from rask.distributed._context import key_of
 from rask.distributed._utils import parse_seconds
+from rask.distributed.widgets import HasWhat, WhoHas
 
 if TYPE_CHECKING:
     from rask._core import Future
@@ -255,7 +256,7 @@ class CoordinationMethods:
                 for future, (numbers, _) in zip(found, answers, strict=True)
             }
 
-        return self._either(holders)
+        return self._either(lambda: WhoHas(holders()))
 
     def has_what(self, workers: Any = None, **kwargs: Any) -> Any:
         """The keys that each worker holds: ``{address: (key, …)}``.
@@ -265,7 +266,7 @@ class CoordinationMethods:
         workers : str or list of str, optional
             Addresses or names; default: all.
         """
-        return self._either(self._by_worker, workers, False)
+        return self._either(lambda: HasWhat(self._by_worker(workers, False)))
 
     def processing(self, workers: Any = None) -> Any:
         """The keys that each worker has been given to run: ``{address: (key, …)}``.

@@ -6,11 +6,14 @@ import random
 import time
 import warnings
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rask import _core
 from rask._core import Future
 from rask.distributed._context import key_of
+
+if TYPE_CHECKING:
+    from rask.distributed.widgets import SchedulerInfo
 
 __all__ = ["StateMethods"]
 
@@ -33,6 +36,11 @@ class StateMethods:
     scheduler_address: Any
     get_events: Any
     futures_of: Callable[..., Any]
+
+    def _repr_html_(self) -> str:
+        from rask.distributed.widgets import client_html
+
+        return client_html(self)
 
     @property
     def _inspector(self) -> Any:
@@ -173,10 +181,15 @@ class StateMethods:
             ``"workers"`` by address.
         """
 
-        def info() -> dict[str, Any]:
-            workers, tasks, clients = self._core.info()
-            described = workers if n_workers < 0 else workers[:n_workers]
-            return {
+        return self._either(self._scheduler_info, n_workers)
+
+    def _scheduler_info(self, n_workers: int) -> SchedulerInfo:
+        from rask.distributed.widgets import SchedulerInfo
+
+        workers, tasks, clients = self._core.info()
+        described = workers if n_workers < 0 else workers[:n_workers]
+        return SchedulerInfo(
+            {
                 "type": "Scheduler",
                 "id": self.scheduler_address,
                 "address": self.scheduler_address,
@@ -188,8 +201,7 @@ class StateMethods:
                 "clients": clients,
                 "workers": {worker["address"]: _describe_worker(worker) for worker in described},
             }
-
-        return self._either(info)
+        )
 
     # ------------------------------------------------------------------ dump
 

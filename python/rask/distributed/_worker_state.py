@@ -68,11 +68,15 @@ def stacks_of(worker: Any) -> dict[Any, tuple[str, ...]]:
     frames = sys._current_frames()
     # What runs may have changed in between: only threads that run the same after it are told of.
     still = set(worker._core.threads())
-    return {
-        key_of(name, block, numbered): _describe_stack(frames[thread])
-        for thread, name, block, numbered in threads
-        if thread in frames and (thread, name, block, numbered) in still
-    }
+    try:
+        return {
+            key_of(name, block, numbered): _describe_stack(frames[thread])
+            for thread, name, block, numbered in threads
+            if thread in frames and (thread, name, block, numbered) in still
+        }
+    finally:
+        # This call is among them: what all calls hold would stay until the next collection.
+        frames.clear()
 
 
 def _describe_stack(frame: FrameType | None) -> tuple[str, ...]:

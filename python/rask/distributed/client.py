@@ -17,6 +17,7 @@ from rask.distributed._arguments import extract
 from rask.distributed._client_coord import CoordinationMethods
 from rask.distributed._client_diagnostics import DiagnosticsMethods
 from rask.distributed._client_events import EventMethods
+from rask.distributed._client_profile import ProfileMethods
 from rask.distributed._client_replicas import ReplicaMethods
 from rask.distributed._client_runtime import (
     RuntimeMethods,
@@ -93,6 +94,7 @@ class Client(
     EventMethods,
     StateMethods,
     SpanMethods,
+    ProfileMethods,
 ):
     """Connects to a cluster and submits work to it.
 

@@ -19,6 +19,7 @@ from rask import _core
 from rask.distributed._context import find_task, key_of
 from rask.distributed._logs import keeper
 from rask.distributed._node import Node, Status, find_scheduler, listen_address, make_security
+from rask.distributed._profile import Profiler
 from rask.distributed._service import WorkerService, takes_argument
 from rask.distributed._utils import cpu_count, memory_limit_bytes, parse_seconds
 from rask.distributed._versions import registered_versions
@@ -158,6 +159,7 @@ class Worker(Node):
         self._handle: Any = None
         self._core: Any = None
         self._service: Any = None
+        self._profiler: Any = None
 
     # ------------------------------------------------------------------ life
 
@@ -170,6 +172,7 @@ class Worker(Node):
         if self.name is None:
             self.name = self._handle.name
         self._core = _core.WorkerService(self._handle)
+        self._profiler = Profiler(self._core)
         self._service = WorkerService(self, self._core, self._executors)
         Worker._instances.add(self)
         self._load()
@@ -179,6 +182,7 @@ class Worker(Node):
             self._plugin_add(name, plugin, serial, raises=False)
         self._service.begin()
         self._core.open()
+        self._profiler.begin()
         if self._lifetime is not None:
             self._lifetime_timer = threading.Timer(self._lifetime, self._end_lifetime)
             self._lifetime_timer.daemon = True
@@ -241,6 +245,8 @@ class Worker(Node):
             self._handle.stop()
             with contextlib.suppress(TimeoutError):
                 self._handle.wait(10.0)
+        if self._profiler is not None:
+            self._profiler.stop()
         if self._service is not None:
             self._service.stop()
 
@@ -464,6 +470,7 @@ class Worker(Node):
             "story": lambda _, body: story_of(self, *body),
             "dump": lambda _, body: dump_of(self),
             "call-stack": lambda _, body: stacks_of(self),
+            "profile": lambda _, body: self._profiler.read(*body),
             "versions": lambda _, packages: get_versions(packages),
             "echo": lambda _, body: body,
             "benchmark": lambda what, body: self._service.run_function(

@@ -357,6 +357,11 @@ impl Core {
         Some((layer.name.to_string(), !layer.grid.0.is_empty()))
     }
 
+    /// The layer, if it is known.
+    pub fn find_run_layer(&self, number: u32) -> Option<Arc<RunLayer>> {
+        self.layers.get(&number).cloned()
+    }
+
     /// The span that the tasks of a layer belong to, unless that is the default one.
     pub fn find_span(&self, number: u32) -> Option<Arc<SpanPath>> {
         self.layers.get(&number)?.span.clone()

@@ -107,6 +107,11 @@ impl RunLayer {
             .map_err(Clone::clone)
     }
 
+    /// The op, if it has been decoded.
+    pub fn find_op(&self) -> Option<&OpRef> {
+        self.op.get()?.as_ref().ok()
+    }
+
     /// The page of a block, if its layer has pages. A page of a single block is given away.
     pub fn try_page(&self, block: u32) -> Result<Option<ValueRef>, TaskError> {
         if self.page_blocks == 0 {

@@ -19,6 +19,7 @@ mod layer;
 mod lending;
 mod memory;
 mod parts;
+mod profile;
 mod report;
 mod scheduler_link;
 mod serve;
@@ -47,6 +48,7 @@ pub use self::deferred::{
 };
 pub use self::history::Told;
 use self::job::Effects;
+pub use self::profile::ThreadSample;
 pub use self::spans::current_span;
 pub use self::threads::ThreadTask;
 use crate::ClusterError;

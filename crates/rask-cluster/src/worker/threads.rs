@@ -51,7 +51,7 @@ impl Threads {
         threads.push((name, Arc::downgrade(slot)));
     }
 
-    fn running(&self) -> Vec<(u64, Key)> {
+    pub fn running(&self) -> Vec<(u64, Key)> {
         let threads = self.threads.lock();
         let running = threads.iter().filter_map(|(thread, slot)| {
             let key = slot.upgrade()?.get()?;

@@ -14,6 +14,7 @@ mod outcome;
 mod payload;
 mod plugins;
 mod process;
+mod profile;
 mod quick;
 mod replicas;
 mod report;
@@ -49,6 +50,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<replicas::PyReplicas>()?;
     module.add_class::<inspect::PyInspector>()?;
     module.add_class::<spans::PySpanTable>()?;
+    module.add_class::<profile::PyThreadSampler>()?;
     module.add_class::<samples::PyMemorySamples>()?;
     module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
     module.add_function(wrap_pyfunction!(quick::submit_call, module)?)?;

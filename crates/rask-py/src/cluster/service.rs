@@ -109,6 +109,13 @@ pub struct PyWorkerService {
     handle: WorkerHandle,
 }
 
+impl PyWorkerService {
+    /// The worker.
+    pub fn handle(&self) -> &WorkerHandle {
+        &self.handle
+    }
+}
+
 #[pymethods]
 impl PyWorkerService {
     #[new]
