@@ -29,6 +29,7 @@ mod samples;
 mod session;
 mod spans;
 mod story;
+mod transfers;
 mod version;
 mod versions;
 mod worker;
@@ -63,6 +64,7 @@ pub use session::{
 };
 pub use spans::{SpanActivity, SpanFigures, SpanGroup, SpanNote, SpanPath, SpanQuery, Spans};
 pub use story::{StateDump, Story, StoryQuery};
+pub use transfers::Transfers;
 pub use version::{Capabilities, Versions};
 pub use versions::{ClusterVersions, VersionGroup};
 pub use worker::{

@@ -157,6 +157,9 @@ pub struct Heartbeat {
     /// far; or nothing.
     #[prost(uint64, repeated, tag = "324")]
     pub running_growth: Vec<u64>,
+    /// What was fetched since the last one.
+    #[prost(message, optional, tag = "240")]
+    pub transfers: Option<crate::Transfers>,
 }
 
 /// How a worker process ended.
@@ -442,6 +445,8 @@ impl Heartbeat {
     fn check(&self) -> Result<(), ProtoError> {
         let running = self.running.as_ref();
         running.map_or(Ok(()), Blocks::check)?;
+        let transfers = self.transfers.as_ref();
+        transfers.map_or(Ok(()), crate::Transfers::check)?;
         if self.running_growth.is_empty() {
             return Ok(());
         }

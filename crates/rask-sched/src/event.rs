@@ -36,6 +36,9 @@ pub enum Event {
     },
     /// Workers that are not back by now are taken for dead.
     RecoveryEnded,
+    /// It is as late as [`Scheduler::next_deadline`](crate::Scheduler::next_deadline) said, or
+    /// earlier.
+    TimePassed,
     /// A worker said who it is.
     WorkerJoined {
         worker: WorkerId,

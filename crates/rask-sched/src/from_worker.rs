@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rask_proto::{Blocks, Failure, FromWorker, Missing, TaskErred, TasksFinished};
 
 use crate::event::{Command, WorkerId};
+use crate::policy::stealing::EMPTY_HANDED_MICROS;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
 
@@ -133,6 +134,11 @@ impl Scheduler {
             && let Some(worker) = self.workers.find_mut(worker)
         {
             worker.asked_back = false;
+            if missing.tasks.as_ref().is_none_or(Blocks::is_empty) {
+                worker.progress.micros = self.now.micros + EMPTY_HANDED_MICROS;
+            } else if worker.assigned_count > worker.thread_count() {
+                self.attention.on_overfull(self.now);
+            }
         }
         self.on_replication_failed(missing.inputs.as_ref());
         self.repeat_copies(worker, missing.inputs.as_ref());

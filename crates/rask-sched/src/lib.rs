@@ -17,6 +17,7 @@
 mod answer;
 mod contents;
 mod coordination;
+mod deadlines;
 mod event;
 mod from_client;
 mod from_worker;

@@ -42,6 +42,7 @@ pub struct Scheduler {
     pub(crate) topics: crate::topics::Topics,
     pub(crate) spans: crate::spans::Spans,
     pub(crate) coordination: crate::coordination::Coordination,
+    pub(crate) bandwidth: crate::policy::bandwidth::Bandwidth,
     pub(crate) out: Outgoing,
     pub(crate) plugins: PluginTable,
     pub(crate) refusals: Refusals,
@@ -67,6 +68,9 @@ impl Scheduler {
         Scheduler {
             topics: crate::topics::Topics::new(settings.topic_limits.clone()),
             tasks: Tasks::new(settings.history_length),
+            bandwidth: crate::policy::bandwidth::Bandwidth::new(
+                settings.bandwidth_bytes_per_second,
+            ),
             settings,
             now: Time::default(),
             layers: Layers::default(),
@@ -110,6 +114,7 @@ impl Scheduler {
                 self.recovering = false;
                 self.attention.touch_all(self.workers.by_id.keys());
             }
+            Event::TimePassed => {}
             Event::WorkerJoined { worker, register } => self.on_worker_joined(worker, register),
             Event::WorkerLeft { worker, reason } => self.on_worker_left(worker, &reason),
             Event::FromWorker { worker, message } => self.on_worker_message(worker, message),

@@ -11,7 +11,7 @@ pub struct Settings {
     pub ahead_count_max: u32,
     /// What a task is thought to take before one like it has ended.
     pub unknown_duration_micros: u32,
-    /// Bytes a second between two workers, before any transfer was measured.
+    /// Bytes a second over the network, before any transfer was measured.
     pub bandwidth_bytes_per_second: u64,
     /// Part of a worker's memory above which it is given no more source tasks, in percent.
     pub source_memory_percent: u64,

@@ -5,7 +5,7 @@ use rask_proto::{FromClient, FromWorker};
 use crate::event::Event;
 
 /// By number.
-pub(crate) const NAMES: [&str; 20] = [
+pub(crate) const NAMES: [&str; 21] = [
     "other",
     "client-joined",
     "client-left",
@@ -26,6 +26,7 @@ pub(crate) const NAMES: [&str; 20] = [
     "worker-dropped",
     "heartbeat",
     "secede",
+    "time-passed",
 ];
 
 /// The number of an event's name.
@@ -58,11 +59,7 @@ pub(crate) fn kind_of(event: &Event) -> u8 {
             FromWorker::Leaving(()) => 12,
             _ => 0,
         },
-        #[allow(
-            unreachable_patterns,
-            reason = "other events have no name of their own"
-        )]
-        _ => 0,
+        Event::TimePassed => 20,
     }
 }
 

@@ -1,6 +1,10 @@
 //! The scheduler against a recording double: events in, every command asserted. The scheduler
 //! numbers layers from 0 in the order in which they come.
 
+#[path = "machine/bandwidth.rs"]
+mod bandwidth;
+#[path = "machine/deadlines.rs"]
+mod deadlines;
 mod double;
 #[path = "machine/spans.rs"]
 mod spans;

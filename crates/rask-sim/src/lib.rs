@@ -9,6 +9,7 @@
 //! * `network`: what happens when; messages arrive in the order sent, after a random time.
 //! * `worker`, `client`: pretended shells around the machine of a worker, and in place of users.
 //! * `faults`: what goes wrong, and how much of it; `restart` and `troubles`: what happens then.
+//! * `transfers`: hosts, and how fast values move between them.
 //! * `topics`: events of workers, and clients that follow them.
 
 mod client;
@@ -21,8 +22,10 @@ mod restart;
 mod retirement;
 mod simulation;
 mod topics;
+mod transfers;
 mod troubles;
 mod worker;
 
 pub use faults::Faults;
 pub use simulation::{Report, Settings, simulate};
+pub use transfers::Hosts;

@@ -46,6 +46,8 @@ pub(crate) enum Happening {
     RecoveryEnds {
         incarnation: u32,
     },
+    /// The scheduler is told the time.
+    TimePasses,
     /// The connection of a worker or a client to the scheduler ends.
     ConnectionEnds,
     /// The scheduler notices that the connection of the worker of this number has ended.
@@ -80,12 +82,15 @@ pub(crate) enum Message {
         /// The number under which the asker knows who is asked.
         holder: u32,
         keys: Vec<Asked>,
+        /// When.
+        asked: u64,
     },
     /// For each block asked for, its value and size, if it was handed over.
     Given {
         holder: u32,
         keys: Vec<Asked>,
         values: Vec<Option<(u64, u64)>>,
+        asked: u64,
     },
 }
 
@@ -157,16 +162,27 @@ impl Network {
         self.at(self.now + micros, happening);
     }
 
-    fn at(&mut self, time: u64, happening: Happening) {
+    pub(crate) fn at(&mut self, time: u64, happening: Happening) {
         self.queue.push(Reverse((time, self.next)));
         self.happenings.insert(self.next, happening);
         self.next += 1;
     }
 
     pub(crate) fn send(&mut self, random: &mut Random, from: Party, to: Party, message: Message) {
+        self.send_slowly(random, (from, to), message, 0);
+    }
+
+    /// Sends something that keeps the way busy for a while.
+    pub(crate) fn send_slowly(
+        &mut self,
+        random: &mut Random,
+        (from, to): (Party, Party),
+        message: Message,
+        micros: u64,
+    ) {
         let latency = 1 + random.below(self.latency_micros_max);
         let last = self.arrivals.entry((from, to)).or_default();
-        let time = (self.now + latency).max(*last);
+        let time = (self.now + latency).max(*last) + micros;
         *last = time;
         let message = message.transferred();
         self.at(time, Happening::Arrives { from, to, message });

@@ -172,6 +172,7 @@ impl Simulation {
             panic!("the scheduler's books after a restart: {broken}");
         }
         self.connections.is_down = false;
+        self.set_alarm();
         let workers = self.workers.keys().copied();
         self.connections.awaited = workers.collect();
         let workers = self.workers.keys().map(|&number| Party::Worker(number));
@@ -272,7 +273,11 @@ impl Simulation {
     pub(crate) fn register(&self, number: u32) -> Register {
         Register {
             name: format!("worker-{number}"),
-            address: format!("tcp://10.0.0.{number}:1"),
+            address: format!(
+                "tcp://10.0.0.{}:{number}",
+                self.settings.hosts.host_of(number)
+            ),
+            process: number,
             thread_count: self.settings.threads,
             memory_bytes_max: self.settings.memory_bytes_max.unwrap_or(0),
             ..Register::default()

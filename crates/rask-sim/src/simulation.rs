@@ -6,15 +6,15 @@ use rask_exec::{Job, Pace};
 use rask_proto::ToWorker;
 use rask_sched::{ClientId, Command, Event, Scheduler, Time};
 
-use crate::Faults;
 use crate::client::{SimClient, Wishes};
 use crate::graphs::{evaluate, random_graph};
-use crate::network::{Asked, Happening, Message, Network, Party};
+use crate::network::{Happening, Message, Network, Party};
 use crate::random::Random;
 use crate::restart::{Connections, Journal};
 use crate::topics::Logged;
 use crate::troubles::Troubles;
 use crate::worker::{Effects, SimWorker};
+use crate::{Faults, Hosts};
 
 /// How large a simulation is.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,7 @@ pub struct Settings {
     /// Most layers of a graph, and most blocks of a layer.
     pub layers: u64,
     pub blocks: u64,
+    pub hosts: Hosts,
     pub faults: Faults,
     /// More happenings than this are taken for a standstill.
     pub happenings_max: u64,
@@ -45,6 +46,11 @@ impl Settings {
             clients: 3,
             layers: 6,
             blocks: 12,
+            hosts: Hosts {
+                count: 2,
+                slow_nanos_per_byte: 10_000,
+                ..Hosts::default()
+            },
             faults: Faults {
                 deaths: 4,
                 restarts: 2,
@@ -114,6 +120,8 @@ pub(crate) struct Simulation {
     pub(crate) clients: BTreeMap<u32, SimClient>,
     pub(crate) logged: Logged,
     next_worker: u32,
+    /// When the scheduler is told the time next.
+    alarm: Option<u64>,
     pub(crate) report: Report,
 }
 
@@ -139,6 +147,7 @@ impl Simulation {
             clients: BTreeMap::new(),
             logged: Logged::default(),
             next_worker: 1,
+            alarm: None,
             report: Report::default(),
         };
         simulation.add_clients();
@@ -238,6 +247,7 @@ impl Simulation {
                 Happening::SchedulerStarts => self.on_scheduler_starts(),
                 Happening::Returns { party, incarnation } => self.on_returns(party, incarnation),
                 Happening::RecoveryEnds { incarnation } => self.on_recovery_ends(incarnation),
+                Happening::TimePasses => self.on_time_passes(),
                 Happening::ConnectionEnds => self.on_connection_ends(),
                 Happening::ConnectionMissed { id } => self.on_connection_missed(id),
                 Happening::WorkersPart => self.on_workers_part(),
@@ -300,8 +310,16 @@ impl Simulation {
                     client.release_if_done(wishes);
                 });
             }
-            (asker, Party::Worker(number), Message::Ask { holder, keys }) => {
-                self.on_ask(asker, number, (holder, keys));
+            (
+                asker,
+                Party::Worker(number),
+                Message::Ask {
+                    holder,
+                    keys,
+                    asked,
+                },
+            ) => {
+                self.on_ask(asker, number, (holder, keys), asked);
             }
             (
                 _,
@@ -310,41 +328,12 @@ impl Simulation {
                     holder,
                     keys,
                     values,
+                    asked,
                 },
             ) => {
-                self.on_given(holder, to, &keys, &values);
+                self.on_given(holder, to, (&keys, &values), asked);
             }
             (from, to, message) => unreachable!("{from:?} to {to:?}: {message:?}"),
-        }
-    }
-
-    fn on_ask(&mut self, asker: Party, number: u32, (holder, keys): (u32, Vec<Asked>)) {
-        let refused = self.settings.faults.refused_percent;
-        let apart = self.are_apart(asker, Party::Worker(number));
-        let values = match self.workers.get(&number) {
-            Some(worker) if !apart => worker.give(&keys, &mut self.random, refused),
-            _ => vec![None; keys.len()],
-        };
-        let message = Message::Given {
-            holder,
-            keys,
-            values,
-        };
-        self.send(Party::Worker(number), asker, message);
-    }
-
-    fn on_given(&mut self, holder: u32, to: Party, keys: &[Asked], values: &[Option<(u64, u64)>]) {
-        match to {
-            Party::Worker(number) => {
-                self.report.values_fetched += values.iter().flatten().count() as u64;
-                self.with_worker(number, |worker, effects| {
-                    worker.on_given(holder, keys, values, effects);
-                });
-            }
-            Party::Client(number) => self.with_client(number, |client, wishes| {
-                client.on_given(holder, keys, values, wishes);
-            }),
-            Party::Scheduler => unreachable!("the scheduler asks for no values"),
         }
     }
 
@@ -381,7 +370,16 @@ impl Simulation {
         }
         for (holder, keys) in effects.ask {
             let to = self.connections.party_of(holder);
-            self.send(party, to, Message::Ask { holder, keys });
+            let asked = self.network.now;
+            self.send(
+                party,
+                to,
+                Message::Ask {
+                    holder,
+                    keys,
+                    asked,
+                },
+            );
         }
         for job in effects.jobs {
             match job {
@@ -402,7 +400,11 @@ impl Simulation {
         }
     }
 
-    fn with_client(&mut self, number: u32, body: impl FnOnce(&mut SimClient, &mut Wishes)) {
+    pub(crate) fn with_client(
+        &mut self,
+        number: u32,
+        body: impl FnOnce(&mut SimClient, &mut Wishes),
+    ) {
         let Some(client) = self.clients.get_mut(&number) else {
             return;
         };
@@ -418,7 +420,16 @@ impl Simulation {
         }
         for (holder, keys) in wishes.ask {
             let to = self.connections.party_of(holder);
-            self.send(party, to, Message::Ask { holder, keys });
+            let asked = self.network.now;
+            self.send(
+                party,
+                to,
+                Message::Ask {
+                    holder,
+                    keys,
+                    asked,
+                },
+            );
         }
         if wishes.retry {
             let retries = Happening::ClientRetries { client: number };
@@ -460,6 +471,24 @@ impl Simulation {
         if self.connections.dies_in_event {
             self.end_scheduler();
         }
+        self.set_alarm();
+    }
+
+    /// The scheduler is told the time when it wants to be.
+    pub(crate) fn set_alarm(&mut self) {
+        let Some(Time { micros }) = self.scheduler.next_deadline() else {
+            return;
+        };
+        let at = micros.max(self.network.now + 1);
+        if !self.connections.is_down && self.alarm.is_none_or(|alarm| at < alarm) {
+            self.alarm = Some(at);
+            self.network.at(at, Happening::TimePasses);
+        }
+    }
+
+    fn on_time_passes(&mut self) {
+        self.alarm = None;
+        self.on_scheduler_event(Event::TimePassed);
     }
 
     fn on_worker_joins(&mut self) {
@@ -472,7 +501,8 @@ impl Simulation {
         let threads = self.settings.threads;
         let budget = self.settings.memory_bytes_max;
         let worker = self.connections.new_id(number);
-        let fresh = SimWorker::new(worker.0, threads, budget);
+        let mut fresh = SimWorker::new(worker.0, threads, budget);
+        fresh.value_scale = self.settings.hosts.value_scale.max(1);
         self.workers.insert(number, fresh);
         let register = self.register(number);
         self.on_scheduler_event(Event::WorkerJoined { worker, register });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rask_exec::{Assignment, Command, Event, Job, Limits, Pace, Pull, Source, TaskId};
 use rask_proto::{
     Assign, Blocks, FromWorker, Heartbeat, Holdings, Missing, TaskErred, TasksFinished, ToWorker,
-    WorkerLayer,
+    Transfers, WorkerLayer,
 };
 
 use crate::Faults;
@@ -27,6 +27,8 @@ pub(crate) struct SimWorker {
     commands: Vec<Command>,
     /// Most bytes held at a time.
     pub(crate) held_most: u64,
+    /// See [`crate::Hosts::value_scale`].
+    pub(crate) value_scale: u64,
 }
 
 /// What a worker wants to be done.
@@ -53,6 +55,7 @@ impl SimWorker {
             disk: BTreeMap::new(),
             commands: Vec::new(),
             held_most: 0,
+            value_scale: 1,
         }
     }
 
@@ -107,7 +110,7 @@ impl SimWorker {
             running: Some(self.tasks.running_keys().map(key_of).collect()),
             layers: self.layers.keys().copied().collect(),
         }));
-        effects.tell.push(self.heartbeat());
+        effects.tell.push(self.heartbeat(None));
         self.pull(effects);
     }
 
@@ -119,15 +122,16 @@ impl SimWorker {
     /// Memory has become short, or is no longer.
     pub(crate) fn set_pace(&mut self, pace: Pace, effects: &mut Effects) {
         self.tasks.set_pace(pace);
-        effects.tell.push(self.heartbeat());
+        effects.tell.push(self.heartbeat(None));
         self.give_back_unbegun(effects);
         self.pull(effects);
     }
 
-    fn heartbeat(&self) -> FromWorker {
+    pub(crate) fn heartbeat(&self, transfers: Option<Transfers>) -> FromWorker {
         FromWorker::Heartbeat(Heartbeat {
             running: Some(self.tasks.running_keys().map(key_of).collect()),
             paused: self.pace() != Pace::Full,
+            transfers,
             ..Heartbeat::default()
         })
     }
@@ -289,18 +293,17 @@ impl SimWorker {
         let inputs = self.tasks.inputs(task).iter();
         let value = make(identity, inputs.map(|input| self.memory[input]));
         self.memory.insert(task, value);
+        let nbytes = nbytes(identity) * self.value_scale;
         let event = Event::Finished {
             task,
-            nbytes: nbytes(identity),
+            nbytes,
             nanos: 1000,
         };
         self.tasks.handle(event, &mut self.commands);
         self.commands
             .retain(|command| !matches!(command, Command::Report { task: t } if *t == task));
         if !cancelled {
-            effects
-                .tell
-                .push(finished([((layer, block), nbytes(identity))]));
+            effects.tell.push(finished([((layer, block), nbytes)]));
         }
     }
 

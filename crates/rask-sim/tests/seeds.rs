@@ -1,6 +1,6 @@
 //! Many seeds, without faults, with each fault and with all of them. `RASK_SIM_SEEDS` says how many.
 
-use rask_sim::{Faults, Report, Settings, simulate};
+use rask_sim::{Faults, Hosts, Report, Settings, simulate};
 
 const SETTINGS: Settings = Settings {
     workers: 3,
@@ -9,6 +9,12 @@ const SETTINGS: Settings = Settings {
     clients: 2,
     layers: 6,
     blocks: 12,
+    hosts: Hosts {
+        count: 0,
+        slow_nanos_per_byte: 0,
+        value_scale: 1,
+        are_unmeasured: false,
+    },
     faults: Faults {
         deaths: 0,
         restarts: 0,
@@ -238,6 +244,33 @@ fn with_full_and_slow_disks() {
     };
     let report = run_seeds(&settings);
     assert!(report.values_spilled > 0);
+}
+
+/// What moves slowly is left where it is, once that is known.
+#[test]
+fn between_hosts_that_are_far_apart() {
+    let apart = |are_unmeasured| Settings {
+        workers: 6,
+        layers: 40,
+        blocks: 100,
+        clients: 1,
+        hosts: Hosts {
+            count: 3,
+            slow_nanos_per_byte: 400,
+            value_scale: 1000,
+            are_unmeasured,
+        },
+        ..SETTINGS
+    };
+    let (mut measured, mut unmeasured) = (0, 0);
+    for seed in 0..20 {
+        measured += simulate(seed, &apart(false)).micros;
+        unmeasured += simulate(seed, &apart(true)).micros;
+    }
+    assert!(
+        measured < unmeasured / 100 * 95,
+        "{measured} µs where transfers are measured, {unmeasured} µs without"
+    );
 }
 
 #[test]

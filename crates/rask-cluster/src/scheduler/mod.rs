@@ -6,6 +6,7 @@ mod journal;
 mod memory;
 mod samples;
 mod serve;
+mod timer;
 mod watch;
 
 use std::sync::Arc;
@@ -98,6 +99,7 @@ struct State {
     next_worker: u32,
     next_connection: u64,
     memory: Memory,
+    alarm: timer::Alarm,
     reconnect_millis: u32,
     stopping: bool,
     helper: Arc<helper::Helper>,
@@ -180,6 +182,7 @@ impl SchedulerHandle {
                     next_worker: last_worker + 1,
                     next_connection: 1,
                     memory,
+                    alarm: Default::default(),
                     reconnect_millis,
                     stopping: false,
                     helper: helper.clone(),
@@ -485,6 +488,7 @@ impl State {
                 peer.sender.send_all(frames);
             }
         }
+        self.alarm.set(self.machine.next_deadline());
     }
 
     fn execute(&mut self, command: Command) {

@@ -9,7 +9,7 @@ use rask_proto::{Frame, FromClient, FromWorker, Received, ToClient, Wire};
 use rask_sched::{ClientId, Event, WorkerId};
 use rask_wire::{Connection, FrameReader, FrameSender, Incoming, Listener, Role, WireError};
 
-use super::{SchedulerHandle, SchedulerOptions, State};
+use super::{SchedulerHandle, SchedulerOptions, State, timer};
 use crate::ClusterError;
 
 /// What was started, or why it was not.
@@ -62,6 +62,7 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
     let _ = report.send(Ok(handle.clone()));
     tokio::spawn(end_recovery(handle.clone(), recovery_timeout));
     await_sessions(&handle);
+    let timer = tokio::spawn(timer::run(handle.clone()));
     let silence = tokio::spawn(drop_silent(handle.clone(), worker_timeout));
     loop {
         tokio::select! {
@@ -78,6 +79,7 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
         }
     }
     silence.abort();
+    timer.abort();
     handle.shared.helper.close();
     tokio::time::sleep(FAREWELL).await;
     *handle.shared.ended.lock() = true;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use foldhash::HashMap;
 use rask_exec::Fetch;
@@ -52,7 +53,13 @@ async fn fetch(shared: Arc<Shared>, holder: u32, fetches: Vec<Fetch>) {
                 parts,
                 ..GetData::default()
             };
-            shared.peers.get_data(&address, wanted).await
+            let asked = Instant::now();
+            let answer = shared.peers.get_data(&address, wanted).await;
+            if let Some(data) = &answer {
+                let nbytes = data.values.iter().map(|packed| packed.nbytes()).sum();
+                shared.measured.add(holder, nbytes, asked.elapsed());
+            }
+            answer
         }
     };
     let found: HashMap<u32, ValueRef> = match answer {

@@ -115,6 +115,7 @@ pub(super) fn heartbeat(shared: &Shared) -> Heartbeat {
         executing: core.running_count(),
         cpu_percent: 0.0,
         running: Some(core.running()),
+        transfers: shared.measured.take(),
         own_bytes: memory.own_bytes,
         unmanaged_bytes: memory.own_bytes.saturating_sub(managed_bytes),
         paused: core.pace() != Pace::Full,

@@ -17,6 +17,7 @@ mod job;
 mod lanes;
 mod layer;
 mod lending;
+mod measured;
 mod memory;
 mod parts;
 mod profile;
@@ -115,6 +116,7 @@ pub(crate) struct Shared {
     /// Of a worker with a process of its own.
     budget: Option<Budget>,
     transferred: Transferred,
+    measured: measured::Measured,
     /// Held while a value moves into shared memory, so that it moves once.
     filling: Mutex<()>,
     asked: Mutex<lending::Asked>,

@@ -100,6 +100,7 @@ async fn start(
         disk: Disk::new(options.local_directory.clone()),
         budget: budget.filter(|_| options.owns_process),
         transferred: Default::default(),
+        measured: Default::default(),
         filling: Mutex::default(),
         asked: Mutex::default(),
         fetch_wanted: tokio::sync::Notify::new(),

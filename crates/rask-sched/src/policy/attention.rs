@@ -26,7 +26,8 @@ pub(crate) struct Attention {
     queue_grew: bool,
     /// A worker was given tasks that it has no room for.
     load_grew: bool,
-    next_stalled_check: Time,
+    /// When to look for workers that have stalled. `None` if none has more than it can run.
+    next_stalled_check: Option<Time>,
 }
 
 impl Attention {
@@ -85,12 +86,30 @@ impl Attention {
         taken
     }
 
+    /// A worker has more tasks than threads: it may stall.
+    pub fn on_overfull(&mut self, now: Time) {
+        let soon = now.micros + STALLED_CHECK_MICROS;
+        let planned = self
+            .next_stalled_check
+            .map_or(soon, |at| at.micros.min(soon));
+        self.next_stalled_check = Some(Time { micros: planned });
+    }
+
+    /// When to look for workers that have stalled, if some may while others have room.
+    pub fn next_stalled_check(&self) -> Option<Time> {
+        self.next_stalled_check.filter(|_| !self.open.is_empty())
+    }
+
     /// Whether it is time to look for workers that have stalled.
-    pub fn is_stalled_check_due(&mut self, now: Time) -> bool {
-        let due = now >= self.next_stalled_check && !self.open.is_empty();
-        if due {
-            self.next_stalled_check.micros = now.micros + STALLED_CHECK_MICROS;
-        }
-        due
+    pub fn is_stalled_check_due(&self, now: Time) -> bool {
+        self.next_stalled_check().is_some_and(|at| now >= at)
+    }
+
+    /// There was a look; at the earliest at `micros` there can be others that have stalled.
+    pub fn on_stalled_check(&mut self, now: Time, micros: Option<u64>) {
+        let soon = now.micros + STALLED_CHECK_MICROS;
+        self.next_stalled_check = micros.map(|micros| Time {
+            micros: micros.max(soon),
+        });
     }
 }

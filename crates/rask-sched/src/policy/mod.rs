@@ -2,10 +2,12 @@
 
 mod ahead;
 pub(crate) mod attention;
+pub(crate) mod bandwidth;
+mod inputs;
 mod pausing;
 mod placement;
 mod queueing;
 pub(crate) mod replicas;
 pub(crate) mod rescheduling;
 pub(crate) mod retirement;
-mod stealing;
+pub(crate) mod stealing;

@@ -19,7 +19,10 @@ const CRAWLS_AFTER_MICROS: u64 = 10_000_000;
 
 impl Scheduler {
     /// A worker says how it is.
-    pub(crate) fn on_heartbeat(&mut self, id: WorkerId, heartbeat: Heartbeat) {
+    pub(crate) fn on_heartbeat(&mut self, id: WorkerId, mut heartbeat: Heartbeat) {
+        if let Some(transfers) = heartbeat.transfers.take() {
+            self.on_transfers(id, &transfers);
+        }
         let now = self.now;
         let Some(worker) = self.workers.find_mut(id) else {
             return;

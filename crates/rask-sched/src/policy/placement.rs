@@ -2,8 +2,7 @@
 
 use std::cmp::Reverse;
 
-use smallvec::SmallVec;
-
+use super::inputs::{ByWorker, Inputs};
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, Worker};
@@ -13,8 +12,6 @@ const COMPARED_MAX: usize = 32;
 const SAMPLE_COUNT: usize = 8;
 /// Of many holders, those that hold most are compared.
 const HOLDERS_MAX: usize = 16;
-/// Cost of fetching anything at all, in microseconds.
-const FETCH_MICROS: u64 = 200;
 
 impl Scheduler {
     /// The worker where the task can start soonest: after what is queued there, and after what it
@@ -28,16 +25,16 @@ impl Scheduler {
     fn decide_worker_among(&self, id: TaskId, stays: fn(&Worker) -> bool) -> Option<WorkerId> {
         let task = self.tasks.get(id);
         let restriction = self.layers.get(task.layer).restriction.as_deref();
-        let held = self.bytes_held_by_worker(id);
+        let inputs = self.inputs(id);
         let allows = |worker: &Worker| {
             stays(worker) && restriction.is_none_or(|restriction| restriction.allows(worker))
         };
-        let best = self.cheapest(id, &held, allows);
+        let best = self.cheapest(id, &inputs, allows);
         if best.is_some() {
             return best;
         }
         let others = restriction.filter(|restriction| restriction.allow_other_workers)?;
-        self.cheapest(id, &held, |worker| {
+        self.cheapest(id, &inputs, |worker| {
             stays(worker) && others.has_resources(worker)
         })
     }
@@ -45,27 +42,23 @@ impl Scheduler {
     fn cheapest(
         &self,
         id: TaskId,
-        held: &[(WorkerId, u64)],
+        inputs: &Inputs,
         allows: impl Fn(&Worker) -> bool,
     ) -> Option<WorkerId> {
-        let total: u64 = held.first().map_or(0, |_| self.input_bytes(id));
-        let moving_micros = |bytes: u64| match bytes {
-            0 => 0,
-            _ => FETCH_MICROS + bytes * 1_000_000 / self.settings.bandwidth_bytes_per_second,
-        };
         let cost = |id: WorkerId, worker: &Worker| {
-            let here = held.binary_search_by_key(&id, |(holder, _)| *holder);
-            let missing = total - here.map_or(0, |at| held[at].1);
-            let start = worker.occupancy_micros() + moving_micros(missing);
+            let start = worker.occupancy_micros() + self.moving_micros(inputs, id, worker);
             allows(worker).then_some((start, worker.held_bytes, id))
         };
-        let holders = largest_holders(held).into_iter();
+        let holders = largest_holders(&inputs.held).into_iter();
         let best = holders
             .filter_map(|(id, _)| cost(id, self.workers.find(id)?))
             .min();
         // Elsewhere everything has to be moved, so that nobody who holds nothing starts before.
-        let is_earliest = |best: (u64, u64, WorkerId)| best.0 < moving_micros(total);
-        if best.is_some_and(is_earliest) {
+        let elsewhere_micros = match inputs.total_bytes {
+            0 => 0,
+            nbytes => self.bandwidth.micros_at_least(nbytes),
+        };
+        if best.is_some_and(|(start, ..)| start < elsewhere_micros) {
             return best.map(|(_, _, id)| id);
         }
         let others = self.compared(id);
@@ -94,37 +87,11 @@ impl Scheduler {
         let from_start = workers.range(WorkerId(start)..).chain(workers.iter());
         from_start.map(|(id, worker)| (*id, worker)).take(count)
     }
-
-    fn input_bytes(&self, id: TaskId) -> u64 {
-        let layer = self.layers.get(self.tasks.get(id).layer);
-        let deps = self.tasks.deps(id).iter();
-        let taken = deps.map(|&dep| layer.bytes_taken_of(self.tasks.get(dep).nbytes));
-        taken.map(|nbytes| nbytes.max(1)).sum()
-    }
-
-    /// For each holder of inputs, how many bytes of them it holds, in the order of the workers. An
-    /// input that is named twice counts twice, as in `input_bytes`.
-    fn bytes_held_by_worker(&self, id: TaskId) -> SmallVec<[(WorkerId, u64); 8]> {
-        let mut held: SmallVec<[(WorkerId, u64); 8]> = SmallVec::new();
-        let layer = self.layers.get(self.tasks.get(id).layer);
-        for &dep in self.tasks.deps(id) {
-            let nbytes = layer.bytes_taken_of(self.tasks.get(dep).nbytes).max(1);
-            let holders = self.tasks.holders(dep).iter();
-            held.extend(holders.map(|holder| (*holder, nbytes)));
-        }
-        held.sort_unstable();
-        held.dedup_by(|later, earlier| {
-            let is_same = later.0 == earlier.0;
-            earlier.1 += if is_same { later.1 } else { 0 };
-            is_same
-        });
-        held
-    }
 }
 
 /// Those who hold most.
-fn largest_holders(held: &[(WorkerId, u64)]) -> SmallVec<[(WorkerId, u64); 8]> {
-    let mut largest: SmallVec<[(WorkerId, u64); 8]> = held.iter().copied().collect();
+fn largest_holders(held: &[(WorkerId, u64)]) -> ByWorker {
+    let mut largest: ByWorker = held.iter().copied().collect();
     if largest.len() > HOLDERS_MAX {
         largest.select_nth_unstable_by_key(HOLDERS_MAX, |&(id, bytes)| (Reverse(bytes), id));
         largest.truncate(HOLDERS_MAX);

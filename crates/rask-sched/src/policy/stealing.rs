@@ -56,13 +56,19 @@ impl Scheduler {
             .map(|worker| worker.thread_count() - worker.busy_count())
             .sum();
         if idle_threads == 0 {
-            return;
+            return self.attention.on_stalled_check(self.now, Some(0));
         }
         let now = self.now.micros;
+        let mut next = None;
         for (&id, worker) in &mut self.workers.by_id {
             let waiting = worker.assigned_count.saturating_sub(worker.thread_count());
             let silent = now.saturating_sub(worker.progress.micros) > STALLED_MICROS;
-            if waiting > 0 && silent && !worker.asked_back {
+            if waiting == 0 || worker.asked_back {
+                continue;
+            }
+            let stalled_at = worker.progress.micros + STALLED_MICROS + 1;
+            next = Some(next.unwrap_or(u64::MAX).min(stalled_at));
+            if silent {
                 worker.asked_back = true;
                 let count = waiting.div_ceil(2).max(idle_threads.min(waiting));
                 self.out.push(Command::ToWorker {
@@ -71,6 +77,7 @@ impl Scheduler {
                 });
             }
         }
+        self.attention.on_stalled_check(self.now, next);
     }
 
     /// Of some workers with queues, the one that has most in it.
@@ -115,14 +122,7 @@ impl Scheduler {
         if refused || restriction.is_some_and(|restriction| !restriction.allows(worker)) {
             return false;
         }
-        let moved_bytes: u64 = self
-            .tasks
-            .deps(task)
-            .iter()
-            .filter(|dep| !self.tasks.holders(**dep).contains(&thief))
-            .map(|&dep| layer.bytes_taken_of(self.tasks.get(dep).nbytes))
-            .sum();
-        let moving = moved_bytes * 1_000_000 / self.settings.bandwidth_bytes_per_second;
+        let moving = self.moving_micros(&self.inputs(task), thief, worker);
         let waiting = self
             .workers
             .find(victim)
@@ -146,6 +146,9 @@ impl Scheduler {
         }
     }
 }
+
+/// A worker that was asked and had nothing to give back is not asked again within this time.
+pub(crate) const EMPTY_HANDED_MICROS: u64 = 1_000_000;
 
 /// A worker that has more tasks than threads and has reported none for this long is stalled.
 const STALLED_MICROS: u64 = 30_000;

@@ -17,4 +17,4 @@ pub(crate) use layer::{Ended, Layer, Layers, NO_TASK};
 pub(crate) use queue::SourceQueue;
 pub(crate) use restriction::Restriction;
 pub(crate) use task::{Task, TaskId, TaskState, Tasks};
-pub(crate) use worker::{QueueEntry, Worker, Workers};
+pub(crate) use worker::{QueueEntry, Worker, Workers, host_of};

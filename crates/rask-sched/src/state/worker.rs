@@ -9,6 +9,7 @@ use rask_proto::{Blocks, Heartbeat, Register};
 
 use super::{TaskId, TaskState, Tasks};
 use crate::event::{Time, WorkerId};
+use crate::policy::bandwidth::Place;
 
 /// An entry of a queue: priority, task, serial. Entries of tasks that have moved on stay until they
 /// come up.
@@ -18,6 +19,7 @@ pub(crate) type QueueEntry = Reverse<(u64, TaskId, u32)>;
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub register: Register,
+    pub place: Place,
     pub heartbeat: Heartbeat,
     /// Layers whose op it has.
     pub shipped: HashSet<u32>,
@@ -56,6 +58,12 @@ pub(crate) struct Worker {
     pub unmanaged_least: crate::memory_figures::Least,
     /// When its last heartbeat came, or it joined.
     pub heard: Time,
+}
+
+/// The host part of an address.
+pub(crate) fn host_of(address: &str) -> Option<&str> {
+    let (_, rest) = address.split_once("://")?;
+    rest.rsplit_once(':').map(|(host, _)| host)
 }
 
 /// Keeps the tasks that are at a worker, once each.
@@ -106,6 +114,7 @@ impl Worker {
     /// A worker that has just joined.
     pub fn new(register: Register) -> Self {
         Worker {
+            place: Place::of(&register),
             register,
             heartbeat: Heartbeat::default(),
             shipped: HashSet::default(),
@@ -169,8 +178,7 @@ impl Worker {
 
     /// The host part of its address.
     pub fn host(&self) -> Option<&str> {
-        let (_, rest) = self.register.address.split_once("://")?;
-        rest.rsplit_once(':').map(|(host, _)| host)
+        host_of(&self.register.address)
     }
 
     /// How much of a resource it has in all.

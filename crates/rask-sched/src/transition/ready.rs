@@ -82,6 +82,9 @@ impl Scheduler {
             }
             worker.assigned_count += 1;
             worker.assigned_micros += u64::from(charged);
+            if worker.assigned_count > worker.thread_count() {
+                self.attention.on_overfull(now);
+            }
             if let Some(restriction) = restriction {
                 worker.take(&restriction.resources, 1.0);
             }
@@ -97,14 +100,14 @@ impl Scheduler {
         for &dep_id in self.tasks.deps(id) {
             let dep = self.tasks.get(dep_id);
             let holders = self.tasks.holders(dep_id);
+            let nbytes = layer.bytes_taken_of(dep.nbytes);
             let is_made_here = dep.state == TaskState::Assigned;
             let holder = if is_made_here || holders.contains(&worker) {
                 worker
             } else {
-                let spread = id as usize % holders.len().max(1);
-                holders.get(spread).copied().unwrap_or(worker)
+                let sender = self.decide_sender(holders, worker, nbytes, id as usize);
+                sender.unwrap_or(worker)
             };
-            let nbytes = layer.bytes_taken_of(dep.nbytes);
             self.out
                 .assign_input(worker, (dep.layer, dep.block), holder, nbytes);
         }

@@ -155,6 +155,16 @@ impl Double {
         tasks
     }
 
+    /// Takes the messages to a worker of which `is_meant` holds; how many there were.
+    pub fn take_from(&mut self, number: u32, mut is_meant: impl FnMut(&ToWorker) -> bool) -> usize {
+        let before = self.unasserted.len();
+        self.unasserted.retain(|command| {
+            !matches!(command, Command::ToWorker { worker: to, message }
+                if *to == worker(number) && is_meant(message))
+        });
+        before - self.unasserted.len()
+    }
+
     /// Takes messages to the client.
     pub fn take_client(&mut self) -> Vec<ToClient> {
         let mut messages = Vec::new();
@@ -198,6 +208,11 @@ impl Double {
             _ => true,
         });
         called_back
+    }
+
+    /// Takes all that is left.
+    pub fn forget_all(&mut self) {
+        self.unasserted.clear();
     }
 
     /// Takes news of peers.

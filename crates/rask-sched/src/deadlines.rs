@@ -1,0 +1,17 @@
+//! What happens because time passes.
+//!
+//! The machine has no clock: it says when it wants to be told the time
+//! ([`Scheduler::next_deadline`]), and looks at everything that may be due whenever it is
+//! ([`Event::TimePassed`](crate::Event::TimePassed)). To be told too early does no harm.
+
+use crate::event::Time;
+use crate::scheduler::Scheduler;
+
+impl Scheduler {
+    /// When the next [`Event::TimePassed`](crate::Event::TimePassed) is wanted; may change with
+    /// every event.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let deadlines = [self.attention.next_stalled_check()];
+        deadlines.into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,145 @@
+//! What a task needs, by where it is: what moving it to a worker takes.
+
+use std::cmp::Reverse;
+
+use smallvec::SmallVec;
+
+use super::bandwidth::Place;
+use crate::event::WorkerId;
+use crate::scheduler::Scheduler;
+use crate::state::{TaskId, Worker};
+
+/// Of many places, those from which most comes are looked at one by one.
+const PLACES_MAX: usize = 16;
+/// Of many holders of one input, so many are compared.
+const SENDERS_MAX: usize = 16;
+/// A holder is preferred if it sends so many times as fast as another.
+const FASTER_TIMES: u64 = 2;
+
+/// Workers with bytes.
+pub(crate) type ByWorker = SmallVec<[(WorkerId, u64); 8]>;
+
+/// The inputs of one task.
+pub(crate) struct Inputs {
+    pub total_bytes: u64,
+    /// For each holder, how many bytes it holds, in the order of the workers. What several hold
+    /// counts at each.
+    pub held: ByWorker,
+    /// Where it comes from, once each: the most first.
+    sources: SmallVec<[(WorkerId, Place, u64); 8]>,
+    /// Bytes from elsewhere.
+    rest_bytes: u64,
+}
+
+impl Scheduler {
+    /// The inputs of a task. One that is named twice counts twice.
+    pub(crate) fn inputs(&self, id: TaskId) -> Inputs {
+        let mut held = ByWorker::new();
+        let mut first = ByWorker::new();
+        let mut total_bytes = 0;
+        let mut is_shared = false;
+        let layer = self.layers.get(self.tasks.get(id).layer);
+        for &dep in self.tasks.deps(id) {
+            let nbytes = layer.bytes_taken_of(self.tasks.get(dep).nbytes).max(1);
+            total_bytes += nbytes;
+            let holders = self.tasks.holders(dep);
+            held.extend(holders.iter().map(|holder| (*holder, nbytes)));
+            first.extend(holders.first().map(|holder| (*holder, nbytes)));
+            is_shared |= holders.len() > 1;
+        }
+        sum_up(&mut held);
+        if is_shared {
+            sum_up(&mut first);
+        } else {
+            first = held.clone();
+        }
+        if first.len() > PLACES_MAX {
+            first.select_nth_unstable_by_key(PLACES_MAX, |&(id, bytes)| (Reverse(bytes), id));
+            first.truncate(PLACES_MAX);
+        }
+        let found = first.iter().filter_map(|&(id, nbytes)| {
+            let worker = self.workers.find(id)?;
+            Some((id, worker.place, nbytes))
+        });
+        let sources: SmallVec<[_; 8]> = found.collect();
+        let listed: u64 = sources.iter().map(|(_, _, nbytes)| nbytes).sum();
+        Inputs {
+            total_bytes,
+            held,
+            sources,
+            rest_bytes: total_bytes - listed,
+        }
+    }
+
+    /// How long it takes to have the inputs at a worker.
+    pub(crate) fn moving_micros(&self, inputs: &Inputs, id: WorkerId, worker: &Worker) -> u64 {
+        let missing = inputs.missing_bytes(id);
+        if missing == 0 {
+            return 0;
+        }
+        let network = self.bandwidth.network();
+        let (mut latency, mut nbytes) = (0.0f32, inputs.rest_bytes);
+        let mut micros = nbytes as f32 * network.micros_per_byte;
+        if nbytes > 0 {
+            latency = network.latency_micros;
+        }
+        for &(source, place, from_there) in &inputs.sources {
+            if source == id {
+                continue;
+            }
+            let rate = self.bandwidth.rate(place, worker.place);
+            latency = latency.max(rate.latency_micros);
+            micros += from_there as f32 * rate.micros_per_byte;
+            nbytes += from_there;
+        }
+        // Of what several hold, some may be here although it would come from elsewhere.
+        let part = missing as f32 / nbytes.max(1) as f32;
+        (latency + micros * part) as u64
+    }
+
+    /// The holder that a worker has an input of this many bytes from: one from where it comes fast,
+    /// not the same for every task.
+    pub(crate) fn decide_sender(
+        &self,
+        holders: &[WorkerId],
+        to: WorkerId,
+        nbytes: u64,
+        spread: usize,
+    ) -> Option<WorkerId> {
+        let start = spread % holders.len().max(1);
+        if holders.len() <= 1 {
+            return holders.first().copied();
+        }
+        let place = self.workers.find(to)?.place;
+        let from_start = holders[start..].iter().chain(&holders[..start]);
+        let mut best: Option<(u64, WorkerId)> = None;
+        for &holder in from_start.take(SENDERS_MAX) {
+            let Some(worker) = self.workers.find(holder) else {
+                continue;
+            };
+            let micros = self.bandwidth.rate(worker.place, place).micros_of(nbytes);
+            if best.is_none_or(|(least, _)| micros.saturating_mul(FASTER_TIMES) < least) {
+                best = Some((micros, holder));
+            }
+        }
+        best.map(|(_, holder)| holder)
+    }
+}
+
+impl Inputs {
+    /// Bytes that are not at a worker.
+    pub fn missing_bytes(&self, id: WorkerId) -> u64 {
+        let here = self.held.binary_search_by_key(&id, |(holder, _)| *holder);
+        self.total_bytes - here.map_or(0, |at| self.held[at].1)
+    }
+}
+
+/// One entry a worker, in the order of the workers.
+fn sum_up(entries: &mut ByWorker) {
+    entries.sort_unstable();
+    entries.dedup_by(|later, earlier| {
+        let is_same = later.0 == earlier.0;
+        earlier.1 += if is_same { later.1 } else { 0 };
+        is_same
+    });
+}
