@@ -80,6 +80,18 @@ CASES = (
     Case("sort_small", "sort of 16 MB in 16 partitions, cluster", ("rask", "dask"), 30),
     Case("sort_large", "sort of 1.6 GB in 64 partitions, cluster", ("rask", "dask"), 8),
     Case(
+        "rechunk_memory",
+        "rows to tiles to rows of 512 MiB, two workers of 256 MiB",
+        ("rask", "dask"),
+        None,
+    ),
+    Case(
+        "join_memory",
+        "join of 2 × 256 MB by random keys, two workers of 256 MiB",
+        ("rask", "dask"),
+        None,
+    ),
+    Case(
         "transfer_usable",
         "128 MB made on one worker, an element used on another",
         ("rask", "dask"),

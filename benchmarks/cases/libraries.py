@@ -15,11 +15,18 @@ def module_of(library: str, name: str = "") -> ModuleType:
     return importlib.import_module(f"{library}.{name}" if name else library)
 
 
-def local_cluster(library: str):
-    """A client of two worker processes with one thread each, and its cluster."""
+def local_cluster(library: str, memory_limit: int | str = "auto"):
+    """A client of two worker processes with one thread each, and its cluster.
+
+    ``memory_limit`` is in bytes a worker.
+    """
     distributed = module_of(library, "distributed")
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        memory_limit=memory_limit,
     )
     client = distributed.Client(cluster)
     client.wait_for_workers(2)

@@ -1,14 +1,19 @@
-"""Tables shuffled and sorted on a cluster of two processes."""
+"""Tables shuffled, sorted and joined, and arrays rechunked, on a cluster of two processes."""
 
 from __future__ import annotations
 
+import os
+import resource
 import time
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.cases.cluster import session
-from benchmarks.cases.libraries import module_of
+from benchmarks.cases.libraries import local_cluster, module_of
 
 ROW_BYTES = 24
+# Of a worker of a quarter of a gibibyte about 64 MiB are left to values.
+MEMORY_LIMIT = 256 << 20
 
 
 def make_part(number: int, rows: int) -> Any:
@@ -64,3 +69,75 @@ def case_sort_small(library: str, scale: float) -> dict:
 def case_sort_large(library: str, scale: float) -> dict:
     """1.6 GB in 64 partitions, sorted."""
     return measure_table(library, int(1.6e9 * scale), 64, "sort_values")
+
+
+def peak_bytes() -> tuple[int, int]:
+    """Most memory that this process has had, and its number."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10, os.getpid()
+
+
+def measure_within_memory(library: str, nbytes: int, work: Callable[[], None]) -> dict:
+    """Seconds and peak memory of work on two workers of `MEMORY_LIMIT` bytes each.
+
+    ``workers_replaced`` are those that did not live to the end.
+    """
+    client, cluster = local_cluster(library, MEMORY_LIMIT)
+    try:
+        before = {process for _, process in client.run(peak_bytes).values()}
+        start = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - start
+        peaks = list(client.run(peak_bytes).values())
+    finally:
+        client.close()
+        cluster.close()
+    return {
+        "seconds": seconds,
+        "mebibytes_a_second": round(nbytes / seconds / 2**20),
+        "worker_peak_rss_mib": max(peak for peak, _ in peaks) >> 20,
+        "workers_replaced": len(before - {process for _, process in peaks}),
+    }
+
+
+def case_rechunk_memory(library: str, scale: float) -> dict:
+    """An array of four times the workers' memory: rows to tiles and back to rows."""
+    side = int(8192 * scale**0.5) // 64 * 64
+    arrays = module_of(library, "array")
+
+    def work() -> None:
+        rows = arrays.random.random((side, side), chunks=(side // 64, side))
+        tiles = rows.rechunk((side // 8, side // 8)) + 1
+        mean = float((tiles.rechunk((side // 64, side)) * 2).mean().compute())
+        assert abs(mean - 3) < 0.01
+
+    return measure_within_memory(library, side * side * 8, work)
+
+
+def case_join_memory(library: str, scale: float) -> dict:
+    """Two tables of four times the workers' memory together, joined by random keys."""
+    frames = module_of(library, "dataframe")
+    root = module_of(library)
+    rows, parts = int(512e6 * scale) // ROW_BYTES // 2 // 64, 64
+
+    def work() -> None:
+        def table(first: int) -> Any:
+            made = [root.delayed(make_keyed_part)(first + i, rows, parts) for i in range(parts)]
+            return frames.from_delayed(made, meta=make_keyed_part(0, 0, 1))
+
+        left, right = table(0), table(parts)
+        joined = left.merge(right, on="key")
+        count = sum(joined.map_partitions(len).compute())
+        # Every row of the left meets one of the right on average.
+        assert abs(count / (rows * parts) - 1) < 0.02
+
+    return measure_within_memory(library, 2 * rows * parts * ROW_BYTES, work)
+
+
+def make_keyed_part(number: int, rows: int, parts: int) -> Any:
+    """A partition whose keys are as many as a table of this many partitions has rows."""
+    import numpy as np
+    import pandas as pd
+
+    made = np.random.default_rng(number)
+    keys = made.integers(0, max(1, rows * parts), rows)
+    return pd.DataFrame({"key": keys, "x": made.random(rows), "y": np.arange(rows)})

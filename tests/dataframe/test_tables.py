@@ -243,4 +243,8 @@ def test_functions_of_all_rows(people):
     )
     spread = lazy.groupby("key").value.apply(lambda s: s.max() - s.min(), meta=("value", "float64"))
     expected = people.groupby("key").value.apply(lambda s: s.max() - s.min())
+    assert spread.npartitions == 3
+    pd.testing.assert_series_equal(spread.compute().sort_index(), expected)
+    ordered = lazy.groupby("key", sort=True).value
+    spread = ordered.apply(lambda s: s.max() - s.min(), meta=("value", "float64"))
     pd.testing.assert_series_equal(spread.compute(), expected)

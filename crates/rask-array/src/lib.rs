@@ -16,6 +16,7 @@ pub mod kernels;
 pub mod lower;
 pub mod opaque;
 mod optimize;
+mod parting;
 mod selection;
 
 pub use error::ArrayPlanError;

@@ -8,6 +8,7 @@ use rask_value::{LayerOp, Op, Origin, Plan};
 use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::engine::groupby::{self, GroupbySpec};
 use crate::engine::join::JoinSpec;
 use crate::engine::sort::{Key, SortSpec};
 use crate::engine::{Expr, Result};
@@ -115,22 +116,7 @@ impl Lowering {
                 Ok(self.named_layer(name, LayerOp::Run(op.clone()), count, &inputs, origin))
             }
             Kind::Step { input, step } => self.step(node, input, step),
-            Kind::Group { input, spec } => {
-                let place = self.node(input)?;
-                let takes = (&place, input.partitions, Takes::Same);
-                let op = FrameOp::Partial(spec.clone());
-                let mut place = self.layer(op, input.partitions, &[takes], origin);
-                let mut width = input.partitions;
-                while width > 1 {
-                    let next = width.div_ceil(FAN_IN);
-                    let starts = (0..=next).map(|i| (i * FAN_IN).min(width)).collect();
-                    let takes = (&place, width, Takes::Runs(starts));
-                    place = self.layer(FrameOp::Combine(spec.clone()), next, &[takes], origin);
-                    width = next;
-                }
-                let op = FrameOp::Finalize(spec.clone(), input.schema.clone());
-                Ok(self.layer(op, 1, &[(&place, 1, Takes::Same)], origin))
-            }
+            Kind::Group { input, spec } => self.group(node, input, spec),
             Kind::Join { left, right, spec } => self.join(node, left, right, spec),
             Kind::Sort { input, spec } => self.sort(node, input, spec),
             Kind::Shuffle { input, keys } => self.shuffle(node, input, keys),
@@ -213,6 +199,36 @@ impl Lowering {
         };
         let takes = (&place, count, Takes::Same);
         Ok(self.layer(FrameOp::Step(step), count, &[takes], &node.origin))
+    }
+
+    fn group(&mut self, node: &NodeRef, input: &NodeRef, spec: &GroupbySpec) -> Result<Place> {
+        let (mut width, count, origin) = (input.partitions, node.partitions, &node.origin);
+        let place = self.node(input)?;
+        let op = FrameOp::Partial(spec.clone());
+        let mut place = self.layer(op, width, &[(&place, width, Takes::Same)], origin);
+        if count > 1 {
+            let key = |number| Key::Column(groupby::key_label(number));
+            let op = FrameOp::SplitByHash {
+                keys: (0..spec.keys.len()).map(key).collect(),
+                parts: count,
+            };
+            let parts = self.layer(op, width, &[(&place, width, Takes::Same)], origin);
+            let op = FrameOp::CombineParts {
+                spec: spec.clone(),
+                schema: input.schema.clone(),
+                parts: count,
+            };
+            return Ok(self.layer(op, count, &[(&parts, width, Takes::All)], origin));
+        }
+        while width > 1 {
+            let next = width.div_ceil(FAN_IN);
+            let starts = (0..=next).map(|i| (i * FAN_IN).min(width)).collect();
+            let takes = (&place, width, Takes::Runs(starts));
+            place = self.layer(FrameOp::Combine(spec.clone()), next, &[takes], origin);
+            width = next;
+        }
+        let op = FrameOp::Finalize(spec.clone(), input.schema.clone());
+        Ok(self.layer(op, 1, &[(&place, 1, Takes::Same)], origin))
     }
 
     fn join(

@@ -79,7 +79,7 @@ pub enum Kind {
         input: NodeRef,
         step: Step,
     },
-    /// Groupby or (without keys) reduction, to one partition.
+    /// Groupby or (without keys) reduction, to one partition, or to several by the hash of the keys.
     Group {
         input: NodeRef,
         spec: GroupbySpec,
@@ -136,14 +136,23 @@ impl Node {
         Ok(Node::new(kind, schema, input.partitions, origin))
     }
 
-    /// A groupby, or without keys a reduction.
-    pub fn group(input: &NodeRef, spec: GroupbySpec, origin: Option<Origin>) -> Result<NodeRef> {
+    /// A groupby, or without keys a reduction, which has one partition.
+    pub fn group(
+        input: &NodeRef,
+        spec: GroupbySpec,
+        partitions: u32,
+        origin: Option<Origin>,
+    ) -> Result<NodeRef> {
         let schema = groupby::schema(&input.schema, &spec)?;
+        let partitions = match spec.keys.is_empty() {
+            true => 1,
+            false => partitions.max(1),
+        };
         let kind = Kind::Group {
             input: input.clone(),
             spec,
         };
-        Ok(Node::new(kind, schema, 1, origin))
+        Ok(Node::new(kind, schema, partitions, origin))
     }
 
     /// A join. A side of one partition is sent to every partition of the other where the kind of

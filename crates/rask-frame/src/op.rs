@@ -47,6 +47,12 @@ pub enum FrameOp {
     Combine(GroupbySpec),
     /// (states): the result; the schema is that of the grouped table.
     Finalize(GroupbySpec, Schema),
+    /// (parts of states, …): block `i` has the groups of the parts `i`, as `Finalize` does.
+    CombineParts {
+        spec: GroupbySpec,
+        schema: Schema,
+        parts: u32,
+    },
     /// (left, right).
     Join(JoinSpec),
     /// (table): parts by the hash of the keys.
@@ -125,10 +131,15 @@ fn concat(tables: &[Table]) -> Result<Table, EngineError> {
     Table::concat(&tables.iter().collect::<Vec<_>>(), false)
 }
 
+/// The parts `number` of each value.
+fn parts_of(values: &[ValueRef], number: usize) -> Result<Vec<Table>, TaskError> {
+    let parts = values.iter().map(|value| table_of_part(value, number));
+    parts.collect()
+}
+
 /// The parts `number` of each value, one after the other.
 fn gather(values: &[ValueRef], number: usize) -> Result<Table, TaskError> {
-    let parts = values.iter().map(|value| table_of_part(value, number));
-    Ok(concat(&parts.collect::<Result<Vec<_>, _>>()?)?)
+    Ok(concat(&parts_of(values, number)?)?)
 }
 
 fn only(inputs: &Inputs) -> Result<Table, TaskError> {
@@ -150,6 +161,7 @@ impl Op for FrameOp {
             FrameOp::Partial(_) => "groupby-partial",
             FrameOp::Combine(_) => "groupby-combine",
             FrameOp::Finalize(..) => "groupby-finalize",
+            FrameOp::CombineParts { .. } => "groupby-gather",
             FrameOp::Join(_) => "merge",
             FrameOp::SplitByHash { .. } => "shuffle-split",
             FrameOp::JoinParts { .. } => "shuffle-merge",
@@ -202,6 +214,7 @@ impl Op for FrameOp {
         match *self {
             FrameOp::JoinParts { parts, .. }
             | FrameOp::SortParts { parts, .. }
+            | FrameOp::CombineParts { parts, .. }
             | FrameOp::ConcatParts { parts } => Some(TakesParts::by_block(parts)),
             FrameOp::TakePart { count } => Some(TakesParts {
                 modulo: count,
@@ -258,6 +271,11 @@ impl FrameOp {
                 groupby::combine(&states.iter().collect::<Vec<_>>(), spec)?
             }
             FrameOp::Finalize(spec, schema) => groupby::finalize(&only(inputs)?, spec, schema)?,
+            FrameOp::CombineParts { spec, schema, .. } => {
+                let states = parts_of(inputs, block)?;
+                let states = groupby::combine(&states.iter().collect::<Vec<_>>(), spec)?;
+                groupby::finalize(&states, spec, schema)?
+            }
             FrameOp::Join(spec) => {
                 let sides = tables_of(inputs)?;
                 let [left, right] = sides.as_slice() else {

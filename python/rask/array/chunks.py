@@ -155,7 +155,8 @@ def rechunk(
         The new blocks; axes a dict leaves out keep theirs. ``-1`` is one block along an axis, ``None``
         the blocks of now, ``"auto"`` about ``block_size_limit`` bytes a block.
     threshold : int, optional
-        Accepted as in Dask: Rask moves each block's parts once, without intermediate steps.
+        Accepted as in Dask: Rask moves each block's parts once, and takes intermediate steps only
+        where there are several hundred thousand of them.
     block_size_limit : int, optional
         Bytes of a block for ``"auto"``.
     balance : bool

@@ -151,7 +151,9 @@ class Series(FrameBase):
         """The values in order."""
         return Series(self._expr.sort_values([self.name], [ascending], na_position == "last"))
 
-    def groupby(self, by: Any, sort: bool = True, dropna: bool = True, observed: Any = None) -> Any:
+    def groupby(
+        self, by: Any, sort: bool | None = None, dropna: bool = True, observed: Any = None
+    ) -> Any:
         """Groups the values by another series of the same table."""
         from rask.dataframe.groupby import SeriesGroupBy
 
@@ -352,7 +354,7 @@ class DataFrame(FrameBase):
     def groupby(
         self,
         by: Any,
-        sort: bool = True,
+        sort: bool | None = None,
         dropna: bool = True,
         observed: Any = None,
         group_keys: bool = True,
@@ -362,8 +364,9 @@ class DataFrame(FrameBase):
         Parameters
         ----------
         by : label, series of this table, or a list of them
-        sort : bool
-            Whether results are sorted by key; otherwise in order of appearance.
+        sort : bool, optional
+            Whether results are sorted by key, all in one partition; if not, they are in order of
+            appearance. By default each partition of the result is sorted.
         dropna : bool
             Whether rows with a missing key belong to no group.
         """

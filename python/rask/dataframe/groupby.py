@@ -31,7 +31,7 @@ class GroupBy:
     """Rows grouped by keys, and the columns that are aggregated."""
 
     def __init__(
-        self, expr: _core.Frame, by: Any, selected: _core.Frame, sort: bool, dropna: bool
+        self, expr: _core.Frame, by: Any, selected: _core.Frame, sort: bool | None, dropna: bool
     ) -> None:
         self._expr = expr
         self._selected = selected
@@ -40,8 +40,12 @@ class GroupBy:
         by = by if isinstance(by, list) else [by]
         self._keys = [key._expr if isinstance(key, Series) else expr.column(key) for key in by]
 
-    def _aggregate(self, parts: list[tuple]) -> _core.Frame:
-        return self._expr.aggregate(self._keys, parts, self._dropna, self._sort)
+    def _aggregate(self, parts: list[tuple], split_out: Any = None) -> _core.Frame:
+        count = partitions_of(split_out, self._expr.npartitions)
+        # Results in the order of all keys are in one partition.
+        count = 1 if self._sort else count
+        sort = self._sort is not False
+        return self._expr.aggregate(self._keys, parts, self._dropna, sort, count)
 
     def _key_labels(self) -> list:
         return [key.labels[0] for key in self._keys]
@@ -50,12 +54,24 @@ class GroupBy:
         keys = self._key_labels()
         return [label for label in self._selected.labels if label not in keys]
 
-    def size(self) -> Series:
+    def size(
+        self, split_every: Any = None, split_out: Any = None, shuffle_method: Any = None
+    ) -> Series:
         """The number of rows of each group."""
-        return Series(self._aggregate([(None, "size", None, None, True, 0)]))
+        return Series(self._aggregate([(None, "size", None, None, True, 0)], split_out))
 
-    def apply(self, func: Callable, *args: Any, meta: Any = None, **kwargs: Any) -> Any:
-        """A Python function of each group as a pandas object; gathers all rows.
+    def apply(
+        self,
+        func: Callable,
+        *args: Any,
+        meta: Any = None,
+        shuffle_method: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """A Python function of each group as a pandas object.
+
+        Rows of a group are brought together in one of as many partitions as there are, or all of
+        them in one partition where ``sort=True`` asks for results in the order of the keys.
 
         Parameters
         ----------
@@ -64,20 +80,43 @@ class GroupBy:
             Handed on.
         meta : pandas object, optional
             An empty example of the result; without it the function is tried on no rows.
+        shuffle_method : str, optional
+            Accepted as in Dask; there is one method.
         """
         keys = self._key_labels()
         if any(label not in self._expr.labels for label in keys):
             raise NotImplementedError("apply on groups by a series that is not a column")
         one = isinstance(self, SeriesGroupBy)
         selected = self._selected.labels[0] if one else self._columns()
-        call = GroupCall(keys, selected, self._sort, self._dropna, func, args, kwargs)
-        whole = DataFrame(self._expr).repartition(npartitions=1)
-        return whole.map_partitions(call, meta=meta)
+        call = GroupCall(keys, selected, self._sort is not False, self._dropna, func, args, kwargs)
+        frame = DataFrame(self._expr)
+        if self._sort or frame.npartitions == 1:
+            together = frame.repartition(npartitions=1)
+        else:
+            together = frame.shuffle(keys)
+        return together.map_partitions(call, meta=meta)
 
     def _one(
-        self, function: str, parameter: Any = None, min_count: int = 0, numeric_only: bool = False
+        self,
+        function: str,
+        parameter: Any = None,
+        min_count: int = 0,
+        numeric_only: bool = False,
+        split_out: Any = None,
     ) -> Any:
         raise NotImplementedError
+
+
+def partitions_of(split_out: Any, npartitions: int) -> int:
+    """How many partitions the groups go to; ``True`` is as many as there are."""
+    if split_out is True:
+        return npartitions
+    count = 1 if split_out is None or split_out is False else int(split_out)
+    if count < 1:
+        raise ValueError(
+            f"split_out is a number of partitions, at least 1, or True; not {split_out}"
+        )
+    return count
 
 
 class GroupCall:
@@ -112,10 +151,10 @@ def aggregation_methods(cls: type) -> type:
             split_every: Any = None, split_out: Any = None, shuffle_method: Any = None,
         ) -> Any:  # fmt: skip
             parameter = ddof if name in ("std", "var", "sem") else None
-            return self._one(name, parameter, max(min_count, 0), numeric_only)
+            return self._one(name, parameter, max(min_count, 0), numeric_only, split_out)
 
         method.__name__ = name
-        method.__doc__ = f"``{name}`` of the values of each group."
+        method.__doc__ = f"``{name}`` of the values of each group, in one partition or in `split_out` partitions."
         return method
 
     for name in FUNCTIONS:
@@ -131,25 +170,38 @@ class SeriesGroupBy(GroupBy):
         return (self._selected, function, parameter, label, True, min_count)
 
     def _one(
-        self, function: str, parameter: Any = None, min_count: int = 0, numeric_only=False
+        self,
+        function: str,
+        parameter: Any = None,
+        min_count: int = 0,
+        numeric_only: bool = False,
+        split_out: Any = None,
     ) -> Series:
         label = self._selected.labels[0]
-        return Series(self._aggregate([self._part(function, parameter, label, min_count)]))
+        part = self._part(function, parameter, label, min_count)
+        return Series(self._aggregate([part], split_out))
 
     def quantile(self, q: float = 0.5) -> Series:
         """The quantile of each group."""
         return self._one("quantile", q)
 
-    def agg(self, arg: Any = None, **kwargs: Any) -> Any:
-        """One or several aggregations of the column."""
+    def agg(
+        self,
+        arg: Any = None,
+        split_every: Any = None,
+        split_out: Any = None,
+        shuffle_method: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """One or several aggregations of the column, in one partition or in `split_out`."""
         label = self._selected.labels[0]
         if isinstance(arg, (list, tuple)):
-            names = [name_of(function) for function in arg]
-            return DataFrame(self._aggregate([self._part(name, None, name) for name in names]))
+            parts = [self._part(name, None, name) for name in map(name_of, arg)]
+            return DataFrame(self._aggregate(parts, split_out))
         if arg is None:
             parts = [self._part(name_of(f), None, out) for out, f in kwargs.items()]
-            return DataFrame(self._aggregate(parts))
-        return Series(self._aggregate([self._part(name_of(arg), None, label)]))
+            return DataFrame(self._aggregate(parts, split_out))
+        return Series(self._aggregate([self._part(name_of(arg), None, label)], split_out))
 
     aggregate = agg
 
@@ -179,7 +231,12 @@ class DataFrameGroupBy(GroupBy):
         return self[name]
 
     def _one(
-        self, function: str, parameter: Any = None, min_count: int = 0, numeric_only=False
+        self,
+        function: str,
+        parameter: Any = None,
+        min_count: int = 0,
+        numeric_only: bool = False,
+        split_out: Any = None,
     ) -> DataFrame:
         labels = self._columns()
         if numeric_only:
@@ -189,7 +246,7 @@ class DataFrameGroupBy(GroupBy):
             (self._expr.column(label), function, parameter, label, True, min_count)
             for label in labels
         ]
-        return DataFrame(self._aggregate(parts))
+        return DataFrame(self._aggregate(parts, split_out))
 
     def agg(self, arg: Any = None, split_every: Any = None, split_out: Any = None, shuffle_method: Any = None,
             **kwargs: Any) -> DataFrame:  # fmt: skip
@@ -199,6 +256,11 @@ class DataFrameGroupBy(GroupBy):
         ----------
         arg : str, list or dict
             A function's name for all columns, several of them, or one or several by column.
+        split_out : int or True, optional
+            In how many partitions the groups are, by the hash of their keys: for many groups.
+            ``True`` is as many as the table has. With ``sort=True`` there is one.
+        split_every, shuffle_method : optional
+            Accepted as in Dask.
         **kwargs
             Results by name: ``late=("delay", "mean")``.
         """
@@ -219,6 +281,6 @@ class DataFrameGroupBy(GroupBy):
         parts = [
             (self._expr.column(label), name, None, out, True, 0) for label, name, out in chosen
         ]
-        return DataFrame(self._aggregate(parts))
+        return DataFrame(self._aggregate(parts, split_out))
 
     aggregate = agg

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rask_graph::Grid;
 use rask_value::array::{DType, Scalar};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use crate::chunks::Sizes;
 use crate::kernels::elementwise::{GeneratorKind, Program};
 use crate::kernels::reduce::CumulativeOp;
 use crate::opaque::Region;
+use crate::parting::AxisParts;
 use crate::selection::AxisPieces;
 
 /// Where the blocks of a generator lie along one axis.
@@ -83,6 +85,20 @@ pub enum ChunkOp {
         fill: Scalar,
         dtype: Option<DType>,
     },
+    /// The block cut into parts for the blocks of this grid that need some of it.
+    Cut {
+        axes: Vec<Option<AxisParts>>,
+        grid: Grid,
+    },
+    /// Pieces of blocks that were cut, each given whole or the part that is needed of it. `count`:
+    /// about how many parts a block was cut into.
+    Assemble {
+        axes: Vec<Option<AxisPieces>>,
+        fill: Scalar,
+        dtype: Option<DType>,
+        grid: Grid,
+        count: u32,
+    },
     Reduce(ReduceStep),
     /// A callable's reduction: one block, or the grid of blocks to combine.
     UserReduce {
@@ -132,6 +148,8 @@ impl ChunkOp {
             ChunkOp::Broadcast(_) => "broadcast",
             ChunkOp::Reshape(_) => "reshape",
             ChunkOp::Gather { .. } => "gather",
+            ChunkOp::Cut { .. } => "cut",
+            ChunkOp::Assemble { .. } => "assemble",
             ChunkOp::Reduce(_) => "reduce",
             ChunkOp::UserReduce { .. } => "reduce",
             ChunkOp::Cumulate { .. } => "cumulate",

@@ -10,13 +10,17 @@ use smallvec::SmallVec;
 
 use super::chunk_op::ChunkOp;
 use super::elementwise::run_program;
-use super::gather::{Along, gather};
+use super::gather::{Along, assemble_parts, gather, picker_of};
 use super::ops;
+use super::parts::{BlockParts, places as places_of_parts};
 use super::places::{eye, last, nest, region_of};
 use super::program::{Argument, BlockOp, Coordinate, FusedStep};
 use super::{contract, cumulate, reduction};
+use crate::duck::Picker;
 use crate::kernels::elementwise::{Generator, Program, Source, run};
 use crate::opaque::{Call, Nested, Region};
+use crate::parting::AxisParts;
+use crate::selection::AxisPieces;
 
 /// A step's result.
 pub(super) enum Lazy<'a> {
@@ -202,19 +206,20 @@ impl<'a> Evaluation<'a> {
             },
             ChunkOp::Gather { axes, fill, dtype } => {
                 let argument = take_only(&mut given)?;
-                let counts = argument.counts.clone();
-                let blocks = argument.values()?;
-                let along = |(axis, pieces): (usize, &'a Option<_>)| {
-                    let pieces: &'a Option<crate::selection::AxisPieces> = pieces;
-                    Along {
-                        pieces: pieces
-                            .as_ref()
-                            .map(|pieces| &pieces.pieces[coords[axis] as usize][..]),
-                        blocks: counts.get(axis).copied().unwrap_or(1),
-                    }
-                };
-                let along: Vec<Along<'a>> = axes.iter().enumerate().map(along).collect();
-                gather(&blocks, &along, fill, *dtype).map(Lazy::Value)
+                let along = along(axes, &coords, &argument.counts);
+                gather(&argument.values()?, &along, fill, *dtype).map(Lazy::Value)
+            }
+            ChunkOp::Assemble {
+                axes,
+                fill,
+                dtype,
+                grid,
+                ..
+            } => {
+                let argument = take_only(&mut given)?;
+                let along = along(axes, &coords, &argument.counts);
+                let number = grid.block_at(&coords);
+                assemble_parts(argument.values()?, &along, (fill, *dtype), number).map(Lazy::Value)
             }
             op => self.run_on_values(op, &coords, given).map(Lazy::Value),
         }
@@ -227,6 +232,13 @@ impl<'a> Evaluation<'a> {
         mut given: SmallVec<[Given<'a>; 2]>,
     ) -> Result<ValueRef, TaskError> {
         match op {
+            ChunkOp::Cut { axes, grid } => {
+                let block = one(take_only(&mut given)?.blocks)?.force()?;
+                let axes: Vec<_> = axes.iter().zip(coords).map(parts_along).collect();
+                let axes: Vec<_> = axes.iter().map(|parts| parts.as_deref()).collect();
+                let places = places_of_parts(&block, &axes, coords, grid)?;
+                Ok(Arc::new(BlockParts::Whole { block, places }))
+            }
             ChunkOp::Eye { k, dtype, axes } => Ok(eye(*k, *dtype, axes, coords)),
             ChunkOp::Read {
                 opaque,
@@ -318,6 +330,23 @@ impl<'a> Evaluation<'a> {
         };
         self.op.opaques[opaque].call(call)
     }
+}
+
+/// What a block has of the selection along each axis.
+fn along<'a>(axes: &'a [Option<AxisPieces>], coords: &[u32], counts: &[usize]) -> Vec<Along<'a>> {
+    let along = |(axis, pieces): (usize, &'a Option<AxisPieces>)| Along {
+        pieces: pieces
+            .as_ref()
+            .map(|pieces| &pieces.pieces[coords[axis] as usize][..]),
+        blocks: counts.get(axis).copied().unwrap_or(1),
+    };
+    axes.iter().enumerate().map(along).collect()
+}
+
+/// The readers of a block along an axis, and what they take.
+fn parts_along((axis, &at): (&Option<AxisParts>, &u32)) -> Option<Vec<(u32, Picker)>> {
+    let parts = axis.as_ref()?.at(at).iter();
+    Some(parts.map(|(to, run)| (*to, picker_of(run))).collect())
 }
 
 fn take_only<'a>(given: &mut SmallVec<[Given<'a>; 2]>) -> Result<Given<'a>, TaskError> {

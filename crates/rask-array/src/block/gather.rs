@@ -7,8 +7,10 @@ use rask_value::{TaskError, ValueRef};
 use smallvec::SmallVec;
 
 use super::ops::{self, as_native};
+use super::parts::{BlockParts, part_of};
 use crate::duck::{Picker, backend_for};
 use crate::kernels::KernelError;
+use crate::parting::pieces_of_parts;
 use crate::selection::{Piece, Run};
 
 /// A view that shows less than this part of its buffer is copied, to let go of the rest.
@@ -29,7 +31,7 @@ impl Along<'_> {
     }
 }
 
-fn picker_of(run: &Run) -> Picker {
+pub(super) fn picker_of(run: &Run) -> Picker {
     match run {
         Run::Range { start, step, count } => Picker::Range {
             start: *start as usize,
@@ -65,11 +67,7 @@ pub fn gather(
         .iter()
         .zip(&shape)
         .map(|(axis, &length)| match axis.pieces {
-            None => Some(Picker::Range {
-                start: 0,
-                step: 1,
-                count: length,
-            }),
+            None => Some(whole_picker(length)),
             Some([piece]) if piece.position != u32::MAX => Some(picker_of(&piece.run)),
             Some(_) => None,
         });
@@ -83,6 +81,31 @@ pub fn gather(
     }
 }
 
+/// Puts a block together from blocks that were cut for it and others, or from its parts of them.
+pub fn assemble_parts(
+    inputs: Vec<ValueRef>,
+    axes: &[Along<'_>],
+    (fill, dtype): (&Scalar, Option<DType>),
+    number: u32,
+) -> Result<ValueRef, TaskError> {
+    let whole = |value: &ValueRef| value.downcast_ref::<BlockParts>()?.block().cloned();
+    if let Some(blocks) = inputs.iter().map(whole).collect::<Option<Vec<_>>>() {
+        return gather(&blocks, axes, fill, dtype);
+    }
+    let parts: Result<Vec<ValueRef>, TaskError> =
+        inputs.iter().map(|value| part_of(value, number)).collect();
+    let pieces: Vec<Option<Vec<Piece>>> = axes
+        .iter()
+        .map(|axis| axis.pieces.map(pieces_of_parts))
+        .collect();
+    let along = axes.iter().zip(&pieces).map(|(axis, pieces)| Along {
+        pieces: pieces.as_deref(),
+        blocks: axis.blocks,
+    });
+    let along: Vec<Along<'_>> = along.collect();
+    gather(&parts?, &along, fill, dtype).map(let_go)
+}
+
 fn filled(shape: &[usize], fill: &Scalar, dtype: DType) -> NdArray {
     let element = fill.to_array(dtype);
     element
@@ -91,8 +114,51 @@ fn filled(shape: &[usize], fill: &Scalar, dtype: DType) -> NdArray {
         .unwrap_or_else(|_| NdArray::zeros(dtype, shape))
 }
 
-/// The elements of one block that the pickers name.
+/// All elements of an axis of this length.
+pub fn whole_picker(length: usize) -> Picker {
+    Picker::Range {
+        start: 0,
+        step: 1,
+        count: length,
+    }
+}
+
+/// The elements of one block that the pickers name. What is much less than the block does not keep
+/// it alive.
 pub fn pick(value: &ValueRef, pickers: &[Picker]) -> Result<ValueRef, TaskError> {
+    let picked = view(value, pickers)?;
+    match Arc::ptr_eq(&picked, value) {
+        true => Ok(picked),
+        false => Ok(let_go(picked)),
+    }
+}
+
+/// A block that is a small part of the memory it keeps alive, copied.
+pub fn let_go(value: ValueRef) -> ValueRef {
+    let Some(array) = as_native(&value) else {
+        return value;
+    };
+    let bytes = array.size() * array.dtype().itemsize();
+    let kept = array.buffer().len();
+    match array.buffer().is_ours() && bytes * VIEW_PART_MIN < kept {
+        true => Arc::new(copy_of(array)),
+        false => value,
+    }
+}
+
+/// An array in memory of its own.
+pub fn copy_of(array: &NdArray) -> NdArray {
+    let mut copy = NdArray::new(array.dtype(), array.shape());
+    let pickers: SmallVec<[Picker; 4]> = array.shape().iter().map(|&n| whole_picker(n)).collect();
+    let corner: SmallVec<[usize; 4]> = SmallVec::from_elem(0, array.ndim());
+    match write_part(&mut copy, array, &pickers, &corner) {
+        Ok(()) => copy,
+        Err(_) => array.to_contiguous(),
+    }
+}
+
+/// The elements of one block that the pickers name; ranges share its memory.
+pub fn view(value: &ValueRef, pickers: &[Picker]) -> Result<ValueRef, TaskError> {
     let Some(array) = as_native(value) else {
         return backend_for(value)?.pick(value, pickers);
     };
@@ -108,13 +174,7 @@ pub fn pick(value: &ValueRef, pickers: &[Picker]) -> Result<ValueRef, TaskError>
         write_part(&mut target, array, pickers, &vec![0; shape.len()])?;
         return Ok(Arc::new(target));
     }
-    let view = view_of(array, pickers)?;
-    let bytes = view.size() * view.dtype().itemsize();
-    let kept = array.buffer().len();
-    if array.buffer().is_ours() && bytes * VIEW_PART_MIN < kept {
-        return Ok(Arc::new(view.to_contiguous()));
-    }
-    Ok(Arc::new(view))
+    Ok(Arc::new(view_of(array, pickers)?))
 }
 
 fn view_of(array: &NdArray, pickers: &[Picker]) -> Result<NdArray, TaskError> {

@@ -12,6 +12,7 @@ mod evaluate;
 mod gather;
 mod ops;
 mod pair;
+mod parts;
 mod places;
 mod program;
 mod reduction;
@@ -26,4 +27,5 @@ pub use reduction::{Phase, ReduceStep};
 pub fn register() {
     rask_value::codec::register_op(program::KIND, program::decode);
     rask_value::codec::register_value(pair::KIND, pair::decode);
+    parts::register();
 }

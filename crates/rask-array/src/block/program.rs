@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rask_graph::{AxisMap, Grid, InputMap};
 use rask_value::{
-    CodecError, Encoded, Frames, Inputs, Op, OpRef, Scope, TaskContext, TaskError, ValueRef,
+    CodecError, Encoded, Frames, Inputs, Op, OpRef, Scope, TakesParts, TaskContext, TaskError,
+    ValueRef,
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -161,6 +162,15 @@ impl Op for BlockOp {
         let shape = shapes.at(&self.grid.coords_of(block));
         let known = shape.iter().all(|&length| length >= 0);
         known.then(|| shape.iter().map(|&n| n as u64).product::<u64>() * itemsize)
+    }
+
+    /// Blocks that are assembled are given their own parts; fusing keeps their numbers.
+    fn takes_parts(&self) -> Option<TakesParts> {
+        let counts = self.steps.iter().filter_map(|step| match &step.op {
+            ChunkOp::Assemble { count, .. } => Some(*count),
+            _ => None,
+        });
+        counts.min().map(TakesParts::by_block)
     }
 }
 

@@ -125,8 +125,23 @@ impl Fusion<'_> {
             return None;
         }
         let coordinates = reader.coordinates.clone()?;
+        let assembles = matches!(node.work, Work::Op(ChunkOp::Assemble { .. }));
+        if assembles && !self.is_numbered_alike(id, reader.group, &coordinates) {
+            return None;
+        }
         let moved = |edge: &crate::lower::NodeEdge| move_map(&edge.map, &coordinates).is_some();
         node.edges.iter().all(moved).then_some(coordinates)
+    }
+
+    /// Whether the group's blocks have the numbers of those of the node that they read: a task is
+    /// given the parts of its own number.
+    fn is_numbered_alike(&self, id: NodeId, group: usize, coordinates: &Coordinates) -> bool {
+        let own = self.nodes[id].grid.0.iter().zip(coordinates);
+        let long = own.filter(|&(&length, _)| length > 1);
+        let own = long.map(|(&length, &coordinate)| (length, coordinate));
+        let grid = self.nodes[self.groups[group].root].grid.0.iter();
+        let long = grid.enumerate().filter(|&(_, &length)| length > 1);
+        own.eq(long.map(|(axis, &length)| (length, Coordinate::Axis(axis as u32))))
     }
 
     /// Whether different blocks of the group read different blocks of the node.
@@ -162,10 +177,18 @@ impl Fusion<'_> {
             root: id,
             members: Vec::new(),
             edges: Vec::new(),
-            scoped: node.is_scoped(),
+            scoped: self.is_scoped(node),
         });
         let axes = 0..node.grid.0.len() as u32;
         self.add_member(id, group, axes.map(Coordinate::Axis).collect());
+    }
+
+    /// Whether a group of this root runs in a scope. Cutting takes no time, so it is done where the
+    /// block is made.
+    fn is_scoped(&self, node: &BlockNode) -> bool {
+        let cuts = matches!(node.work, Work::Op(ChunkOp::Cut { .. }));
+        let source = node.edges.first().filter(|_| cuts);
+        node.is_scoped() || source.is_some_and(|edge| self.nodes[edge.node].is_scoped())
     }
 
     fn add_member(&mut self, id: NodeId, group: usize, coordinates: Coordinates) {

@@ -1,12 +1,13 @@
 //! Lowering of selections: which pieces of which blocks.
 
-use rask_graph::AxisMap;
+use rask_graph::{AxisMap, Grid};
 use rask_value::array::Scalar;
 
 use super::{BlockNode, Lowering, NodeEdge, NodeId};
 use crate::block::{BlockShapes, ChunkOp};
-use crate::chunks::{Sizes, is_known, rechunk_stages};
+use crate::chunks::{Chunks, Sizes, is_known, rechunk_stages};
 use crate::expr::ArrayExpr;
+use crate::parting::{AxisParts, find_parts};
 use crate::selection::{AxisPieces, AxisSelection, Piece, Run, cut};
 
 /// Elements that blocks on the way of a staged rechunk may have.
@@ -32,13 +33,16 @@ impl Lowering {
                 .zip(stage)
                 .map(|(old, new)| (old != new).then(|| AxisSelection::whole(new.clone())))
                 .collect();
-            node = self.push_gather(array, &from, &axes, fill, node);
-            if number + 1 < stages.len() {
-                let place = &mut self.nodes[node];
-                place.name = format!("{}-stage-{number}", array.name()).into();
-                place.grid = rask_graph::Grid::new(stage.iter().map(|sizes| sizes.len() as u32));
-                place.shapes = BlockShapes(stage.clone());
-            }
+            let selection = Selection {
+                name: match number + 1 < stages.len() {
+                    true => format!("{}-stage-{number}", array.name()),
+                    false => array.name().to_string(),
+                },
+                old: &from,
+                axes: &axes,
+                fill,
+            };
+            node = self.push_selection(array, &selection, node);
             from = stage.clone();
         }
         node
@@ -52,26 +56,103 @@ impl Lowering {
         fill: &Scalar,
         input: NodeId,
     ) -> NodeId {
-        let mut pieces = Vec::with_capacity(axes.len());
-        let mut maps = Vec::with_capacity(axes.len());
-        for (axis, (selection, sizes)) in axes.iter().zip(old).enumerate() {
-            let Some(selection) = selection else {
-                pieces.push(None);
-                maps.push(AxisMap::Same(axis as u32));
-                continue;
-            };
-            let (cut, map) = never_empty(cut(selection, sizes)).into_map(axis as u32);
-            pieces.push(Some(cut));
-            maps.push(map);
-        }
-        let op = ChunkOp::Gather {
-            axes: pieces,
-            fill: *fill,
-            dtype: array.element().native(),
+        let selection = Selection {
+            name: array.name().to_string(),
+            old,
+            axes,
+            fill,
         };
-        let edge = NodeEdge::axes(input, maps);
-        self.push(BlockNode::of(array, op, vec![edge]))
+        self.push_selection(array, &selection, input)
     }
+
+    /// Blocks that need a little of many blocks are assembled of parts, others of whole blocks.
+    fn push_selection(
+        &mut self,
+        array: &ArrayExpr,
+        selection: &Selection<'_>,
+        input: NodeId,
+    ) -> NodeId {
+        let (pieces, maps) = selection.cut();
+        let (fill, dtype) = (*selection.fill, array.element().native());
+        let Some(count) = find_parts(&pieces, selection.old) else {
+            let op = ChunkOp::Gather {
+                axes: pieces,
+                fill,
+                dtype,
+            };
+            return self.push_part(array, selection, op, NodeEdge::axes(input, maps));
+        };
+        let grid = grid_of(&selection.chunks());
+        let parts = pieces.iter().zip(selection.old);
+        let parts = parts.map(|(pieces, old)| Some(AxisParts::of(pieces.as_ref()?, old.len())));
+        let op = ChunkOp::Cut {
+            axes: parts.collect(),
+            grid: grid.clone(),
+        };
+        let edge = NodeEdge::same(input, selection.old.len());
+        let mut node = BlockNode::of(array, op, vec![edge]);
+        node.name = format!("{}-cut", selection.name).into();
+        node.grid = grid_of(selection.old);
+        node.shapes = BlockShapes(selection.old.to_vec());
+        let cut = self.push(node);
+        let op = ChunkOp::Assemble {
+            axes: pieces,
+            fill,
+            dtype,
+            grid,
+            count,
+        };
+        self.push_part(array, selection, op, NodeEdge::axes(cut, maps))
+    }
+
+    fn push_part(
+        &mut self,
+        array: &ArrayExpr,
+        selection: &Selection<'_>,
+        op: ChunkOp,
+        edge: NodeEdge,
+    ) -> NodeId {
+        let mut node = BlockNode::of(array, op, vec![edge]);
+        let chunks = selection.chunks();
+        node.name = selection.name.as_str().into();
+        node.grid = grid_of(&chunks);
+        node.shapes = BlockShapes(chunks);
+        self.push(node)
+    }
+}
+
+/// A selection from blocks of these sizes.
+struct Selection<'a> {
+    /// Of the layer that makes its blocks.
+    name: String,
+    old: &'a [Sizes],
+    axes: &'a [Option<AxisSelection>],
+    fill: &'a Scalar,
+}
+
+impl Selection<'_> {
+    fn chunks(&self) -> Chunks {
+        let axes = self.axes.iter().zip(self.old);
+        axes.map(|(axis, old)| axis.as_ref().map_or(old, |axis| &axis.chunks).clone())
+            .collect()
+    }
+
+    /// The pieces along each axis, and the blocks they are of.
+    fn cut(&self) -> (Vec<Option<AxisPieces>>, Vec<AxisMap>) {
+        let axes = self.axes.iter().zip(self.old).enumerate();
+        axes.map(|(axis, (selection, sizes))| match selection {
+            None => (None, AxisMap::Same(axis as u32)),
+            Some(selection) => {
+                let (pieces, map) = never_empty(cut(selection, sizes)).into_map(axis as u32);
+                (Some(pieces), map)
+            }
+        })
+        .unzip()
+    }
+}
+
+fn grid_of(chunks: &[Sizes]) -> Grid {
+    Grid::new(chunks.iter().map(|sizes| sizes.len() as u32))
 }
 
 fn is_rechunk(axes: &[Option<AxisSelection>], old: &[Sizes]) -> bool {

@@ -32,6 +32,8 @@ impl Default for MemoryShares {
 const LEAST_SHARE: f64 = 0.1;
 /// A worker that is paused goes on when its process takes so much less than what paused it.
 const RESUMES_BELOW_SHARE: f64 = 0.05;
+/// Memory of arrays that are gone is kept for the next ones, up to this much of the limit.
+const RECYCLED_SHARE: f64 = 0.05;
 
 /// The memory of a worker; there is none for a worker without limit.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +56,11 @@ impl Budget {
         let shares = [self.shares.target, self.shares.spill];
         let share = shares.into_iter().find(|share| *share > 0.0)?;
         Some(self.part(share))
+    }
+
+    /// What memory may be kept that holds no value.
+    pub fn recycled(self) -> usize {
+        usize::try_from(self.part(RECYCLED_SHARE)).unwrap_or(usize::MAX)
     }
 
     /// What values may take while the process has `own` bytes, of which `managed` are values.

@@ -88,6 +88,9 @@ async fn start(
         return Err(ClusterError::Unexpected("something else than a welcome"));
     };
     let budget = Budget::new(options.memory_bytes_max, options.memory_shares);
+    if let Some(budget) = budget.filter(|_| options.owns_process) {
+        rask_value::array::limit_recycled_memory(budget.recycled());
+    }
     let mut core = Core::new(budget.and_then(Budget::target));
     core.own_number = welcome.worker;
     let link = SchedulerLink::new(options, &welcome);

@@ -430,7 +430,9 @@ impl PyFrame {
     }
 
     /// A groupby with keys, a reduction without. Each aggregation is (series, function, parameter,
-    /// label of the result, skipna, least count).
+    /// label of the result, skipna, least count). Groups go to `split_out` partitions.
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (keys, aggregations, dropna, sort, split_out=1))]
     fn aggregate(
         &self,
         py: Python<'_>,
@@ -438,6 +440,7 @@ impl PyFrame {
         aggregations: Vec<AggregationParts<'_>>,
         dropna: bool,
         sort: bool,
+        split_out: u32,
     ) -> PyResult<PyFrame> {
         let mut spec = GroupbySpec::reduction(Vec::new());
         spec.dropna = dropna;
@@ -457,7 +460,8 @@ impl PyFrame {
             aggregation.count_min = count_min;
             spec.aggregations.push(aggregation);
         }
-        let node = Node::group(&self.node, spec, origin::capture(py)).map_err(to_py_err)?;
+        let origin = origin::capture(py);
+        let node = Node::group(&self.node, spec, split_out, origin).map_err(to_py_err)?;
         Ok(PyFrame::of(node))
     }
 

@@ -177,10 +177,16 @@ fn release(pointer: NonNull<u8>, capacity: usize) {
     unsafe { dealloc(pointer.as_ptr(), layout(capacity)) }
 }
 
+/// Keeps at most this much memory of arrays that are gone for the next ones, here and in all of the
+/// process. What was kept beyond that goes back to the system. Raising it again does nothing.
+pub fn limit_recycled_memory(bytes_max: usize) {
+    pool::limit(bytes_max);
+}
+
 /// Recycled memory by size class. A fresh page costs microseconds to touch for the first time, so
-/// chunks of equal size that come and go are worth keeping; at most [`pool::BYTES_MAX`] are kept.
+/// chunks of equal size that come and go are worth keeping.
 mod pool {
-    use super::{AtomicUsize, Mutex, NonNull, Ordering};
+    use super::{AtomicUsize, Mutex, NonNull, Ordering, release};
 
     static LENGTH_MAX: AtomicUsize = AtomicUsize::new(usize::MAX);
 
@@ -194,7 +200,8 @@ mod pool {
     const SMALLEST: usize = 64 << 10;
     /// Larger ones go back to the system.
     const LARGEST: usize = 64 << 20;
-    pub const BYTES_MAX: usize = 256 << 20;
+    /// At most this much is kept, unless less is asked for.
+    const BYTES_KEPT: usize = 256 << 20;
     const CLASSES: usize = 64;
 
     struct Free(Vec<NonNull<u8>>);
@@ -203,6 +210,23 @@ mod pool {
 
     static FREE: [Mutex<Free>; CLASSES] = [const { Mutex::new(Free(Vec::new())) }; CLASSES];
     static BYTES: AtomicUsize = AtomicUsize::new(0);
+    static BYTES_MAX: AtomicUsize = AtomicUsize::new(BYTES_KEPT);
+
+    pub fn limit(bytes_max: usize) {
+        let bytes_max = BYTES_MAX
+            .fetch_min(bytes_max, Ordering::Relaxed)
+            .min(bytes_max);
+        for (class, free) in FREE.iter().enumerate() {
+            while BYTES.load(Ordering::Relaxed) > bytes_max {
+                let Some(pointer) = free.lock().0.pop() else {
+                    break;
+                };
+                let capacity = capacity_in(class);
+                BYTES.fetch_sub(capacity, Ordering::Relaxed);
+                release(pointer, capacity);
+            }
+        }
+    }
 
     /// Sizes in the pooled range are rounded up to a quarter of a power of two.
     pub fn capacity_of(length: usize) -> usize {
@@ -223,6 +247,11 @@ mod pool {
         Some(octave * 4 + (8 - eighths))
     }
 
+    /// The size of a class.
+    fn capacity_in(class: usize) -> usize {
+        (SMALLEST << (class / 4)) / 8 * (8 - class % 4)
+    }
+
     pub fn take(capacity: usize) -> Option<NonNull<u8>> {
         let pointer = FREE[class_of(capacity)?].lock().0.pop()?;
         BYTES.fetch_sub(capacity, Ordering::Relaxed);
@@ -236,7 +265,8 @@ mod pool {
         if capacity >= LENGTH_MAX.load(Ordering::Relaxed) {
             return false;
         }
-        if BYTES.fetch_add(capacity, Ordering::Relaxed) + capacity > BYTES_MAX {
+        let bytes_max = BYTES_MAX.load(Ordering::Relaxed);
+        if BYTES.fetch_add(capacity, Ordering::Relaxed) + capacity > bytes_max {
             BYTES.fetch_sub(capacity, Ordering::Relaxed);
             return false;
         }
@@ -246,7 +276,7 @@ mod pool {
 
     #[cfg(test)]
     mod tests {
-        use super::{LARGEST, SMALLEST, capacity_of, class_of};
+        use super::{LARGEST, SMALLEST, capacity_in, capacity_of, class_of};
 
         #[test]
         fn classes_are_distinct_and_capacities_stable() {
@@ -257,6 +287,7 @@ mod pool {
                 assert!(capacity >= length && capacity_of(capacity) == capacity);
                 let class = class_of(capacity).expect("pooled");
                 assert_eq!(*seen.entry(class).or_insert(capacity), capacity);
+                assert_eq!(capacity_in(class), capacity);
                 length += length / 13 + 1;
             }
         }

@@ -17,7 +17,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use buffer::{ALIGNMENT, Buffer, recycle_below};
+pub use buffer::{ALIGNMENT, Buffer, limit_recycled_memory, recycle_below};
 pub use copy::copy_strided;
 pub use dtype::{DType, Kind, TimeUnit};
 pub use element::Element;

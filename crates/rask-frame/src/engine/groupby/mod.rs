@@ -50,7 +50,8 @@ impl Grouping {
     }
 }
 
-fn key_label(number: usize) -> Label {
+/// The label of a key in tables of states.
+pub fn key_label(number: usize) -> Label {
     Label::Int(number as i64)
 }
 
