@@ -77,6 +77,22 @@ def test_a_number_of_partitions_is_at_least_one(rows):
         groups.x.sum(split_out=0)
 
 
+def test_distinct_values_of_many_partitions(rows):
+    lazy = dd.from_pandas(rows, npartitions=5)
+    distinct = lazy.s.unique(split_out=2)
+    assert distinct.npartitions == 2
+    assert set(distinct.compute().dropna()) == {"a", "b"}
+    counts = lazy.n.value_counts(split_out=3)
+    assert counts.npartitions == 3
+    found, expected = counts.compute(), rows.n.value_counts()
+    assert found.is_monotonic_decreasing
+    pd.testing.assert_series_equal(
+        found.sort_index(), expected.sort_index(), check_dtype=False, check_index_type=False
+    )
+    with pytest.raises(ValueError, match="split_out"):
+        lazy.n.value_counts(split_out=0)
+
+
 def test_applied_functions_keep_the_partitions(rows):
     lazy = dd.from_pandas(rows, npartitions=4)
     result = lazy.groupby("n").apply(lambda part: part.x.max(), meta=("x", "f8"))

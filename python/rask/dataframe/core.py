@@ -25,6 +25,15 @@ __all__ = [
 ]
 
 
+def split_count(split_out: Any) -> int:
+    """In how many partitions distinct values are; one where no number is given."""
+    if split_out is None or isinstance(split_out, bool):
+        return 1
+    if (count := int(split_out)) < 1:
+        raise ValueError(f"split_out is a number of partitions, at least 1; not {split_out}")
+    return count
+
+
 @reductions
 class Series(FrameBase):
     """A lazy column.
@@ -114,22 +123,26 @@ class Series(FrameBase):
         return self._reduce("idxmax")
 
     def unique(self, split_every: Any = None, split_out: Any = True) -> Series:
-        """The distinct values, in order of appearance."""
-        return self.drop_duplicates()
+        """The distinct values, in order of appearance, in one partition or in `split_out`."""
+        return self.drop_duplicates(split_out=split_out)
 
-    def drop_duplicates(self, keep: str = "first") -> Series:
-        """The values without repetitions, in one partition."""
+    def drop_duplicates(
+        self, keep: str = "first", split_every: Any = None, split_out: Any = True
+    ) -> Series:
+        """The values without repetitions, in one partition, or in `split_out` partitions."""
         first = self._expr.drop_duplicates(None, keep)
-        return Series(first.repartition(1).drop_duplicates(None, keep))
+        count = split_count(split_out)
+        keys = first.labels if count > 1 else None
+        return Series(first.repartition(count, keys).drop_duplicates(None, keep))
 
     def value_counts(
         self, sort: bool = True, ascending: bool = False, dropna: bool = True,
         normalize: bool = False, split_every: Any = None, split_out: Any = True,
     ) -> Series:  # fmt: skip
-        """How often each distinct value occurs."""
-        counts = self._expr.aggregate(
-            [self._expr], [(None, "size", None, "count", True, 0)], dropna, False
-        )
+        """How often each distinct value occurs, in one partition or in `split_out` partitions."""
+        size = (None, "size", None, "count", True, 0)
+        count = split_count(split_out)
+        counts = self._expr.aggregate([self._expr], [size], dropna, False, count)
         if sort:
             counts = counts.sort_values(["count"], [ascending], True)
         if not normalize:
@@ -475,9 +488,8 @@ class DataFrame(FrameBase):
         first = self._expr
         if keep != "neither":
             first = first.drop_duplicates(subset, keep)
-        count, keys = 1, None
-        if split_out is not True and split_out is not False and split_out > 1:
-            count, keys = int(split_out), subset or list(self.columns)
+        count = split_count(split_out)
+        keys = (subset or list(self.columns)) if count > 1 else None
         return DataFrame(first.repartition(count, keys).drop_duplicates(subset, keep))
 
     def nlargest(self, n: int = 5, columns: Any = None, split_every: Any = None) -> DataFrame:
