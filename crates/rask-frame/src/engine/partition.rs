@@ -1,5 +1,7 @@
 //! Cutting a table into parts for a shuffle.
 
+use arrow_array::UInt32Array;
+
 use super::sort::Key;
 use super::{Column, Result, Table, hash_rows};
 
@@ -34,10 +36,13 @@ pub fn split(table: &Table, numbers: &[u32], parts: usize) -> Vec<Table> {
         rows[*place as usize] = row as u32;
         *place += 1;
     }
+    // Once for all parts: a range of numbers becomes a column of them.
+    let table = table.with_materialised_index();
+    let rows = UInt32Array::from(rows);
     (0..parts)
         .map(|part| {
-            let range = starts[part] as usize..starts[part + 1] as usize;
-            table.take(&rows[range])
+            let (start, end) = (starts[part] as usize, starts[part + 1] as usize);
+            table.take_array(&rows.slice(start, end - start))
         })
         .collect()
 }

@@ -329,7 +329,7 @@ impl Table {
         Table::new(columns, index, kept)
     }
 
-    fn with_materialised_index(&self) -> Table {
+    pub(crate) fn with_materialised_index(&self) -> Table {
         match &self.index {
             Index::Columns(_) => self.clone(),
             Index::Range { .. } => Table {
