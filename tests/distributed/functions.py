@@ -54,6 +54,13 @@ def mark(x, folder):
         return x + 1
 
 
+def mark_in_two_halves(x, folder, gate, half):
+    """As `mark`; the second half waits for a file."""
+    if x >= half:
+        wait_for_file(gate)
+    return mark(x, folder)
+
+
 def big(count):
     import numpy as np
 

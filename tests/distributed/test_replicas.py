@@ -35,6 +35,25 @@ def test_replicate_makes_copies(client):
         client.replicate(futures, n=0)
 
 
+def test_values_are_taken_in_while_all_threads_are_busy(client, tmp_path):
+    go = tmp_path / "go"
+    busy = [client.submit(functions.wait_for_file, str(go), number) for number in range(12)]
+    values = [np.full(1000, number) for number in range(8)]
+    scattered = client.scatter(values)
+    wait(scattered, timeout=30)
+    assert not any(future.done() for future in busy)
+    # Each worker in its turn.
+    holders = client.who_has(scattered).values()
+    assert sorted(holder_counts(client, scattered)) == [1] * 8
+    assert len({holder for places in holders for holder in places}) == 4
+    for value, back in zip(values, client.gather(scattered), strict=True):
+        np.testing.assert_array_equal(value, back)
+    first = client.submit(np.sum, scattered[3])
+    go.touch()
+    assert client.gather(busy) == list(range(12))
+    assert first.result() == 3000
+
+
 def test_replicate_to_named_workers(client):
     future = client.submit(functions.big, 10, pure=False)
     address = sorted(client.scheduler_info()["workers"])[-1]

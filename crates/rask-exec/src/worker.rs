@@ -221,6 +221,18 @@ impl Worker {
         }
     }
 
+    /// Whether a task could run.
+    pub fn is_ready(&self, task: TaskId) -> bool {
+        self.machine.tasks[task as usize].state == State::Ready
+    }
+
+    /// See [`Machine::supply_ready`].
+    pub fn supply_ready(&mut self, task: TaskId, nbytes: u64, commands: &mut Vec<Command>) -> bool {
+        let is_supplied = self.machine.supply_ready(task, nbytes, commands);
+        self.retire(commands);
+        is_supplied
+    }
+
     /// Takes in what happened to a task.
     pub fn handle(&mut self, event: Event, commands: &mut Vec<Command>) {
         self.recycle();

@@ -56,6 +56,8 @@ pub struct Scheduler {
     pub(crate) given_numbers: Vec<u32>,
     /// Which workers have to be looked at.
     pub(crate) attention: crate::policy::attention::Attention,
+    /// Who took in a client's value last.
+    pub(crate) last_holder: WorkerId,
     /// After a restart, until the workers are back: nothing is handed out.
     pub(crate) recovering: bool,
     /// Tasks that may have become forgettable or releasable, see `transition::release`.
@@ -94,6 +96,7 @@ impl Scheduler {
             known_numbers: None,
             given_numbers: Vec::new(),
             attention: Default::default(),
+            last_holder: WorkerId(0),
             recovering: false,
             settle: Vec::new(),
         }

@@ -35,6 +35,7 @@ pub use events::{Followed, Follower};
 pub use pickled::{plan_from_bytes, plan_to_bytes};
 pub use queue::CompletionQueue;
 pub use state::{BlockKey, BlockStatus, Gathered};
+pub(crate) use submit::HELD_KIND;
 pub use submit::{SubmitOptions, held_op, register_codecs};
 
 /// A connection to a scheduler; clones share it.

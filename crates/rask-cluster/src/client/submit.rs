@@ -119,7 +119,7 @@ impl ClusterClient {
 }
 
 /// The kind of [`HeldOp`] when it is encoded.
-const HELD_KIND: &str = "held";
+pub(crate) const HELD_KIND: &str = "held";
 
 /// Gives its page: how values that a client has become values that the cluster has.
 #[derive(Debug)]

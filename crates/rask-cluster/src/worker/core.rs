@@ -144,12 +144,30 @@ impl Core {
             };
             self.tasks.assign(assignment, &mut self.commands);
             self.note_wanted(key, assign.wanted[at]);
+            self.hold(key);
             self.obey(effects, &mut lacking);
         }
         (!lacking.is_empty()).then(|| {
             let given_back = std::mem::take(&mut effects.given_back);
             self.missing(given_back, lacking, self.own_number)
         })
+    }
+
+    /// A block that is its page needs no thread, all of which may be busy for long.
+    fn hold(&mut self, key: Key) {
+        let Some(layer) = self.layers.get(&key.0) else {
+            return;
+        };
+        let slot = self.tasks.find(number_of(key));
+        let Some(slot) = slot.filter(|&slot| self.tasks.is_ready(slot)) else {
+            return;
+        };
+        if let Some(packed) = layer.take_held(key.1) {
+            let nbytes = packed.nbytes();
+            self.slots.put(slot, Arc::new(Fetched(packed)));
+            self.tasks.supply_ready(slot, nbytes, &mut self.commands);
+            self.history.note(key, Noted::Memory);
+        }
     }
 
     fn note_wanted(&mut self, key: Key, wanted: bool) {

@@ -11,6 +11,7 @@ use rask_graph::Grid;
 use rask_proto::{Packed, WorkerLayer, WorkerPage};
 use rask_value::{OpRef, Origin, SpanPath, TakesParts, TaskError, ValueRef, codec};
 
+use crate::client::HELD_KIND;
 use crate::convert::{unpack, unpack_origin, unpack_span};
 
 /// One layer.
@@ -127,6 +128,15 @@ impl RunLayer {
             .value
             .get_or_init(|| Ok(codec::decode_value(&unpack(page.packed.clone()))?));
         value.clone().map(Some)
+    }
+
+    /// The value of a block of a layer whose blocks are their pages; it is given away.
+    pub fn take_held(&self, block: u32) -> Option<Packed> {
+        if self.packed.kind != HELD_KIND || self.page_blocks != 1 {
+            return None;
+        }
+        let page = self.pages.lock().remove(&block)?;
+        Some(page.packed.clone())
     }
 
     /// What a task of this layer is thought to take.

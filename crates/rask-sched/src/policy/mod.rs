@@ -3,6 +3,7 @@
 mod ahead;
 pub(crate) mod attention;
 pub(crate) mod bandwidth;
+mod holding;
 mod inputs;
 mod pausing;
 mod placement;

@@ -11,6 +11,9 @@ impl Scheduler {
     /// start anywhere, so late is soon enough to decide), else to the worker where it can start
     /// soonest.
     pub(crate) fn transition_waiting_ready(&mut self, id: TaskId) {
+        if let Some(worker) = self.decide_holder(id) {
+            return self.transition_ready_assigned(id, worker);
+        }
         let task = self.tasks.get(id);
         let restricted = self.layers.get(task.layer).restriction.is_some();
         if self.tasks.deps(id).is_empty() && !restricted {

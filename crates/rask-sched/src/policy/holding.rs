@@ -1,0 +1,32 @@
+//! Where values go that clients give to the cluster. They need no thread, so they wait for none: each
+//! goes to the next worker in turn.
+
+use std::ops::Bound::{Excluded, Unbounded};
+
+use crate::event::WorkerId;
+use crate::scheduler::Scheduler;
+use crate::state::{TaskId, Worker};
+
+/// The kind of ops whose blocks are their pages.
+const HELD_KIND: &str = "held";
+
+impl Scheduler {
+    /// The worker that takes a value in; `None` if the task makes one, or nobody takes any now.
+    pub(crate) fn decide_holder(&mut self, id: TaskId) -> Option<WorkerId> {
+        let layer = self.layers.get(self.tasks.get(id).layer);
+        let is_held = layer.op.as_ref().is_some_and(|op| op.kind == HELD_KIND);
+        if !is_held || self.recovering {
+            return None;
+        }
+        let restriction = layer.restriction.as_deref();
+        let allows = |worker: &Worker| {
+            worker.takes_tasks() && restriction.is_none_or(|restriction| restriction.allows(worker))
+        };
+        let workers = &self.workers.by_id;
+        let after = workers.range((Excluded(self.last_holder), Unbounded));
+        let mut in_turn = after.chain(workers.iter());
+        let (&worker, _) = in_turn.find(|(_, worker)| allows(worker))?;
+        self.last_holder = worker;
+        Some(worker)
+    }
+}
