@@ -141,7 +141,11 @@ def test_pages(client, tmp_path):
     data = json.loads(page.split("const FLAMES = ")[1].split(";\n")[0])
     assert data["count"] == tree["count"]
     assert "inner" in data["names"]
-    boxes = [box for box in data["calls"] if data["names"][box[3]] == "outer"]
+    boxes = [
+        box
+        for box in data["calls"]
+        if (data["names"][box[3]], data["files"][box[4]]) == ("outer", __file__)
+    ]
     assert sum(box[2] for box in boxes) == sum(call["count"] for call in find(tree, "outer"))
     assert client.profile(plot=True)[1].startswith("<!doctype html>")
 

@@ -111,6 +111,18 @@ def notebook(monkeypatch):
     return notebook
 
 
+def test_futures(client):
+    done = client.submit(inc, 1, key="<i>-1")
+    assert done.result() == 2
+    text = text_of(done)
+    assert "finished" in text
+    assert "type: int" in text
+    assert "<i>-1" in text
+    failed = client.submit(inc, "a", pure=False)
+    wait(failed)
+    assert "error" in text_of(failed)
+
+
 def test_progress_in_notebooks(client, notebook):
     futures = client.map(inc, range(20), pure=False)
     waiting = client.submit(stuck, "widgets", pure=False)

@@ -64,6 +64,10 @@ pub struct SchedulerOptions {
     /// with the same folder and port goes on where it was.
     #[arg(long)]
     pub journal: Option<PathBuf>,
+    /// Where performance reports go whose clients are gone; default: a folder of this process in the
+    /// system's temporary directory.
+    #[arg(long)]
+    pub reports: Option<PathBuf>,
     /// With a journal: seconds in which clients and workers try to come back.
     #[arg(long, default_value_t = 60.0)]
     pub reconnect_timeout: f64,

@@ -52,6 +52,7 @@ pub fn run(options: &SchedulerOptions, python: &str) -> Result<(), CliError> {
         },
         worker_timeout: seconds(options.worker_timeout),
         journal: options.journal.clone(),
+        reports: options.reports.clone(),
         reconnect_timeout: seconds(options.reconnect_timeout),
         recovery_timeout: seconds(options.recovery_timeout),
         helper: Some(helper_command(python, &options.preload)),

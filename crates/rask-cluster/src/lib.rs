@@ -19,6 +19,7 @@ mod error;
 pub mod logs;
 pub mod memory_guard;
 mod peer;
+pub mod report;
 pub mod scheduler;
 pub mod segments;
 pub mod supervisor;

@@ -97,7 +97,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 301, 302, 303, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344, 345"
+        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 301, 302, 303, 304, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344, 345"
     )]
     pub body: Option<QueryBody>,
 }
@@ -183,6 +183,9 @@ pub enum QueryBody {
     /// Sample the workers' memory. Answered with Samples.
     #[prost(message, tag = "303")]
     Sample(crate::SampleRequest),
+    /// A report about what happens. Answered with Report.
+    #[prost(message, tag = "304")]
+    Report(crate::ReportRequest),
 }
 
 /// A list of names.
@@ -266,7 +269,7 @@ pub struct Answer {
     pub id: u64,
     #[prost(
         oneof = "AnswerBody",
-        tags = "2, 3, 4, 5, 300, 301, 303, 318, 320, 321, 322, 340, 341, 342, 343, 344, 345"
+        tags = "2, 3, 4, 5, 300, 301, 303, 304, 318, 320, 321, 322, 340, 341, 342, 343, 344, 345"
     )]
     pub body: Option<AnswerBody>,
 }
@@ -296,6 +299,8 @@ pub enum AnswerBody {
     Spans(Box<crate::Spans>),
     #[prost(message, tag = "303")]
     Samples(crate::Samples),
+    #[prost(message, tag = "304")]
+    Report(crate::ReportPage),
     #[prost(message, tag = "340")]
     TaskStream(crate::TaskStream),
     #[prost(message, tag = "341")]

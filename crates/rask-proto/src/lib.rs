@@ -24,6 +24,7 @@ mod packed;
 mod peer;
 mod replicas;
 mod report;
+mod reports;
 mod runtime;
 mod samples;
 mod session;
@@ -56,6 +57,7 @@ pub use packed::{Failure, Inline, InlineBuilder, Packed};
 pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
 pub use replicas::{Rebalance, Replicate};
 pub use report::{BlockName, PlanSpec, Recipe};
+pub use reports::{ReportPage, ReportRequest};
 pub use runtime::{Call, CallReply, HelperCall, Load, Plugin, PluginKind, PluginName, Plugins};
 pub use samples::{SampleRequest, Samples};
 pub use session::{

@@ -40,6 +40,7 @@ impl Scheduler {
             }
             Some(QueryBody::Versions(())) => AnswerBody::Versions(self.cluster_versions()),
             Some(QueryBody::Dump(())) => AnswerBody::Dump(Box::new(self.dump())),
+            Some(QueryBody::Report(_)) => AnswerBody::Report(rask_proto::ReportPage::default()),
             Some(QueryBody::Sample(_)) => AnswerBody::Samples(rask_proto::Samples::default()),
             Some(QueryBody::Logs(_)) => AnswerBody::Logs(rask_proto::LogLines::default()),
             Some(QueryBody::Replicate(wish)) => {

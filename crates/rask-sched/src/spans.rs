@@ -19,6 +19,8 @@ use crate::{HashMap, HashSet};
 const SPANS_MAX: usize = 10_000;
 /// Of the oldest, how many are looked at to forget one.
 const LOOKED_AT_MAX: usize = 64;
+/// Groups of layers that are gone, over all spans.
+const GROUPS_TOTAL_MAX: usize = 100_000;
 /// Groups told apart in a span, lines that made its layers, and notes.
 const GROUPS_MAX: usize = 1000;
 const ORIGINS_MAX: usize = 50;
@@ -63,6 +65,8 @@ pub(crate) struct Spans {
     by_id: HashMap<String, u32>,
     next: u32,
     forgotten: u64,
+    /// Groups of layers that are gone.
+    group_count: usize,
     /// The default span that was used last, and when.
     default: Option<(u32, Time)>,
     /// When the number of threads changed, and to what.
@@ -90,12 +94,21 @@ impl Spans {
 
     /// A layer that belonged to a span goes.
     pub fn leave(&mut self, layer: &Layer) {
+        if self.group_count >= GROUPS_TOTAL_MAX {
+            self.forget_oldest(Some(layer.span));
+        }
+        let groups_max = match self.group_count < GROUPS_TOTAL_MAX {
+            true => GROUPS_MAX,
+            false => 0,
+        };
         let Some(span) = self.by_number.get_mut(&layer.span) else {
             return;
         };
         span.layer_count -= 1;
-        let group = group_mut(&mut span.groups, layer);
+        let before = span.groups.len();
+        let group = group_mut(&mut span.groups, layer, groups_max);
         group.ended.add(&layer.ended);
+        self.group_count += span.groups.len() - before;
     }
 
     /// So many threads more are there.
@@ -169,6 +182,7 @@ impl Spans {
             return;
         };
         self.forgotten += 1;
+        self.group_count -= span.groups.len();
         span.path.ids.last().map(|id| self.by_id.remove(id));
         if let Some(parent) = span.parent.and_then(|up| self.by_number.get_mut(&up)) {
             parent.children.retain(|&child| child != number);
@@ -246,13 +260,18 @@ impl Spans {
     }
 }
 
-/// The group that a layer belongs to: its own, or, for a call on its own, that of the function.
-fn group_mut<'a>(groups: &'a mut BTreeMap<Arc<str>, Group>, layer: &Layer) -> &'a mut Group {
+/// The group that a layer belongs to: its own, or, for a call on its own, that of the function; that
+/// of all others, if there are so many already.
+fn group_mut<'a>(
+    groups: &'a mut BTreeMap<Arc<str>, Group>,
+    layer: &Layer,
+    groups_max: usize,
+) -> &'a mut Group {
     let name = match layer.grid.is_empty() {
         true => &layer.operation,
         false => &layer.name,
     };
-    let is_full = groups.len() >= GROUPS_MAX && !groups.contains_key(name);
+    let is_full = groups.len() >= groups_max && !groups.contains_key(name);
     let (name, operation) = match is_full {
         true => (Arc::from(OTHERS), Arc::from(OTHERS)),
         false => (name.clone(), layer.operation.clone()),
@@ -286,7 +305,7 @@ impl Scheduler {
         let layers = self.layers.iter();
         for (_, layer) in layers.filter(|(_, layer)| asked.contains(&layer.span)) {
             let groups = living.entry(layer.span).or_default();
-            let group = group_mut(groups, layer);
+            let group = group_mut(groups, layer, GROUPS_MAX);
             group.ended.add(&layer.ended);
             for &id in layer.slots.iter().filter(|&&id| id != NO_TASK) {
                 if let Some(at) = position_of(self.tasks.state(id)) {
@@ -322,6 +341,15 @@ impl Scheduler {
             if counts.remove(number).unwrap_or(0) != span.layer_count {
                 return Err(format!("layer_count of span {number} is wrong"));
             }
+        }
+        let groups: usize = self
+            .spans
+            .by_number
+            .values()
+            .map(|span| span.groups.len())
+            .sum();
+        if groups != self.spans.group_count {
+            return Err("group_count of the spans is wrong".to_owned());
         }
         match counts.is_empty() {
             true => Ok(()),

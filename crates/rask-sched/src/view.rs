@@ -1,7 +1,10 @@
 //! Read-only looks at the tables, for those who watch.
 
-use rask_proto::{HelperState, HelperTask, Load};
+use rask_proto::{
+    HelperState, HelperTask, Info, Load, SpanQuery, Spans, TaskStream, TaskStreamQuery,
+};
 
+use crate::event::Time;
 use crate::scheduler::{NOBODY, Scheduler};
 use crate::state::TaskState;
 
@@ -63,6 +66,18 @@ impl Scheduler {
             load.pending_micros += u64::from(self.predict_micros(task.layer));
         }
         load
+    }
+
+    /// The tasks that ended since then, the spans, and what is known of the workers.
+    pub fn figures_since(&self, now: Time, since: Time) -> (TaskStream, Spans, Info) {
+        let query = TaskStreamQuery {
+            since_micros: since.micros,
+            count: 0,
+        };
+        let layers = self.gone_layers.names(&self.layers);
+        let stream = self.stream.answer(now, query, &layers);
+        let spans = self.describe_spans(&SpanQuery::default());
+        (stream, spans, self.info())
     }
 
     /// The name of a layer, and whether numbers are part of its blocks' keys.

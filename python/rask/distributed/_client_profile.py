@@ -95,8 +95,8 @@ class ProfileMethods:
         what: tuple[Any, Any, Any],
         workers: Any,
         merge_workers: bool,
-        plot: bool,
-        filename: str | None,
+        plot: bool = False,
+        filename: str | None = None,
     ) -> Any:
         from rask.distributed._client_diagnostics import _moment
         from rask.distributed._flame import profile_page

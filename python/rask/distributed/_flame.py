@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rask.distributed._report import _page
+from rask import _core
 
 __all__ = ["flame_section", "profile_page"]
 
@@ -112,4 +112,4 @@ def flame_section(tree: dict[str, Any]) -> str:
 
 def profile_page(tree: dict[str, Any]) -> str:
     """A page of a tree of calls."""
-    return _page("Profile", flame_section(tree))
+    return _core.report_page("Profile", flame_section(tree))

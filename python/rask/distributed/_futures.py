@@ -18,6 +18,7 @@ __all__ = [
     "await_future",
     "call_on_completion",
     "exception",
+    "repr_html",
     "result",
     "stop_listening",
     "traceback",
@@ -211,3 +212,10 @@ def _seconds(timeout: Any) -> float | None:
     from rask.distributed._utils import parse_seconds
 
     return parse_seconds(timeout)
+
+
+def repr_html(future: Future) -> str:
+    """How a future looks in a notebook."""
+    from rask.distributed.widgets import future_html
+
+    return future_html(future)

@@ -22,6 +22,9 @@ _DEPTH_MAX = 100
 #: Calls remembered, over all cycles; the oldest cycles go first.
 _CALLS_MAX = 100_000
 _NATIVE = "<native>"
+#: Of the time of one thread, this much is spent on looking at most: where it costs more, one looks
+#: less often.
+_SHARE_MAX = 0.01
 
 Tree = dict[str, Any]
 
@@ -186,11 +189,17 @@ class Profiler:
 
     def _run(self) -> None:
         # What runs in no interpreter is counted there; only others come here.
-        while (found := self._sampler.next(self._cycle_seconds)) is not None:
+        cost = 0.0
+        began = time.thread_time()
+        while (found := self._sampler.next(self._cycle_seconds, cost / _SHARE_MAX)) is not None:
             if found:
                 with self._lock:
                     self._look()
             self._turn()
+            ended = time.thread_time()
+            if found:
+                cost += ((ended - began) - cost) / 8
+            began = ended
 
     def _look(self) -> None:
         seen = self._sampler.now()

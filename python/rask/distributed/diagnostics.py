@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 import linecache
+import os
 import time
 from typing import Any
+
+from rask import _core
 
 __all__ = ["get_task_stream", "performance_report"]
 
@@ -75,16 +79,33 @@ class get_task_stream:
 class performance_report:
     """Write a page about what the cluster did within a block of code.
 
-    The page needs no network: a summary, the task stream to zoom into, operations, workers, and the
-    code that ran.
+    The page needs no network: a summary, the task stream to zoom into, operations, spans, workers,
+    the calls in which tasks spent their time, and the code that ran. The scheduler keeps the report
+    from the beginning of the block: if the client is gone before the end of it, because its process
+    was killed or its connection closed, the scheduler writes the page, without the calls, into a
+    folder on its own machine (``distributed.scheduler.reports-directory`` in its configuration), and
+    logs where.
 
     Parameters
     ----------
     filename : str
+        A path, or a URL for `fsspec`.
     stacklevel : int
         How many calls above lies the code to show.
-    mode, storage_options
+    mode
         Accepted: the page holds everything it needs.
+    storage_options : dict, optional
+        For `fsspec.open`.
+
+    Attributes
+    ----------
+    scheduler_folder : str
+        Where the scheduler writes the page if the client is gone, on the scheduler's machine.
+
+    Raises
+    ------
+    RuntimeError
+        At the end, if the scheduler was restarted meanwhile.
 
     Examples
     --------
@@ -100,12 +121,15 @@ class performance_report:
         storage_options: dict[str, Any] | None = None,
     ) -> None:
         self.filename = filename
+        self.scheduler_folder = ""
         self._stacklevel = stacklevel
+        self._storage_options = storage_options or {}
+        self._key = ""
         self._code = ""
         self._start = 0.0
         self._client: Any = None
 
-    def _begin(self) -> None:
+    def _note_code(self) -> None:
         from rask.distributed.client import default_client
 
         self._client = default_client()
@@ -116,16 +140,44 @@ class performance_report:
             self._code = _code_around(frame.f_code.co_filename, frame.f_lineno)
         self._start = time.time()
 
-    def _end(self) -> None:
-        from rask.distributed._report import performance_page
+    def _begin(self) -> None:
+        reports = _core.Reports(self._client._core)
+        name = os.path.basename(self.filename)
+        self._key, self.scheduler_folder = reports.begin(name, self._code)
 
-        stream = self._client._get_task_stream(self._start, None, None, False, "")
-        workers = {worker["address"]: worker for worker in self._client._core.info()[0]}
-        page = performance_page(stream, workers, self._start, time.time(), self._code)
+    def _end(self) -> None:
+        from rask.distributed._report import with_section
+
+        try:
+            page = _core.Reports(self._client._core).end(self._key)
+        except ConnectionError as error:
+            error.add_note(
+                f"the scheduler writes the report itself, on its machine, in {self.scheduler_folder}"
+            )
+            raise
+        self._write(with_section(page, "Calls of tasks", self._calls()))
+
+    def _calls(self) -> str:
+        from rask.distributed._flame import flame_section
+
+        try:
+            return flame_section(self._client._profile((None, self._start, None), None, True))
+        except RuntimeError as error:
+            return f"<p>{html.escape(str(error))}</p>"
+
+    def _write(self, page: str) -> None:
+        if "://" in self.filename:
+            import fsspec
+
+            target: Any = fsspec.open(self.filename, "w", encoding="utf-8", **self._storage_options)
+            with target as file:
+                file.write(page)
+            return
         with open(self.filename, "w", encoding="utf-8") as file:
             file.write(page)
 
     def __enter__(self) -> performance_report:
+        self._note_code()
         self._begin()
         return self
 
@@ -133,7 +185,8 @@ class performance_report:
         self._end()
 
     async def __aenter__(self) -> performance_report:
-        self._begin()
+        self._note_code()
+        await self._client._either(self._begin)
         return self
 
     async def __aexit__(self, *exc_info: Any) -> None:

@@ -235,8 +235,9 @@ class Scheduler(Node):
         return f"<Scheduler {where!r}, status: {self.status.value}>"
 
 
-def _limits() -> dict[str, int]:
-    """How much the scheduler remembers of events and of what tasks went through."""
+def _limits() -> dict[str, Any]:
+    """How much the scheduler remembers of events and of what tasks went through, and where it writes
+    reports of clients that are gone."""
     from rask import config
     from rask.distributed._logs import lines_max
     from rask.distributed._utils import parse_bytes
@@ -249,6 +250,7 @@ def _limits() -> dict[str, int]:
         "events_per_topic": int(events),
         "event_bytes": int(parse_bytes(nbytes)),
         "history_length": int(changes),
+        "reports": config.get("distributed.scheduler.reports-directory", None),
     }
 
 

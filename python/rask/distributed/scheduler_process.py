@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rask import _core
+from rask import _core, config
 from rask.distributed._node import Node, host_of_interface, make_security
 from rask.distributed._utils import parse_seconds
 from rask.distributed.security import Security
@@ -152,6 +152,9 @@ class SchedulerProcess(Node):
         arguments += [f"--protocol={self._scheme}"]
         arguments += [f"--journal={self.journal}", f"--allowed-failures={self._allowed_failures}"]
         arguments += [f"--{name}={value}" for name, value in self._seconds.items() if value]
+        folder = config.get("distributed.scheduler.reports-directory", None)
+        if folder is not None:
+            arguments.append(f"--reports={folder}")
         if not self.security.token:
             arguments.append("--no-token")
         return arguments

@@ -4,6 +4,7 @@ mod chronicle;
 mod helper;
 mod journal;
 mod memory;
+mod reports;
 mod samples;
 mod serve;
 mod timer;
@@ -43,6 +44,8 @@ pub struct SchedulerOptions {
     pub reconnect_timeout: std::time::Duration,
     /// After a restart, workers have this long to come back before what they held is made anew.
     pub recovery_timeout: std::time::Duration,
+    /// Where reports go whose clients are gone; made up if there is none.
+    pub reports: Option<std::path::PathBuf>,
 }
 
 impl Default for SchedulerOptions {
@@ -60,6 +63,7 @@ impl Default for SchedulerOptions {
             journal: None,
             reconnect_timeout: std::time::Duration::from_secs(60),
             recovery_timeout: std::time::Duration::from_secs(15),
+            reports: None,
         }
     }
 }
@@ -100,6 +104,7 @@ struct State {
     next_connection: u64,
     memory: Memory,
     alarm: timer::Alarm,
+    reports: reports::Reports,
     reconnect_millis: u32,
     stopping: bool,
     helper: Arc<helper::Helper>,
@@ -183,6 +188,7 @@ impl SchedulerHandle {
                     next_connection: 1,
                     memory,
                     alarm: Default::default(),
+                    reports: reports::Reports::new(options.reports),
                     reconnect_millis,
                     stopping: false,
                     helper: helper.clone(),
@@ -307,6 +313,16 @@ impl SchedulerHandle {
         helper::take(self, client, message)
             || chronicle::take(self, client, message)
             || samples::take(self, client, message)
+            || reports::take(self, client, message)
+    }
+
+    /// Writes the reports that nobody can ask for any more.
+    fn write_reports(&self) {
+        let mut state = self.shared.state.lock();
+        let State {
+            reports, machine, ..
+        } = &mut *state;
+        reports.write_all(machine, self.now());
     }
 
     fn check_stop(&self, state: &State) {
@@ -454,6 +470,7 @@ impl State {
     /// make few writes.
     fn take_event(&mut self, now: Time, event: Event) {
         chronicle::note(&self.machine, &event);
+        self.reports.before(&self.machine, now, &event);
         let mut commands = std::mem::take(&mut self.commands);
         let watched = self.helper.is_watching();
         let watched = watched.then(|| watch::Watched::before(&self.machine, &event));

@@ -80,6 +80,7 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
     }
     silence.abort();
     timer.abort();
+    handle.write_reports();
     handle.shared.helper.close();
     tokio::time::sleep(FAREWELL).await;
     *handle.shared.ended.lock() = true;

@@ -362,6 +362,11 @@ impl PyFuture {
         Some((failure.layer.clone(), failure.block))
     }
 
+    /// How it looks in a notebook.
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        delegate(slf, "repr_html", &[])
+    }
+
     /// Gives the value up, as if the object went away: the cluster keeps it no longer for this future.
     /// With the last future of a block its task, if it has not run, is cancelled.
     fn release(&self, py: Python<'_>) {

@@ -18,6 +18,7 @@ mod profile;
 mod quick;
 mod replicas;
 mod report;
+mod reports;
 mod samples;
 mod service;
 mod sharing;
@@ -43,6 +44,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     plugins::register(module)?;
     outcome::register(module)?;
     report::register(module)?;
+    reports::register(module)?;
     events::register(module)?;
     module.add_class::<payload::PyPayload>()?;
     module.add_class::<coordination::PyCoordination>()?;

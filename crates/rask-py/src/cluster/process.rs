@@ -110,7 +110,7 @@ pub struct PyScheduler {
 impl PyScheduler {
     #[new]
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0, versions=Vec::new(), events_per_topic=1000, event_bytes=64 << 20, history_length=65_536))]
+    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0, versions=Vec::new(), events_per_topic=1000, event_bytes=64 << 20, history_length=65_536, reports=None))]
     fn new(
         py: Python<'_>,
         address: &str,
@@ -125,6 +125,7 @@ impl PyScheduler {
         events_per_topic: usize,
         event_bytes: u64,
         history_length: usize,
+        reports: Option<std::path::PathBuf>,
     ) -> PyResult<Self> {
         let seconds = |count: f64| {
             Duration::try_from_secs_f64(count)
@@ -146,6 +147,7 @@ impl PyScheduler {
             },
             worker_timeout: seconds(worker_timeout)?,
             journal,
+            reports,
             reconnect_timeout: seconds(reconnect_timeout)?,
             recovery_timeout: seconds(recovery_timeout)?,
             helper: helper.map(|(program, arguments, environment)| HelperCommand {

@@ -12,7 +12,9 @@ use rask_cluster::worker::WorkerHandle;
 use super::service::PyWorkerService;
 
 /// While nothing runs, one looks less and less often, down to this.
-const IDLE_INTERVAL: Duration = Duration::from_millis(50);
+const IDLE_INTERVAL: Duration = Duration::from_millis(100);
+/// However much it costs, one looks this often.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 /// Operations told apart among native tasks.
 const OPERATIONS_MAX: usize = 10_000;
 
@@ -45,10 +47,12 @@ impl PyThreadSampler {
     }
 
     /// Waits until it is time to look and tasks run in the interpreter (True), at most `limit`
-    /// seconds (False). None when the worker has ended.
-    fn next(&self, py: Python<'_>, limit: f64) -> Option<bool> {
-        let limit = Duration::try_from_secs_f64(limit).unwrap_or_default();
-        py.detach(|| self.wait(Instant::now() + limit))
+    /// seconds (False); the interval, or `pause` seconds if that is longer, lies in between. None when
+    /// the worker has ended.
+    fn next(&self, py: Python<'_>, limit: f64, pause: f64) -> Option<bool> {
+        let seconds = |count| Duration::try_from_secs_f64(count).unwrap_or_default();
+        let pause = seconds(pause).clamp(self.interval, PAUSE_MAX.max(self.interval));
+        py.detach(|| self.wait(Instant::now() + seconds(limit), pause))
     }
 
     /// Threads that run tasks in the interpreter now, by Python's number, and the operations. The
@@ -73,8 +77,7 @@ impl PyThreadSampler {
 }
 
 impl PyThreadSampler {
-    fn wait(&self, deadline: Instant) -> Option<bool> {
-        let mut pause = self.interval;
+    fn wait(&self, deadline: Instant, mut pause: Duration) -> Option<bool> {
         loop {
             self.sleep(pause);
             if self.stopped.load(Ordering::Relaxed) || self.handle.has_ended() {
