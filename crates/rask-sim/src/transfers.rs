@@ -5,6 +5,9 @@ use rask_proto::Transfers;
 use crate::network::{Asked, Message, Party};
 use crate::simulation::Simulation;
 
+/// What was asked for: a token of the value and its size, where it was to be had.
+type Values<'a> = &'a [Option<(u64, u64)>];
+
 /// The hosts of the workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hosts {
@@ -73,7 +76,7 @@ impl Simulation {
         &mut self,
         holder: u32,
         to: Party,
-        (keys, values): (&[Asked], &[Option<(u64, u64)>]),
+        (keys, values): (&[Asked], Values<'_>),
         asked: u64,
     ) {
         match to {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rask_proto::FromClient;
 
-use super::{BlockKey, ClusterClient, Shared};
+use super::{ClusterClient, Shared};
 
 /// A submission leaves at once if none has for so long; others leave after this time, or when
 /// anybody waits for something.
@@ -37,7 +37,11 @@ impl Pending {
 impl Shared {
     /// Says something, after everything that was said before.
     pub(super) fn say(&self, message: FromClient) {
-        self.pending.lock().messages.push(message);
+        let mut pending = self.pending.lock();
+        // What was given up before is so for the message, too.
+        self.take_releases(&mut pending);
+        pending.messages.push(message);
+        drop(pending);
         self.flush();
     }
 
@@ -46,8 +50,7 @@ impl Shared {
         let _in_order = self.sending.lock();
         let messages = {
             let mut pending = self.pending.lock();
-            let released = std::mem::take(&mut *self.releases.lock());
-            self.release_blocks(&released, &mut pending.messages);
+            self.take_releases(&mut pending);
             if pending.messages.is_empty() {
                 return;
             }
@@ -65,14 +68,15 @@ impl Shared {
         }
     }
 
-    /// What is to be said when blocks are referred to once less each.
-    fn release_blocks(&self, keys: &[BlockKey], messages: &mut Vec<FromClient>) {
-        let (blocks, layers) = self.state.lock().release(keys);
+    /// Blocks that are not referred to any more are to be told.
+    fn take_releases(&self, pending: &mut Pending) {
+        let released = std::mem::take(&mut *self.releases.lock());
+        let (blocks, layers) = self.state.lock().release(&released);
         if !blocks.is_empty() {
-            messages.push(FromClient::Release(blocks));
+            pending.messages.push(FromClient::Release(blocks));
         }
         if !layers.is_empty() {
-            messages.push(FromClient::ForgetLayers(layers));
+            pending.messages.push(FromClient::ForgetLayers(layers));
         }
     }
 }

@@ -279,6 +279,6 @@ mod tests {
             bandwidth.learn(a, place(&number.to_string(), 1), large(1_000_000));
         }
         let count = bandwidth.recent.len() + bandwidth.older.len();
-        assert!(count <= PAIRS_MAX && count >= PAIRS_MAX / 2, "{count}");
+        assert!((PAIRS_MAX / 2..=PAIRS_MAX).contains(&count), "{count}");
     }
 }
