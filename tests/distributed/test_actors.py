@@ -5,10 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 
 import pytest
+from functions import inc, wait_for_file
 
-from rask.distributed import Actor, BaseActorFuture, Client, get_client, get_worker
+from rask.distributed import (
+    Actor,
+    BaseActorFuture,
+    Client,
+    KilledWorker,
+    get_client,
+    get_worker,
+)
 
 
 class Counter:
@@ -158,10 +167,45 @@ def test_asynchronous_use(cluster):
     asyncio.run(asyncio.wait_for(main(), 60))
 
 
-def test_a_dead_worker_is_told(own_cluster):
+def test_a_dead_worker_is_told(own_cluster, tmp_path):
     with Client(own_cluster, set_as_default=False) as client:
-        counter = client.submit(Counter, actor=True).result()
+        future = client.submit(Counter, actor=True, workers=["0"])
+        counter = future.result()
+        # Another worker has fetched what stands for the actor.
+        assert client.submit(use, future, 5, workers=["1"]).result() == 5
+        path = str(tmp_path / "release")
+        waiting = client.submit(use, future, client.submit(wait_for_file, path, 1, workers=["1"]))
         os.kill(counter.process().result(), signal.SIGKILL)
         with pytest.raises((ConnectionError, RuntimeError), match="Actor"):
             while True:
                 counter.increment().result(timeout=30)
+        # The worker's end is seen by calls first.
+        deadline = time.monotonic() + 30
+        while future.status != "error":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with pytest.raises(KilledWorker, match="signal 9"):
+            future.result()
+        with pytest.raises(RuntimeError, match="Worker holding Actor was lost") as caught:
+            counter.increment()
+        assert isinstance(caught.value.__cause__, KilledWorker)
+        (tmp_path / "release").touch()
+        with pytest.raises(KilledWorker, match=f"the actor {future.key} was on 0"):
+            waiting.result(timeout=30)
+        client.retry(future)
+        assert future.result(timeout=30).n == 0
+
+
+def test_a_retired_worker_is_told(own_cluster):
+    with Client(own_cluster, set_as_default=False) as client:
+        futures = client.map(Counter, range(2), actor=True, workers=["0"])
+        counters = client.gather(futures)
+        value = client.submit(inc, 1, workers=["0"])
+        assert value.result() == 2
+        client.retire_workers(["0"])
+        for future, counter in zip(futures, counters, strict=True):
+            with pytest.raises(KilledWorker, match="Its state is lost"):
+                future.result(timeout=30)
+            with pytest.raises(RuntimeError, match="Worker holding Actor was lost"):
+                counter.increment()
+        assert value.result(timeout=30) == 2

@@ -63,6 +63,9 @@ pub struct LayerSpec {
     /// The span in which it was made, if in any.
     #[prost(message, optional, tag = "300")]
     pub span: Option<crate::SpanPath>,
+    /// The blocks are objects with a state, which stay on the workers that make them.
+    #[prost(bool, tag = "340")]
+    pub actor: bool,
 }
 
 /// One input by rule, see [`rask_graph::Input`].

@@ -136,6 +136,7 @@ impl Scheduler {
                 self.out.free(worker, task.layer, task.block);
             }
         }
+        self.fail_unfetched_actors(&mut lost, &[failed.worker]);
         self.transition_memory_lost(&lost);
     }
 

@@ -157,6 +157,7 @@ impl Scheduler {
                 self.out.free(holder, layer, block);
             }
         }
+        self.fail_unfetched_actors(&mut lost, &missing.holders);
         self.transition_memory_lost(&lost);
         for (layer, block) in missing.tasks.iter().flat_map(Blocks::iter) {
             let Some(id) = self.find_task(layer, block) else {
@@ -172,8 +173,10 @@ impl Scheduler {
     fn on_fetched(&mut self, worker: WorkerId, blocks: &Blocks) {
         for (layer, block) in blocks.iter() {
             match self.find_task(layer, block) {
-                Some(id) => self.on_value(worker, id, self.tasks.get(id).nbytes, None),
-                None => self.out.free(worker, layer, block),
+                Some(id) if !self.is_actor(id) => {
+                    self.on_value(worker, id, self.tasks.get(id).nbytes, None);
+                }
+                _ => self.out.free(worker, layer, block),
             }
         }
     }
@@ -204,6 +207,8 @@ impl Scheduler {
                 lost.push(id);
             }
         }
+        let name = self.name_of(worker);
+        self.fail_lost_actors(&mut lost, &name, "it dropped the value");
         self.transition_memory_lost(&lost);
     }
 

@@ -71,14 +71,15 @@ impl Scheduler {
             left: vec![worker.0],
         };
         self.tell_peers_but(worker, &news);
-        let (lost, called_back) = self.collect_lost(worker, &left);
+        let (mut lost, called_back) = self.collect_lost(worker, &left);
         let blamed = self.decide_blamed(&left, &called_back);
-        self.transition_memory_lost(&lost);
         let why = match left.describe_memory() {
             Some(memory) => format!("{reason}; {memory}"),
             None => reason.to_owned(),
         };
         self.log_departure(&left, &why, lost.len(), called_back.len());
+        self.fail_lost_actors(&mut lost, &left.register.name, &why);
+        self.transition_memory_lost(&lost);
         for id in blamed {
             self.blame(id, &left.register.name, &why);
         }

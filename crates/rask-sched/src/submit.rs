@@ -393,6 +393,7 @@ fn new_layer(
         operation: spec.operation.as_str().into(),
         restriction,
         timeout_millis,
+        actor: spec.actor,
         part_modulo: spec.part_modulo,
         part_count: spec.part_count,
         slots: vec![NO_TASK; layer.block_count() as usize],

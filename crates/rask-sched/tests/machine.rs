@@ -1,6 +1,8 @@
 //! The scheduler against a recording double: events in, every command asserted. The scheduler
 //! numbers layers from 0 in the order in which they come.
 
+#[path = "machine/actors.rs"]
+mod actors;
 #[path = "machine/bandwidth.rs"]
 mod bandwidth;
 #[path = "machine/deadlines.rs"]

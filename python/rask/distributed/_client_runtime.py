@@ -13,6 +13,7 @@ from rask.distributed._utils import parse_seconds
 
 __all__ = [
     "RuntimeMethods",
+    "complete",
     "find_client",
     "prepare",
     "refuse_actors",
@@ -86,6 +87,16 @@ def take_timeout(
 def with_timeout(options: dict[str, Any] | None, seconds: float | None) -> dict[str, Any] | None:
     """Options of a submission, with a limit of time if there is one."""
     return options if seconds is None else {**(options or {}), "task_timeout": seconds}
+
+
+def complete(
+    options: dict[str, Any] | None, function: Callable[..., Any], seconds: float | None
+) -> dict[str, Any] | None:
+    """Options of calls, with their limit of time, and that what they make are actors."""
+    from rask.distributed.actor import MakeActor
+
+    options = with_timeout(options, seconds)
+    return {**(options or {}), "actor": True} if isinstance(function, MakeActor) else options
 
 
 def refuse_actors(actors: Any) -> None:

@@ -63,7 +63,9 @@ class Actor:
     Attributes are fetched.
 
     The object lives as long as a future of it does; an actor fetched by a client keeps one. If its
-    worker dies its state is lost, and calls raise `ConnectionError`.
+    worker dies, or is retired, its state is lost: its futures fail with `KilledWorker`, calls raise
+    `RuntimeError`, or `ConnectionError` as long as the client has not been told. ``client.retry`` of
+    the future makes the object anew.
 
     Examples
     --------
@@ -136,7 +138,9 @@ class Actor:
     def _check_held(self) -> None:
         future = self._future
         if future is not None and future.status not in ("finished", "pending"):
-            raise RuntimeError(f"Worker holding Actor was lost.  Status: {future.status}")
+            raise RuntimeError(
+                f"Worker holding Actor was lost.  Status: {future.status}"
+            ) from future._exception()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith(("__", "_repr_", "_ipython")):
@@ -337,7 +341,7 @@ class ActorFuture(BaseActorFuture[T], Generic[T]):
         except ConnectionError as error:
             raise ConnectionError(
                 f"Unable to contact Actor's worker: {error}. The state of {self._actor!r} is lost if "
-                "its worker died; submit it again"
+                "its worker died: client.retry(future) makes it anew"
             ) from None
 
     def done(self) -> bool:

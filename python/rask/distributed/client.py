@@ -22,6 +22,7 @@ from rask.distributed._client_replicas import ReplicaMethods
 from rask.distributed._client_runtime import (
     RuntimeMethods,
     _clients,
+    complete,
     prepare,
     refuse_actors,
     take_timeout,
@@ -402,7 +403,7 @@ class Client(
         func = prepare(func, kwargs, actor or actors)
         pure = pure and not (actor or actors)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
-        options = with_timeout(options, limit)
+        options = complete(options, func, limit)
         operation = function_name(func)
         shipped = ship(func)
         key = None if key is None else str(key)
@@ -470,6 +471,8 @@ class Client(
         pure = pure and not (actor or actors)
         common = (workers, retries, resources, priority, allow_other_workers)
         if isinstance(key, (list, tuple)):
+            if limit is not None:
+                kwargs = {**kwargs, "task_timeout": limit}
             return self._map_keys(func, iterables, list(key), common, pure, kwargs)
         columns = _columns(iterables)
         count = len(columns[0])
@@ -484,7 +487,7 @@ class Client(
         prefix = operation if key is None else str(key)
         name = call_name(prefix, [payload, *pages], futures, pure and key is None)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
-        options = with_timeout(options, limit)
+        options = complete(options, func, limit)
         return self._core.submit_calls(
             self, name, operation, payload, count, pages, page_blocks, futures, offsets, options
         )

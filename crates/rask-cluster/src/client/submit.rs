@@ -27,6 +27,8 @@ pub struct SubmitOptions {
     pub timeout_millis: u32,
     /// Where what was made in no span belongs.
     pub span: Option<Arc<SpanPath>>,
+    /// The blocks are objects that stay on the workers that make them.
+    pub actor: bool,
 }
 
 impl SubmitOptions {

@@ -60,6 +60,7 @@ pub(super) fn options_of(
                 }
                 read.timeout_millis = millis as u32;
             }
+            "actor" => read.actor = value.extract()?,
             "fire_and_forget" => read.fire_and_forget = value.extract()?,
             other => return Err(PyValueError::new_err(format!("unknown option {other:?}"))),
         }
@@ -187,7 +188,8 @@ impl PyClusterClient {
         offsets: Vec<u32>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let mut submit = options_of(py, options)?.to_submit();
+        let options = options_of(py, options)?;
+        let mut submit = options.to_submit();
         let (mut layers, entries) = reference_layers(py, &self.core, &futures)?;
         let has_inputs = !entries.is_empty();
         let filling = match has_inputs {
@@ -212,6 +214,7 @@ impl PyClusterClient {
             page_blocks,
             origin: origin_of(py),
             operation: operation.to_owned(),
+            actor: options.actor,
             ..LayerSpec::default()
         });
         let position = layers.len() as u32 - 1;

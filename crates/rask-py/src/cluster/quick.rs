@@ -185,7 +185,8 @@ pub fn submit_call(
         (None, true) => equal_name(operation, &filling, &frames, &futures),
         (None, false) => fresh_name(operation),
     };
-    let mut submit = options_of(py, options)?.to_submit();
+    let options = options_of(py, options)?;
+    let mut submit = options.to_submit();
     let (mut layers, entries) = reference_layers(py, &core.core, &futures)?;
     let references = (!entries.is_empty()).then(|| RefColumns {
         offsets: vec![0, entries.len() as u32],
@@ -200,6 +201,7 @@ pub fn submit_call(
         op: Some(pack(call::encode(frames, 0, &filling))),
         origin: origin_of(py),
         operation: operation.to_owned(),
+        actor: options.actor,
         ..LayerSpec::default()
     });
     submit.layers = layers;

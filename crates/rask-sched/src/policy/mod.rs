@@ -1,5 +1,6 @@
 //! Decisions, one file each.
 
+mod actors;
 mod ahead;
 pub(crate) mod attention;
 pub(crate) mod bandwidth;

@@ -53,7 +53,8 @@ impl Scheduler {
                 takes && !held.contains(worker)
             });
             let targets: Vec<WorkerId> = others.copied().take(lacking).collect();
-            let is_there = task.state == TaskState::Memory && !targets.is_empty();
+            let is_there =
+                task.state == TaskState::Memory && !targets.is_empty() && !self.is_actor(id);
             is_there.then(|| Copy {
                 task: (id, task.serial),
                 targets,
@@ -94,7 +95,9 @@ impl Scheduler {
                     [only] => *only,
                     _ => return None,
                 };
-                let is_there = task.state == TaskState::Memory && loads.contains_key(&only);
+                let is_there = task.state == TaskState::Memory
+                    && loads.contains_key(&only)
+                    && !self.is_actor(id);
                 is_there.then_some((task.nbytes, id, only))
             })
             .collect();

@@ -150,7 +150,8 @@ impl Scheduler {
             let holders = self.tasks.holders(task_id);
             let only_here = task.state == TaskState::Memory
                 && holders.contains(&id)
-                && !holders.iter().any(|&holder| self.stays(holder));
+                && !holders.iter().any(|&holder| self.stays(holder))
+                && !self.is_actor(task_id);
             if !only_here {
                 continue;
             }

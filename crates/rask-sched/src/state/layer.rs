@@ -27,6 +27,8 @@ pub(crate) struct Layer {
     pub restriction: Option<Arc<Restriction>>,
     /// A task that runs for longer fails; 0 is without limit.
     pub timeout_millis: u32,
+    /// Its values stay where they are made, see `policy::actors`.
+    pub actor: bool,
     /// See `LayerSpec::part_modulo`.
     pub part_modulo: u32,
     pub part_count: u32,

@@ -24,6 +24,7 @@ pub(crate) type TaskId = u32;
 /// | Assigned | Memory | it finished |
 /// | Waiting, Assigned | Erred | it failed, or something it needs did |
 /// | Memory | Waiting | every worker that held it is lost, and somebody needs it |
+/// | Memory | Erred | so was an actor, whose state cannot be made again |
 /// | any | Released | nobody needs it any more |
 /// | Released, Erred | Forgotten | nothing is made from it either |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
