@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
+import warnings
 
 import functions
 import msgpack
 import pytest
 
-from rask.distributed import Client, get_task_metadata, wait
+from rask.distributed import Client, Scheduler, Worker, get_task_metadata, wait
 from rask.distributed import _versions as versions
+from rask.distributed import worker as worker_module
 from rask.distributed._msgpack import packb, unpackb
 from rask.distributed.cluster_dump import DumpArtefact, encode, redact
 
@@ -176,6 +178,39 @@ def test_differing_versions_are_told_when_a_client_connects(cluster, monkeypatch
     assert f"numpy {theirs['numpy']}, here 99.1; upgrade numpy there" in text
     assert "here missing; install pandas here" in text
     assert all(address in text for address in addresses)
+
+
+def test_clients_are_told_of_workers_that_join_with_other_versions(monkeypatch):
+    found = versions.registered_versions()
+    theirs = [(name, "1.2.3" if name == "numpy" else value) for name, value in found]
+
+    async def main():
+        async with (
+            Scheduler(port=0) as scheduler,
+            Worker(scheduler.address, security=scheduler.security),
+        ):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                async with Client(scheduler, asynchronous=True, set_as_default=False):
+                    monkeypatch.setattr(worker_module, "registered_versions", lambda: theirs)
+                    others = [
+                        Worker(scheduler.address, name=name, security=scheduler.security)
+                        for name in ("one", "two")
+                    ]
+                    for worker in others:
+                        await worker
+                    deadline = time.monotonic() + 30
+                    while not caught:
+                        assert time.monotonic() < deadline
+                        await asyncio.sleep(0.01)
+                    for worker in others:
+                        await worker.close()
+            return [warning.message for warning in caught], others[0].address
+
+    messages, address = asyncio.run(main())
+    (told,) = [one for one in messages if isinstance(one, versions.VersionMismatchWarning)]
+    assert f"1 worker ({address}): numpy 1.2.3" in str(told)
+    assert "upgrade numpy there" in str(told)
 
 
 def test_a_table_of_differing_versions():

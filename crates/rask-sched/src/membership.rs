@@ -28,7 +28,7 @@ impl Scheduler {
         };
         let address = &register.address;
         self.stream.add_worker(worker, address);
-        self.versions.add(worker, &register.versions);
+        self.note_versions(worker, &register);
         self.log_action(&[address], "add-worker", Vec::new());
         self.log_action(&["all"], "add-worker", vec![text("worker", address)]);
         let joined_at = self.now;

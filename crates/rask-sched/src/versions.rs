@@ -3,10 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use rask_proto::{ClusterVersions, Version, VersionGroup};
+use rask_proto::{ClusterVersions, Register, Version, VersionGroup};
 
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
+use crate::topics::text;
+
+/// Where clients are told of versions that come new.
+const TOPIC: &str = "worker-versions";
+/// Before the names of packages, in the fields of such an event.
+const FIELD: &str = "version/";
 
 /// Addresses told of each group.
 const EXAMPLES_MAX: usize = 10;
@@ -25,17 +31,21 @@ pub(crate) struct VersionTable {
 }
 
 impl VersionTable {
-    /// A worker is there.
-    pub fn add(&mut self, worker: WorkerId, versions: &[Version]) {
+    /// A worker is there. Whether it is the first that runs on this.
+    fn add(&mut self, worker: WorkerId, versions: &[Version]) -> bool {
         let mut groups = self.groups.iter_mut();
         if let Some(group) = groups.find(|group| group.versions == versions) {
             group.workers.insert(worker);
-        } else if self.groups.len() < GROUPS_MAX {
+            return false;
+        }
+        let is_kept = self.groups.len() < GROUPS_MAX;
+        if is_kept {
             self.groups.push(Group {
                 versions: versions.to_vec(),
                 workers: [worker].into(),
             });
         }
+        is_kept
     }
 
     /// A worker has left.
@@ -50,6 +60,18 @@ impl VersionTable {
 }
 
 impl Scheduler {
+    /// A worker has joined. What clients compare with what they run on when they connect, they are
+    /// told of those that come later.
+    pub(crate) fn note_versions(&mut self, worker: WorkerId, register: &Register) {
+        if !self.versions.add(worker, &register.versions) || register.versions.is_empty() {
+            return;
+        }
+        let mut fields = vec![text("worker", register.address.clone())];
+        let versions = register.versions.iter();
+        fields.extend(versions.map(|one| text(&format!("{FIELD}{}", one.name), &*one.version)));
+        self.log_action(&[TOPIC], "new-versions", fields);
+    }
+
     /// What scheduler and workers run on.
     pub(crate) fn cluster_versions(&self) -> ClusterVersions {
         let groups = self.versions.groups.iter().map(|group| {

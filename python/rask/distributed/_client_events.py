@@ -31,6 +31,7 @@ class EventMethods:
     register_plugin: Callable[..., Any]
     unregister_worker_plugin: Callable[..., Any]
     status: str
+    _on_versions: Handler
     _events_made: Any = None
     #: On which handlers run; None: on the thread that waits for events.
     _events_loop: Any = None
@@ -44,8 +45,9 @@ class EventMethods:
         self._events_thread: threading.Thread | None = None
         if self._shows_output and self._events.is_known:
             from rask.distributed._output import on_print, on_warn
+            from rask.distributed._versions import TOPIC
 
-            self._follow({"print": on_print, "warn": on_warn})
+            self._follow({"print": on_print, "warn": on_warn, TOPIC: self._on_versions})
 
     @property
     def _events(self) -> Any:

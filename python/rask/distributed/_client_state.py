@@ -395,6 +395,19 @@ class StateMethods:
         if report:
             warnings.warn(report, VersionMismatchWarning, stacklevel=4)
 
+    def _on_versions(self, event: tuple[float, Any]) -> None:
+        """Warn of a worker that joined later and runs on something else than this client."""
+        from rask.distributed._versions import (
+            VersionMismatchWarning,
+            describe_mismatches,
+            group_of_event,
+        )
+
+        group = group_of_event(event[1])
+        report = "" if group is None else describe_mismatches([], [group])
+        if report:
+            warnings.warn(report, VersionMismatchWarning, stacklevel=1)
+
     # ------------------------------------------------------------ benchmarks
 
     def benchmark_hardware(self) -> Any:

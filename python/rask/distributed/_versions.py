@@ -176,6 +176,19 @@ def describe_mismatches(scheduler: list[tuple[str, str]], groups: list[Group]) -
     )
 
 
+#: The topic under which the scheduler says what workers run on that nobody ran on before.
+TOPIC = "worker-versions"
+_FIELD = "version/"
+
+
+def group_of_event(message: Any) -> Group | None:
+    """What an event of the topic `TOPIC` says; None for one that somebody logged by hand."""
+    if not isinstance(message, dict) or message.get("action") != "new-versions":
+        return None
+    found = [(name, value) for name, value in message.items() if name.startswith(_FIELD)]
+    return [(name.removeprefix(_FIELD), value) for name, value in found], 1, [message["worker"]]
+
+
 def _lines_about(
     who: str, theirs: dict[str, str], own: dict[str, Any], packages: tuple[str, ...]
 ) -> list[str]:
