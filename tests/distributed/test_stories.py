@@ -45,6 +45,15 @@ def test_a_story_of_one_task(client):
     stimulus = next(line[5] for line in story if line[3:4] == ("memory",))
     assert stimulus.startswith("task-finished-")
     assert "story-of-one" in [line[1] for line in client.story(stimulus)]
+    why = {line[2]: line[3] for line in story if line[0] == address}
+    assert [text.rpartition("-")[0] for text in why.values()] == [
+        "compute-tasks",
+        "ensure-computing",
+        "task-ended",
+    ]
+    assert [line[:3] for line in client.story(why["memory"])] == [
+        (address, "story-of-one", "memory")
+    ]
     del future
     deadline = time.monotonic() + LIMIT
     while scheduler_lines(client.story("story-of-one"))[-1] != ("released", "forgotten"):
@@ -105,7 +114,9 @@ def test_a_dump_of_the_cluster(client, cluster, tmp_path, format):
     assert "dumped" in {task["key"] for task in dump.worker_tasks_in_state("memory")}
     assert dump.missing_workers() == []
     assert [line[2] for line in dump.scheduler_story("dumped")["dumped"]][-1] == "memory"
-    assert "executing" in [line[1] for line in dump.worker_story("dumped")["dumped"]]
+    steps = dump.worker_story("dumped")["dumped"]
+    assert "executing" in [line[1] for line in steps]
+    assert ("dumped", *steps[0][1:]) in dump.worker_story(steps[0][2])["dumped"]
     assert dump["versions"]["client"]["packages"]["rask"]
     dump.to_yamls(tmp_path / "split")
     assert (tmp_path / "split" / "scheduler" / "tasks.yaml").exists()

@@ -16,6 +16,8 @@ pub mod client;
 mod convert;
 pub mod ends;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod logs;
 pub mod memory_guard;
 mod peer;

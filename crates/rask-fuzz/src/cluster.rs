@@ -155,7 +155,7 @@ fn pick(from: &BTreeSet<u32>, source: &mut Source<'_>) -> Option<u32> {
     from.iter().nth(at).copied()
 }
 
-fn from_client(source: &mut Source<'_>) -> Option<FromClient> {
+pub(crate) fn from_client(source: &mut Source<'_>) -> Option<FromClient> {
     Some(match source.below(10) {
         0..=3 => FromClient::Submit(submit(source)),
         4 => FromClient::Release(blocks(source)),
@@ -221,13 +221,13 @@ fn from_worker(source: &mut Source<'_>) -> Option<FromWorker> {
 }
 
 /// Any message of the conversation, from bytes.
-fn raw<M: Wire>(source: &mut Source<'_>) -> Option<M> {
+pub(crate) fn raw<M: Wire>(source: &mut Source<'_>) -> Option<M> {
     let control = Bytes::copy_from_slice(source.piece());
     let payloads = Vec::new();
     M::try_from_frame(Frame { control, payloads }).ok()
 }
 
-fn blocks(source: &mut Source<'_>) -> Blocks {
+pub(crate) fn blocks(source: &mut Source<'_>) -> Blocks {
     let pairs = source.some(4, |source| (source.number(), source.number()));
     pairs.into_iter().collect()
 }
@@ -282,6 +282,7 @@ fn layer(source: &mut Source<'_>) -> LayerSpec {
         page_blocks: if pages.is_empty() { 0 } else { source.number() },
         pages,
         remote,
+        actor: source.below(8) == 1,
         id: source.below(8),
         operation: "op".to_owned(),
         ..LayerSpec::default()

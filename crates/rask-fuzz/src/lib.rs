@@ -8,13 +8,19 @@
 //! * `connection`: bytes of a socket as frames, and as a handshake.
 //! * `values`: encoded values and ops.
 //! * `cluster`: a scheduler among peers that follow no rules.
+//! * `journal`: a scheduler's journal, and what it makes of it when it is started again.
+//! * `lent`: answers of peers of the same host, whose buffers lie in shared memory.
+//! * `spill`: values written to segment files, and read back whole and in parts.
 //! * `corpus`: the kept inputs.
 
 mod cluster;
 mod connection;
 pub mod corpus;
+mod journal;
+mod lent;
 mod messages;
 mod source;
+mod spill;
 mod values;
 
 /// A name and what is done with the bytes.
@@ -25,8 +31,11 @@ pub const TARGETS: &[Target] = &[
     ("cluster", cluster::run),
     ("frames", connection::run_frames),
     ("handshake", connection::run_handshake),
+    ("journal", journal::run),
+    ("lent", lent::run),
     ("messages", messages::run),
     ("ops", values::run_ops),
+    ("spill", spill::run),
     ("values", values::run_values),
 ];
 

@@ -56,3 +56,38 @@ fn kept_inputs_do_no_harm() {
         }
     }
 }
+
+/// Inputs of each target; `RASK_FUZZ_INPUTS` asks for more.
+const INPUTS: u64 = 300;
+
+#[test]
+fn random_inputs_do_no_harm() {
+    let wanted = std::env::var("RASK_FUZZ_INPUTS").ok();
+    let count = wanted.map_or(INPUTS, |text| text.parse().expect("a number"));
+    for (name, run) in TARGETS {
+        for seed in 1..=count {
+            let input = random_input(seed);
+            if std::panic::catch_unwind(|| run(&input)).is_err() {
+                panic!("input {seed} of {name} does harm: {input:?}");
+            }
+        }
+    }
+}
+
+/// Mostly short, mostly of small numbers.
+fn random_input(seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let length = next() % (1 << (4 + next() % 8));
+    let small = next() % 4 > 0;
+    let byte = |number: u64| match small && !number.is_multiple_of(8) {
+        true => (number >> 32) as u8 % 32,
+        false => (number >> 32) as u8,
+    };
+    (0..length).map(|_| byte(next())).collect()
+}

@@ -68,7 +68,7 @@ impl Scheduler {
         }
         let mut fields = vec![text("worker", register.address.clone())];
         let versions = register.versions.iter();
-        fields.extend(versions.map(|one| text(&format!("{FIELD}{}", one.name), &*one.version)));
+        fields.extend(versions.map(|one| text(&format!("{FIELD}{}", one.package), &*one.version)));
         self.log_action(&[TOPIC], "new-versions", fields);
     }
 

@@ -8,6 +8,8 @@
 
 mod compress;
 mod disk;
+#[doc(hidden)]
+pub mod fuzzing;
 mod slots;
 mod store;
 

@@ -67,7 +67,8 @@ class StateMethods:
         -------
         list of tuple
             ``("scheduler", key, start, finish, {}, stimulus, time)`` for changes of state, and
-            ``(worker address, key, step, time)``; times are seconds since the epoch.
+            ``(worker address, key, step, stimulus, time)``; times are seconds since the epoch.
+            Stimuli of a worker end with its number and a number of its own.
 
         Examples
         --------

@@ -15,20 +15,22 @@ __all__ = ["dump_of", "stacks_of", "story_of"]
 
 def story_of(
     worker: Any, layers: list[str], keys: list[tuple[str, int]]
-) -> list[tuple[Any, str, float]]:
-    """Key, step and time of what tasks went through on a worker.
+) -> list[tuple[Any, str, str, float]]:
+    """Key, step, stimulus and time of what tasks went through on a worker.
 
     Parameters
     ----------
     worker : Worker
     layers : list of str
-        Names of layers, for all their blocks.
+        Names of layers, for all their blocks, and stimuli.
     keys : list of tuple
         Names of layers and blocks.
     """
     return [
-        (key_of(name, block, numbered), step, seconds)
-        for name, block, numbered, step, seconds in worker._core.story(set(layers), set(keys))
+        (key_of(name, block, numbered), step, stimulus, seconds)
+        for name, block, numbered, step, stimulus, seconds in worker._core.story(
+            set(layers), set(keys), set(layers)
+        )
     ]
 
 
@@ -53,8 +55,10 @@ def dump_of(worker: Any) -> dict[str, Any]:
         "tasks": {str(key): {"key": str(key), "state": how} for key, how in state.tasks.items()},
         "plugins": [str(name) for name in worker.plugins],
         "log": [
-            (str(key_of(name, block, numbered)), step, seconds)
-            for name, block, numbered, step, seconds in worker._core.story(set(), set(), True)
+            (str(key_of(name, block, numbered)), step, stimulus, seconds)
+            for name, block, numbered, step, stimulus, seconds in worker._core.story(
+                set(), set(), set(), True
+            )
         ],
         "logs": keeper().last(None, "rask_cluster::worker"),
         "config": dict(config.config),

@@ -147,6 +147,8 @@ class SpecCluster(Cluster):
         self.workers: dict[Any, Any] = {}
         self.shutdown_on_close = shutdown_on_close
         self.shutdown_scheduler = shutdown_scheduler
+        #: Of entries that are several workers, also when they are no longer specified.
+        self._suffixes: dict[Any, list[str]] = {}
         self._i = 0
         self._lock: asyncio.Lock | None = None
         self._correcting: asyncio.Task[None] | None = None
@@ -213,6 +215,7 @@ class SpecCluster(Cluster):
 
     def _make_worker(self, name: Any) -> Any:
         spec = self.worker_spec[name]
+        self._suffixes[name] = list(spec.get("group") or ())
         options = {"name": name, **_with_security(spec, self.security)}
         address = getattr(self.scheduler, "contact_address", None) or self.scheduler.address
         worker = _make(spec["cls"], (address,), options)
@@ -226,6 +229,8 @@ class SpecCluster(Cluster):
         if self.status == Status.running:
             await self._retire(names)
         leaving = [self.workers.pop(name) for name in names]
+        for name in names:
+            self._suffixes.pop(name, None)
         for worker in leaving:
             if isinstance(worker, Node):
                 worker._begin_close()
@@ -251,7 +256,7 @@ class SpecCluster(Cluster):
     def _names_of(self, name: Any) -> list[str]:
         """Names at the scheduler of the workers of an entry."""
         spec = self.worker_spec.get(name) or {}
-        group = spec.get("group") if isinstance(spec, dict) else None
+        group = self._suffixes.get(name) or spec.get("group")
         return [f"{name}{suffix}" for suffix in group] if group else [str(name)]
 
     async def _close(self) -> None:

@@ -155,7 +155,7 @@ fn path_in(folder: &Path) -> PathBuf {
 }
 
 /// Control part, then payloads, each after its length.
-fn encode(record: Record) -> Vec<u8> {
+pub(super) fn encode(record: Record) -> Vec<u8> {
     let frame = record.into_frame();
     let mut body = Vec::with_capacity(frame.nbytes() as usize + 16);
     for part in std::iter::once(&frame.control).chain(&frame.payloads) {

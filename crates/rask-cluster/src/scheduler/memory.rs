@@ -199,7 +199,7 @@ impl Memory {
     }
 
     /// What of the journal would lead to the same state.
-    fn useful(&self, records: Vec<Record>, machine: &Scheduler) -> Vec<Record> {
+    pub(super) fn useful(&self, records: Vec<Record>, machine: &Scheduler) -> Vec<Record> {
         let mut kept = Vec::new();
         let mut names = HashSet::default();
         let mut left: HashMap<Bytes, Leftover> = HashMap::default();

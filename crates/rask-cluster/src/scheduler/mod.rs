@@ -1,6 +1,7 @@
 //! The scheduler's process: connections around `rask_sched::Scheduler`.
 
 mod chronicle;
+pub(crate) mod fuzzing;
 mod helper;
 mod journal;
 mod memory;

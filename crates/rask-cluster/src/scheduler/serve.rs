@@ -17,8 +17,9 @@ type Report = Result<SchedulerHandle, ClusterError>;
 
 /// How often workers that have fallen silent are looked for.
 const SILENCE_CHECK: Duration = Duration::from_secs(1);
-/// For a supervisor to say how its worker ended.
-const DEATH_WAIT: Duration = Duration::from_millis(250);
+/// For a supervisor to say how its worker ended. Mostly it does so within milliseconds; on a busy
+/// host it may not get a turn for long.
+const DEATH_WAIT: Duration = Duration::from_secs(2);
 const DEATH_POLL: Duration = Duration::from_millis(4);
 /// Time for last messages to leave.
 const FAREWELL: Duration = Duration::from_millis(50);

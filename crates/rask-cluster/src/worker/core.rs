@@ -11,7 +11,7 @@ use rask_proto::{Assign, Blocks, Holdings, Missing, Pages, Peers, WorkerLayer};
 use rask_store::{Extent, Slots, Spilled};
 use rask_value::{SpanPath, ValueRef};
 
-use super::history::{History, Step as Noted, Told};
+use super::history::{Choice, History, Step as Noted, Stimulus, Told};
 use super::job::{Effects, Fetched, Found, Job, RunJob};
 use super::layer::{Kin, RunLayer};
 
@@ -67,8 +67,8 @@ impl Core {
     }
 
     /// What tasks went through last.
-    pub fn told(&self, wanted: &dyn Fn(&str, u32) -> bool) -> Vec<Told> {
-        self.history.told(&self.layers, wanted)
+    pub fn told(&self, wanted: Choice<'_>) -> Vec<Told> {
+        self.history.told(self.own_number, &self.layers, wanted)
     }
 
     /// The scheduler is back, perhaps after a restart: tasks that have not begun are its to hand
@@ -120,7 +120,7 @@ impl Core {
         let inputs: Vec<Key> = assign.inputs.iter().flat_map(Blocks::iter).collect();
         let mut next_input = 0;
         let mut lacking = Vec::new();
-        self.history.tick();
+        self.history.begin(Stimulus::Assignment);
         for (at, key) in tasks.iter().enumerate() {
             self.history.note(key, Noted::Waiting);
             let range = next_input..next_input + assign.input_counts[at] as usize;
@@ -189,7 +189,7 @@ impl Core {
     }
 
     pub fn on_unassign(&mut self, blocks: &Blocks, effects: &mut Effects) {
-        self.history.tick();
+        self.history.begin(Stimulus::Recall);
         for key in blocks.iter() {
             self.history.note(key, Noted::Cancelled);
             self.tasks.cancel(number_of(key), &mut self.commands);
@@ -199,7 +199,7 @@ impl Core {
 
     /// Drops values.
     pub fn on_free(&mut self, blocks: &Blocks, effects: &mut Effects) {
-        self.history.tick();
+        self.history.begin(Stimulus::Free);
         for key in blocks.iter() {
             self.history.note(key, Noted::Released);
             self.tasks.free(number_of(key), &mut self.commands);
@@ -267,7 +267,7 @@ impl Core {
         }
         let unbegun = self.tasks.unbegun_keys();
         let keys: Vec<Key> = unbegun.into_iter().map(key_of).collect();
-        self.history.tick();
+        self.history.begin(Stimulus::GiveBack);
         for &key in &keys {
             self.history.note(key, Noted::GivenBack);
             self.tasks.cancel(number_of(key), &mut self.commands);
@@ -285,7 +285,7 @@ impl Core {
 
     /// A value came from a peer, or a part of one from here.
     pub fn on_fetched(&mut self, fetch: &Fetch, value: ValueRef, effects: &mut Effects) {
-        self.history.tick();
+        self.history.begin(Stimulus::Fetch);
         self.history.note(key_of(fetch.key), Noted::Fetched);
         let nbytes = value.nbytes();
         if self.tasks.fetched(fetch, nbytes, &mut self.commands) {
@@ -301,7 +301,7 @@ impl Core {
         fetches: &[Fetch],
         effects: &mut Effects,
     ) -> Missing {
-        self.history.tick();
+        self.history.begin(Stimulus::FetchFailure);
         for fetch in fetches {
             self.history.note(key_of(fetch.key), Noted::Missing);
             self.tasks.fetch_failed(fetch, &mut self.commands);
@@ -317,7 +317,7 @@ impl Core {
         let share = (ready / thread_count as usize).clamp(1, BATCH_COUNT_MAX);
         let mut predicted = 0u64;
         if ready > 0 {
-            self.history.tick();
+            self.history.begin(Stimulus::Turn);
         }
         while jobs.len() < share {
             let step = self.tasks.pull(Pull::Any, &mut self.commands);
@@ -417,7 +417,7 @@ impl Core {
             self.tasks.return_job(step, &mut self.commands);
             self.obey(effects, &mut Vec::new());
         }
-        self.history.tick();
+        self.history.begin(Stimulus::GiveBack);
         for &key in &keys {
             self.history.note(key, Noted::GivenBack);
             self.tasks.cancel(number_of(key), &mut self.commands);
@@ -474,7 +474,7 @@ impl Core {
         } else {
             Noted::Error
         };
-        self.history.tick();
+        self.history.begin(Stimulus::End);
         self.history.note(key, step);
     }
 
@@ -485,7 +485,7 @@ impl Core {
             Some(extent) => {
                 self.spilled_bytes += extent.stored_bytes();
                 let key = key_of(self.tasks.key_of(slot));
-                self.history.tick();
+                self.history.begin(Stimulus::Spill);
                 self.history.note(key, Noted::Spilled);
                 self.slots.put_extent(slot, extent);
                 Event::Spilled { task: slot }

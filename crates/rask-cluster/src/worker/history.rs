@@ -50,10 +50,50 @@ impl Step {
     }
 }
 
+/// What made tasks take steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stimulus {
+    /// The scheduler hands out tasks.
+    #[default]
+    Assignment,
+    /// It calls tasks back.
+    Recall,
+    /// It needs values no longer.
+    Free,
+    /// It asks for what has not begun, or there is no memory for it.
+    GiveBack,
+    /// A peer sent values, or did not.
+    Fetch,
+    FetchFailure,
+    /// A thread looks for something to do.
+    Turn,
+    /// A task has ended.
+    End,
+    Spill,
+}
+
+impl Stimulus {
+    fn name(self) -> &'static str {
+        match self {
+            Stimulus::Assignment => "compute-tasks",
+            Stimulus::Recall => "cancel-compute",
+            Stimulus::Free => "free-keys",
+            Stimulus::GiveBack => "give-back",
+            Stimulus::Fetch => "gather-dep-success",
+            Stimulus::FetchFailure => "gather-dep-failure",
+            Stimulus::Turn => "ensure-computing",
+            Stimulus::End => "task-ended",
+            Stimulus::Spill => "spill",
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Entry {
     key: Key,
     step: Step,
+    stimulus: Stimulus,
+    serial: u64,
     micros: u64,
 }
 
@@ -65,9 +105,23 @@ struct Gone {
     until: u64,
 }
 
-/// A step for people: name of the layer, block, whether this is part of the key, what happened, and
-/// when in microseconds since the epoch.
-pub type Told = (String, u32, bool, &'static str, u64);
+/// A step for people.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub layer: String,
+    pub block: u32,
+    /// The block is part of the key.
+    pub numbered: bool,
+    /// What happened.
+    pub step: &'static str,
+    /// Why: the same for all steps that followed from one event.
+    pub stimulus: String,
+    /// When, in microseconds since the epoch.
+    pub micros: u64,
+}
+
+/// Chooses steps by name of the layer, block and stimulus.
+pub type Choice<'a> = &'a dyn Fn(&str, u32, &str) -> bool;
 
 /// The last steps, in their order.
 #[derive(Default)]
@@ -75,14 +129,18 @@ pub(super) struct History {
     entries: VecDeque<Entry>,
     written: u64,
     gone: VecDeque<Gone>,
-    /// The time of the steps at hand.
+    /// The time of the steps at hand, their reason, and its number.
     micros: u64,
+    stimulus: Stimulus,
+    serial: u64,
 }
 
 impl History {
-    /// Looks at the clock: once for all steps of an event.
-    pub fn tick(&mut self) {
+    /// Something happens. Looks at the clock: once for all steps that follow from it.
+    pub fn begin(&mut self, stimulus: Stimulus) {
         self.micros = now_micros();
+        self.stimulus = stimulus;
+        self.serial += 1;
     }
 
     pub fn note(&mut self, key: Key, step: Step) {
@@ -90,8 +148,13 @@ impl History {
             self.entries.pop_front();
         }
         self.written += 1;
-        let micros = self.micros;
-        self.entries.push_back(Entry { key, step, micros });
+        self.entries.push_back(Entry {
+            key,
+            step,
+            stimulus: self.stimulus,
+            serial: self.serial,
+            micros: self.micros,
+        });
     }
 
     /// A layer is gone; its name is kept as long as steps name it.
@@ -110,12 +173,13 @@ impl History {
         }
     }
 
-    /// The steps of the tasks that `wanted` chooses by layer and block, with names from `layers` or
-    /// of layers that are gone.
+    /// The steps that are `wanted`, with names from `layers` or of layers that are gone. The number
+    /// of the worker tells its stimuli from those of others.
     pub fn told(
         &self,
+        worker: u32,
         layers: &HashMap<u32, Arc<RunLayer>>,
-        wanted: &dyn Fn(&str, u32) -> bool,
+        wanted: Choice<'_>,
     ) -> Vec<Told> {
         let gone = self.gone.iter();
         let gone: HashMap<u32, &Gone> = gone.map(|gone| (gone.number, gone)).collect();
@@ -126,8 +190,15 @@ impl History {
                 (None, Some(gone)) => (&*gone.name, gone.numbered),
                 (None, None) => ("a layer that was forgotten", true),
             };
-            let step = (entry.step.name(), entry.micros);
-            wanted(name, block).then(|| (name.to_owned(), block, numbered, step.0, step.1))
+            let stimulus = format!("{}-{worker}.{}", entry.stimulus.name(), entry.serial);
+            wanted(name, block, &stimulus).then(|| Told {
+                layer: name.to_owned(),
+                block,
+                numbered,
+                step: entry.step.name(),
+                stimulus,
+                micros: entry.micros,
+            })
         });
         told.collect()
     }

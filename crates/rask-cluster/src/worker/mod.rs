@@ -47,7 +47,7 @@ use self::core::Core;
 pub use self::deferred::{
     Completion, CurrentTask, current_task, defer_current, reschedule_current,
 };
-pub use self::history::Told;
+pub use self::history::{Choice, Told};
 use self::job::Effects;
 pub use self::profile::ThreadSample;
 pub use self::spans::current_span;
@@ -239,8 +239,8 @@ impl WorkerHandle {
         self.shared.core.lock().running_names()
     }
 
-    /// What the tasks that `wanted` chooses by layer and block went through last.
-    pub fn story(&self, wanted: &dyn Fn(&str, u32) -> bool) -> Vec<Told> {
+    /// What tasks went through last, as far as it is `wanted`.
+    pub fn story(&self, wanted: Choice<'_>) -> Vec<Told> {
         self.shared.core.lock().told(wanted)
     }
 

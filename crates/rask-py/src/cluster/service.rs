@@ -23,6 +23,9 @@ use crate::convert::{from_python, to_python};
 use crate::error::task_error;
 use crate::object::{KIND, PyValue, loads};
 
+/// What a task went through, see `PyWorkerService::story`.
+type Step = (String, u32, bool, &'static str, String, f64);
+
 /// A call that has come and is to be answered.
 #[pyclass(frozen, name = "ServiceCall", module = "rask._core")]
 pub struct PyServiceCall {
@@ -216,23 +219,34 @@ impl PyWorkerService {
         py.detach(|| self.handle.threads())
     }
 
-    /// What tasks went through last, all blocks of `layers` and `keys`, or all: layer, block, whether
-    /// this is part of the key, what happened, and when in seconds since the epoch.
-    #[pyo3(signature = (layers, keys, all=false))]
+    /// What tasks went through last: all blocks of `layers`, `keys`, what followed from `stimuli`, or
+    /// all: layer, block, whether this is part of the key, what happened, why, and when in seconds
+    /// since the epoch.
+    #[pyo3(signature = (layers, keys, stimuli, all=false))]
     fn story(
         &self,
         py: Python<'_>,
         layers: HashSet<String>,
         keys: HashSet<(String, u32)>,
+        stimuli: HashSet<String>,
         all: bool,
-    ) -> Vec<(String, u32, bool, &'static str, f64)> {
-        let wanted = |name: &str, block: u32| {
+    ) -> Vec<Step> {
+        let wanted = |name: &str, block: u32, stimulus: &str| {
             let is_key = || !keys.is_empty() && keys.contains(&(name.to_owned(), block));
-            all || layers.contains(name) || is_key()
+            all || layers.contains(name) || is_key() || stimuli.contains(stimulus)
         };
         let told = py.detach(|| self.handle.story(&wanted)).into_iter();
-        told.map(|(name, block, numbered, step, micros)| {
-            (name, block, numbered, step, micros as f64 / 1e6)
+        told.map(|told| {
+            let seconds = told.micros as f64 / 1e6;
+            let (step, stimulus) = (told.step, told.stimulus);
+            (
+                told.layer,
+                told.block,
+                told.numbered,
+                step,
+                stimulus,
+                seconds,
+            )
         })
         .collect()
     }

@@ -1,0 +1,6 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let run = rask_fuzz::find_target("lent").expect("a target of this name");
+    run(data);
+});
