@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+import rask
 from rask.distributed import Client, LocalCluster, wait
 
 MIB = 2**20
@@ -251,3 +253,74 @@ def test_children_of_a_worker_do_not_write_to_its_memory(client):
     status, most, array = client.submit(same, forked, workers=[second], pure=False).result()
     assert (status, most) == (0, 1)
     assert look(array)[:3] == (1, 1, 8 * MIB)
+
+
+def test_values_are_scattered_past_the_scheduler(client):
+    first, second = client.scheduler_info()["workers"]
+    arrays = [np.full(2 * MIB, number) for number in range(4)]
+    futures = client.scatter(arrays, direct=True)
+    assert {future.key for future in futures} == set(client.who_has(futures))
+    assert {workers for (workers,) in client.who_has(futures).values()} == {first, second}
+    assert client.gather(client.map(lambda array: int(array[-1]), futures)) == [0, 1, 2, 3]
+    by_name = client.scatter({"a": 1}, direct=True, workers=[second])
+    assert by_name["a"].result() == 1
+    copied = client.scatter(np.arange(10), direct=True, broadcast=True)
+    wait_for(lambda: len(client.who_has([copied])[copied.key]) == 2)
+
+
+def test_a_client_may_always_scatter_directly(cluster):
+    async def main():
+        async with Client(
+            cluster, asynchronous=True, set_as_default=False, direct_to_workers=True
+        ) as client:
+            (future,) = await client.scatter([41])
+            assert await client.submit(lambda x: x + 1, future) == 42
+
+    asyncio.run(main())
+
+
+def test_what_was_scattered_directly_is_gone_with_its_worker(own_cluster):
+    with Client(own_cluster, set_as_default=False) as client:
+        (first, one), *_ = processes(client).items()
+        value = client.scatter([1], direct=True, workers=[first])[0]
+        assert value.result() == 1
+        os.kill(one, signal.SIGKILL)
+        with pytest.raises(RuntimeError, match="scattered with direct=True"):
+            client.submit(abs, value, pure=False).result(timeout=30)
+
+
+def managed_bytes(client):
+    workers = client.scheduler_info()["workers"]
+    return {address: worker["metrics"]["managed_bytes"] for address, worker in workers.items()}
+
+
+def test_what_workers_have_mapped_counts_where_it_is_from(own_cluster):
+    nbytes = 64 * MIB
+    with Client(own_cluster, set_as_default=False) as client:
+        if not has_huge_pages(client):
+            pytest.skip("no huge pages in shared memory here")
+        (first, one), (second, _) = processes(client).items()
+        made = client.submit(make, nbytes, 1, workers=[first], allow_other_workers=True)
+        wait(made)
+        client.replicate([made], n=2)
+        wait_for(lambda: len(client.who_has([made])[made.key]) == 2)
+        mark = client.submit(make, 4 * MIB, 2, workers=[second], pure=False)
+        # What the workers say after that counts the value once.
+        wait_for(lambda: managed_bytes(client)[second] >= mark.result().nbytes)
+        counted = managed_bytes(client)
+        assert counted[first] >= nbytes > counted[second]
+        os.kill(one, signal.SIGKILL)
+        wait_for(lambda: managed_bytes(client).get(second, 0) >= nbytes)
+        assert look(made.result())[:3] == (1, 1, nbytes)
+
+
+def test_shared_memory_may_be_switched_off():
+    with (
+        rask.config.set({"distributed.worker.memory.shared": False}),
+        LocalCluster(n_workers=2, threads_per_worker=1) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        (first, one), (second, other) = processes(client).items()
+        made = client.submit(make, 8 * MIB, 7, workers=[first], pure=False)
+        assert client.submit(look, made, workers=[second]).result()[0] == 7
+        assert not segments(one) | segments(other)

@@ -1,5 +1,7 @@
 //! A bound on the memory of a process, kept by whoever watches it.
 
+use crate::segments::SegmentBytes;
+
 /// Ends a process that takes more than this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryGuard {
@@ -10,7 +12,13 @@ impl MemoryGuard {
     /// What the process holds, if that is too much. Pages of files do not count: they are given
     /// back when somebody needs them.
     pub(crate) fn find_excess(self, process: u32) -> Option<u64> {
-        let own = ProcessMemory::of(process)?.own_bytes;
+        let memory = ProcessMemory::of(process)?;
+        if memory.own_bytes <= self.bytes_max {
+            return None;
+        }
+        // What is shared with others counts in part; finding out takes time.
+        let shared = find_shared_part(process).unwrap_or(memory.shared_bytes);
+        let own = memory.own_bytes - memory.shared_bytes + shared;
         (own > self.bytes_max).then_some(own)
     }
 
@@ -37,6 +45,8 @@ pub(crate) struct ProcessMemory {
     pub resident_bytes: u64,
     /// The process's own: anonymous and shared.
     pub own_bytes: u64,
+    /// Of these, what other processes may have as well.
+    pub shared_bytes: u64,
 }
 
 impl ProcessMemory {
@@ -44,11 +54,29 @@ impl ProcessMemory {
     pub fn of(process: u32) -> Option<Self> {
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
         let own = find_bytes(&status, "RssAnon:")?;
+        let shared = find_bytes(&status, "RssShmem:").unwrap_or(0);
         Some(ProcessMemory {
             resident_bytes: find_bytes(&status, "VmRSS:").unwrap_or(0),
-            own_bytes: own + find_bytes(&status, "RssShmem:").unwrap_or(0),
+            own_bytes: own + shared,
+            shared_bytes: shared,
         })
     }
+
+    /// Of this process, without what is mapped from others that count it.
+    pub fn of_this_process(segments: SegmentBytes) -> Option<Self> {
+        let mut memory = Self::of(std::process::id())?;
+        let shared = memory.shared_bytes.saturating_sub(segments.borrowed);
+        let shared = shared.max(segments.own);
+        memory.own_bytes = memory.own_bytes - memory.shared_bytes + shared;
+        memory.shared_bytes = shared;
+        Some(memory)
+    }
+}
+
+/// Of the memory that a process shares with others, its part: half of what two have.
+fn find_shared_part(process: u32) -> Option<u64> {
+    let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
+    find_bytes(&rollup, "Pss_Shmem:")
 }
 
 /// A field of a `/proc/…/status`, which has kibibytes.
@@ -76,6 +104,18 @@ mod tests {
             taken.iter().map(|&byte| u64::from(byte)).sum::<u64>(),
             64 << 20
         );
+    }
+
+    #[test]
+    fn what_is_mapped_from_others_is_theirs() {
+        let all = ProcessMemory::of(std::process::id()).unwrap();
+        let borrowed = SegmentBytes {
+            borrowed: u64::MAX,
+            own: 7 << 30,
+        };
+        let own = ProcessMemory::of_this_process(borrowed).unwrap();
+        assert_eq!(own.shared_bytes, 7 << 30);
+        assert!(own.own_bytes > all.own_bytes);
     }
 
     #[test]

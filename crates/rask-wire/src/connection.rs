@@ -1,5 +1,6 @@
 //! Making connections.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::handshake::{Agreement, accept, offer, within};
+use crate::handshake::{Agreement, accept_if, offer, within};
 use crate::security::server_name;
 use crate::security::tls::{try_client_config, try_server_config};
 use crate::{Address, FrameReader, FrameSender, Limits, Role, Scheme, Security, WireError};
@@ -50,6 +51,7 @@ pub async fn connect(
         }
         Scheme::Tls => {
             let connector = TlsConnector::from(try_client_config(security)?);
+            let below = socket.as_fd().try_clone_to_owned()?;
             let stream = within(async { Ok(connector.connect(server_name(), socket).await) });
             let mut stream = stream.await?.map_err(|source| refused(address, source))?;
             let token = security.token.as_ref();
@@ -59,7 +61,8 @@ pub async fn connect(
                 WireError::Io(source) => refused(address, source),
                 error => error,
             })?;
-            Ok(encrypted(stream, (role, agreement), address.host.clone()))
+            let host = address.host.clone();
+            Ok(encrypted(stream, below, (role, agreement), host))
         }
     }
 }
@@ -84,10 +87,38 @@ pub struct Listener {
     tls: Option<TlsAcceptor>,
     /// Places for those who have proved nothing yet; others wait to be taken.
     strangers: Arc<Semaphore>,
+    /// Places for those who have proved who they are; others are told that there are none.
+    members: Arc<Semaphore>,
 }
 
-/// Most connections at a time that have proved nothing yet.
+/// How many connections a listener takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// That have proved nothing yet, at a time.
+    pub stranger_count_max: usize,
+    /// That have proved who they are.
+    pub member_count_max: usize,
+}
+
+/// Descriptors that a process needs for other things than connections and strangers.
+const OTHER_DESCRIPTORS: usize = 256;
+const MEMBER_COUNT_MIN: usize = 64;
 const STRANGER_COUNT_MAX: usize = 512;
+
+impl Default for Places {
+    /// A third of the files that the process may have open, less some for other things: an encrypted
+    /// connection takes two, and the process has connections, segments and users' code of its own.
+    fn default() -> Self {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        let files = limit.current.map_or(usize::MAX, |files| files as usize);
+        let member_count_max = files.saturating_sub(OTHER_DESCRIPTORS) / 3;
+        Places {
+            stranger_count_max: (files / 4).clamp(1, STRANGER_COUNT_MAX),
+            member_count_max: member_count_max.clamp(MEMBER_COUNT_MIN, Semaphore::MAX_PERMITS),
+        }
+    }
+}
+
 /// A silent connection is asked for a sign of life after this long, and then this often.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -111,6 +142,15 @@ fn prepare(socket: &TcpStream) -> Result<(), WireError> {
 impl Listener {
     /// Listens on `address`; port 0 chooses a free one.
     pub async fn bind(address: &Address, security: Arc<Security>) -> Result<Self, WireError> {
+        Self::bind_with(address, security, Places::default()).await
+    }
+
+    /// The same with other numbers of connections.
+    pub async fn bind_with(
+        address: &Address,
+        security: Arc<Security>,
+        places: Places,
+    ) -> Result<Self, WireError> {
         let failed = |source| WireError::Bind {
             address: address.to_string(),
             source,
@@ -129,7 +169,8 @@ impl Listener {
             address,
             security,
             tls,
-            strangers: Arc::new(Semaphore::new(STRANGER_COUNT_MAX)),
+            strangers: Arc::new(Semaphore::new(places.stranger_count_max)),
+            members: Arc::new(Semaphore::new(places.member_count_max)),
         })
     }
 
@@ -152,6 +193,7 @@ impl Listener {
             peer_host: peer.ip().to_string(),
             security: self.security.clone(),
             tls: self.tls.clone(),
+            members: self.members.clone(),
         })
     }
 }
@@ -164,6 +206,7 @@ pub struct Incoming {
     peer_host: String,
     security: Arc<Security>,
     tls: Option<TlsAcceptor>,
+    members: Arc<Semaphore>,
 }
 
 impl Incoming {
@@ -171,18 +214,25 @@ impl Incoming {
     pub async fn accept(self) -> Result<Connection, WireError> {
         let token = self.security.token.as_ref();
         let mut socket = self.socket;
-        match self.tls {
+        let find_place = || self.members.clone().try_acquire_owned().ok();
+        let (mut connection, place) = match self.tls {
             None => {
-                let agreed = accept(&mut socket, token, &Versions::OURS).await?;
-                Ok(plain(socket, agreed, self.peer_host))
+                let agreed = accept_if(&mut socket, token, &Versions::OURS, find_place);
+                let (role, agreement, place) = agreed.await?;
+                (plain(socket, (role, agreement), self.peer_host), place)
             }
             Some(acceptor) => {
+                let below = socket.as_fd().try_clone_to_owned()?;
                 let stream = within(async { Ok(acceptor.accept(socket).await?) });
                 let mut stream = stream.await?;
-                let agreed = accept(&mut stream, token, &Versions::OURS).await?;
-                Ok(encrypted(stream, agreed, self.peer_host))
+                let agreed = accept_if(&mut stream, token, &Versions::OURS, find_place);
+                let (role, agreement, place) = agreed.await?;
+                let agreed = (role, agreement);
+                (encrypted(stream, below, agreed, self.peer_host), place)
             }
-        }
+        };
+        connection.reader.keep_place(place);
+        Ok(connection)
     }
 }
 
@@ -197,14 +247,19 @@ fn plain(socket: TcpStream, (role, agreement): (Role, Agreement), peer_host: Str
     }
 }
 
-fn encrypted<S>(stream: S, (role, agreement): (Role, Agreement), peer_host: String) -> Connection
+fn encrypted<S>(
+    stream: S,
+    below: OwnedFd,
+    (role, agreement): (Role, Agreement),
+    peer_host: String,
+) -> Connection
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (reader, writer) = tokio::io::split(stream);
     Connection {
         reader: FrameReader::new(Box::new(reader), Limits::default()),
-        sender: FrameSender::queued(writer),
+        sender: FrameSender::queued(writer, below),
         role,
         peer_host,
         agreement,

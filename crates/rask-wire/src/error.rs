@@ -32,6 +32,10 @@ pub enum WireError {
         "the token was refused; give this end the token of the cluster (--token-file, Security(token=…))"
     )]
     TokenRefused,
+    #[error(
+        "the other end has as many connections as it may; allow its process more open files (ulimit -n)"
+    )]
+    Full,
     #[error("the handshake took too long")]
     HandshakeTimeout,
     #[error("a frame of {nbytes} bytes is over the limit of {limit}")]

@@ -4,7 +4,8 @@
 //! connector → listener   magic, newest and oldest version, capabilities, nonce A, role
 //! listener  → connector  magic, newest and oldest version, capabilities, nonce B
 //! connector → listener   HMAC(token, "connector" | both of the above)
-//! listener  → connector  1 and HMAC(token, "listener" | both of the above), or 0
+//! listener  → connector  1 and HMAC(token, "listener" | both of the above), or 0 (the token was
+//!                        refused), or 2 (it has as many connections as it may)
 //! ```
 //!
 //! Both speak the newest version that both know, and use what both are capable of. The magic and
@@ -27,6 +28,10 @@ const MAGIC: [u8; 4] = *b"RASK";
 const NONCE_BYTES: usize = 32;
 const PROOF_BYTES: usize = 32;
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Verdicts of the listener.
+const REFUSED: u8 = 0;
+const TAKEN: u8 = 1;
+const FULL: u8 = 2;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Who connects.
@@ -151,8 +156,10 @@ pub(crate) async fn offer<S: AsyncRead + AsyncWrite + Unpin>(
         stream.write_all(proof.as_ref()).await?;
         let mut verdict = [0u8; 1 + PROOF_BYTES];
         read(stream, &mut verdict[..1]).await?;
-        if verdict[0] != 1 {
-            return Err(WireError::TokenRefused);
+        match verdict[0] {
+            TAKEN => {}
+            FULL => return Err(WireError::Full),
+            _ => return Err(WireError::TokenRefused),
         }
         read(stream, &mut verdict[1..]).await?;
         let expected = transcript(b"listener", &own, &theirs, role);
@@ -168,6 +175,17 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     token: Option<&Token>,
     versions: &Versions,
 ) -> Result<(Role, Agreement), WireError> {
+    let (role, agreement, ()) = accept_if(stream, token, versions, || Some(())).await?;
+    Ok((role, agreement))
+}
+
+/// The same if there is a place for a peer that has proved who it is; else it is told so.
+pub(crate) async fn accept_if<S: AsyncRead + AsyncWrite + Unpin, P>(
+    stream: &mut S,
+    token: Option<&Token>,
+    versions: &Versions,
+    find_place: impl FnOnce() -> Option<P>,
+) -> Result<(Role, Agreement, P), WireError> {
     within(async {
         let theirs = Opening::read(stream).await?;
         let mut role = [0u8];
@@ -187,15 +205,20 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         let key = key_of(token);
         let expected = transcript(b"connector", &theirs, &own, role);
         if hmac::verify(&key, &expected, &proof).is_err() {
-            stream.write_all(&[0]).await?;
+            stream.write_all(&[REFUSED]).await?;
             stream.flush().await?;
             return Err(WireError::TokenRefused);
         }
+        let Some(place) = find_place() else {
+            stream.write_all(&[FULL]).await?;
+            linger(stream).await;
+            return Err(WireError::Full);
+        };
         let own_proof = hmac::sign(&key, &transcript(b"listener", &theirs, &own, role));
-        let mut verdict = [1u8; 1 + PROOF_BYTES];
+        let mut verdict = [TAKEN; 1 + PROOF_BYTES];
         verdict[1..].copy_from_slice(own_proof.as_ref());
         stream.write_all(&verdict).await?;
-        Ok((role, agreement))
+        Ok((role, agreement, place))
     })
     .await
 }

@@ -16,7 +16,7 @@ mod security;
 mod sender;
 
 pub use address::{Address, Scheme};
-pub use connection::{Connection, Incoming, Listener, connect};
+pub use connection::{Connection, Incoming, Listener, Places, connect};
 pub use error::WireError;
 pub use handshake::{Agreement, Role, accept as answer_handshake};
 pub use reader::{FrameReader, Limits};

@@ -6,6 +6,7 @@
 use bytes::{Bytes, BytesMut};
 use rask_proto::Frame;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::WireError;
 
@@ -35,6 +36,8 @@ const BUFFER_BYTES: usize = 1 << 17;
 pub struct FrameReader {
     stream: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     limits: Limits,
+    /// Among the connections that the listener takes, until this end has stopped reading.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl FrameReader {
@@ -43,7 +46,12 @@ impl FrameReader {
         FrameReader {
             stream: BufReader::with_capacity(BUFFER_BYTES, stream),
             limits,
+            place: None,
         }
+    }
+
+    pub(crate) fn keep_place(&mut self, place: OwnedSemaphorePermit) {
+        self.place = Some(place);
     }
 
     /// The next frame if all of it has come with earlier ones, so that who has woken up for one can

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
 use rask_proto::Frame;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
@@ -29,8 +31,12 @@ struct Shared {
     queue: Mutex<Queue>,
     /// Wakes the connection's writing task.
     wake: Notify,
+    /// Wakes those who wait for the queue to become short.
+    drained: Notify,
     /// The socket where it can be written to from any thread; `None` under TLS.
     direct: Option<OwnedWriteHalf>,
+    /// The socket under TLS, to end it.
+    below: Option<OwnedFd>,
 }
 
 #[derive(Default)]
@@ -40,31 +46,38 @@ struct Queue {
     /// The writing task has taken segments out and not written them yet.
     writing: bool,
     closed: bool,
+    /// A peer that leaves more than this unread is given up; 0 is without limit.
+    bytes_max: usize,
 }
 
 impl FrameSender {
     /// For a socket that any thread may write to.
     pub(crate) fn direct(socket: OwnedWriteHalf) -> Self {
-        let sender = Self::new(Some(socket));
+        let sender = Self::new(Some(socket), None);
         let task = sender.clone();
         tokio::spawn(async move { task.drain_direct().await });
         sender
     }
 
-    /// For a stream that only its own task writes to.
-    pub(crate) fn queued(stream: impl AsyncWrite + Send + Unpin + 'static) -> Self {
-        let sender = Self::new(None);
+    /// For a stream over `socket` that only its own task writes to.
+    pub(crate) fn queued(
+        stream: impl AsyncWrite + Send + Unpin + 'static,
+        socket: OwnedFd,
+    ) -> Self {
+        let sender = Self::new(None, Some(socket));
         let task = sender.clone();
         tokio::spawn(async move { task.drain_into(stream).await });
         sender
     }
 
-    fn new(direct: Option<OwnedWriteHalf>) -> Self {
+    fn new(direct: Option<OwnedWriteHalf>, below: Option<OwnedFd>) -> Self {
         FrameSender {
             shared: Arc::new(Shared {
                 queue: Mutex::default(),
                 wake: Notify::new(),
+                drained: Notify::new(),
                 direct,
+                below,
             }),
         }
     }
@@ -86,6 +99,11 @@ impl FrameSender {
         if idle && let Some(socket) = &self.shared.direct {
             write_now(&mut queue, socket);
         }
+        if queue.bytes_max > 0 && queue.queued_bytes > queue.bytes_max {
+            fail(&mut queue);
+            self.shared.shut_down();
+            self.shared.drained.notify_waiters();
+        }
         if !queue.segments.is_empty() || queue.closed {
             drop(queue);
             self.shared.wake.notify_one();
@@ -98,10 +116,33 @@ impl FrameSender {
         self.shared.queue.lock().queued_bytes
     }
 
+    /// Ends the connection, with what is queued, when more than `bytes_max` wait for the peer to
+    /// read.
+    pub fn give_up_beyond(&self, bytes_max: usize) {
+        self.shared.queue.lock().bytes_max = bytes_max;
+    }
+
+    /// Waits until at most `bytes_max` are queued, or the connection has ended.
+    pub async fn wait_for_room(&self, bytes_max: usize) {
+        loop {
+            let drained = self.shared.drained.notified();
+            tokio::pin!(drained);
+            drained.as_mut().enable();
+            {
+                let queue = self.shared.queue.lock();
+                if queue.closed || queue.queued_bytes <= bytes_max {
+                    return;
+                }
+            }
+            drained.await;
+        }
+    }
+
     /// Ends the connection once what is queued has been written.
     pub fn close(&self) {
         self.shared.queue.lock().closed = true;
         self.shared.wake.notify_one();
+        self.shared.drained.notify_waiters();
     }
 
     /// Whether [`close`](Self::close) was called or writing failed.
@@ -119,6 +160,7 @@ impl FrameSender {
                 {
                     let mut queue = self.shared.queue.lock();
                     write_now(&mut queue, socket);
+                    self.shared.drained.notify_waiters();
                     if queue.segments.is_empty() {
                         if queue.closed {
                             break;
@@ -134,7 +176,7 @@ impl FrameSender {
             let queue = self.shared.queue.lock();
             if queue.closed && queue.segments.is_empty() {
                 drop(queue);
-                shut_down(socket);
+                self.shared.shut_down();
                 return;
             }
         }
@@ -149,6 +191,7 @@ impl FrameSender {
                         self.fail();
                         break;
                     }
+                    self.on_written(segment.len());
                 }
                 if stream.flush().await.is_err() {
                     self.fail();
@@ -169,12 +212,19 @@ impl FrameSender {
             return None;
         }
         queue.writing = true;
-        queue.queued_bytes = 0;
         Some(std::mem::take(&mut queue.segments))
+    }
+
+    fn on_written(&self, count: usize) {
+        let mut queue = self.shared.queue.lock();
+        queue.queued_bytes = queue.queued_bytes.saturating_sub(count);
+        drop(queue);
+        self.shared.drained.notify_waiters();
     }
 
     fn fail(&self) {
         fail(&mut self.shared.queue.lock());
+        self.shared.drained.notify_waiters();
     }
 }
 
@@ -184,11 +234,16 @@ fn fail(queue: &mut Queue) {
     queue.queued_bytes = 0;
 }
 
-/// Ends the socket in both directions, so that the peer and the own reader notice.
-fn shut_down(socket: &OwnedWriteHalf) {
-    let stream: &tokio::net::TcpStream = socket.as_ref();
-    // A socket that the peer has closed already is as good as shut down.
-    let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::Both);
+impl Shared {
+    /// Ends the socket in both directions, so that the peer and the own reader notice.
+    fn shut_down(&self) {
+        let stream = self.direct.as_ref().map(AsRef::<TcpStream>::as_ref);
+        let below = self.below.as_ref().map(AsFd::as_fd);
+        if let Some(socket) = stream.map(AsFd::as_fd).or(below) {
+            // A socket that the peer has closed already is as good as shut down.
+            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        }
+    }
 }
 
 /// Small frames one behind the other in one segment.

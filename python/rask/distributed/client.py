@@ -15,6 +15,7 @@ from rask._core import Future
 from rask._functions import is_fixed, ship
 from rask.distributed._arguments import extract
 from rask.distributed._client_coord import CoordinationMethods
+from rask.distributed._client_data import DataMethods
 from rask.distributed._client_diagnostics import DiagnosticsMethods
 from rask.distributed._client_events import EventMethods
 from rask.distributed._client_profile import ProfileMethods
@@ -96,6 +97,7 @@ class Client(
     StateMethods,
     SpanMethods,
     ProfileMethods,
+    DataMethods,
 ):
     """Connects to a cluster and submits work to it.
 
@@ -114,6 +116,8 @@ class Client(
     asynchronous : bool
         Whether methods that wait return something to await.
     name : str, optional
+    direct_to_workers : bool, optional
+        The default of ``direct`` in `scatter`.
 
     Examples
     --------
@@ -143,6 +147,7 @@ class Client(
         self._asynchronous = asynchronous
         self._set_as_default = set_as_default
         self._timeout = parse_seconds(timeout)
+        self._direct = bool(direct_to_workers)
         self.id = f"{name or 'Client'}-{uuid.uuid4()}"
         self.status = "newly-created"
         self.cluster: Any = None
@@ -541,17 +546,28 @@ class Client(
             Where to.
         broadcast : bool or int
             Whether every worker gets a copy, or how many do.
+        direct : bool, optional
+            Whether each value goes to a worker without the scheduler, which then has no copy: if
+            that worker ends, so does the value, and tasks that need it fail. Default: what the
+            client was given as ``direct_to_workers``, or False.
         hash : bool
-            Whether equal values may share one key.
+            Whether equal values may share one key. Values that are sent directly never do.
 
         Returns
         -------
         list, tuple, set or dict of Future, or Future
         """
-        return self._either(self._scatter, data, workers, hash, broadcast)
+        direct = self._direct if direct is None else direct
+        return self._either(self._scatter, data, workers, hash, broadcast, direct)
 
-    def _scatter(self, data: Any, workers: Any, hash: bool, broadcast: bool | int) -> Any:
-        futures = self._scatter_once(data, workers, hash)
+    def _scatter(
+        self, data: Any, workers: Any, hash: bool, broadcast: bool | int, direct: bool
+    ) -> Any:
+        self._check_running()
+        if direct:
+            futures = self._scatter_direct(data, workers)
+        else:
+            futures = self._scatter_once(data, workers, hash)
         if broadcast:
             count = 0 if broadcast is True else int(broadcast)
             names = [workers] if isinstance(workers, str) else list(workers or [])
@@ -592,6 +608,9 @@ class Client(
         futures : Future, or nested list, tuple, set, dict, iterator of futures
         errors : {"raise", "skip"}
             Whether to raise what a task raised, or to leave out what failed.
+        direct : bool, optional
+            Values always come from the workers that have them, small ones with the news that they
+            are there, so this changes nothing.
 
         Returns
         -------

@@ -189,7 +189,11 @@ class Worker(Node):
             self._lifetime_timer.start()
 
     def _connect(self) -> Any:
+        from rask import config
+
         nanny = self.nanny if isinstance(self.nanny, str) else getattr(self.nanny, "address", None)
+        if not config.get("distributed.worker.memory.shared", True):
+            _core.forbid_shared_memory()
         for last, listen in _mark_last(self._listen):
             try:
                 return _core.WorkerHandle(

@@ -21,6 +21,8 @@ const SILENCE_CHECK: Duration = Duration::from_secs(1);
 /// host it may not get a turn for long.
 const DEATH_WAIT: Duration = Duration::from_secs(2);
 const DEATH_POLL: Duration = Duration::from_millis(4);
+/// A client or worker that leaves more than this unread is given up; it may come back.
+const UNREAD_BYTES_MAX: usize = 1 << 30;
 /// Time for last messages to leave.
 const FAREWELL: Duration = Duration::from_millis(50);
 
@@ -140,6 +142,7 @@ async fn welcome(handle: SchedulerHandle, incoming: Incoming) {
             return;
         }
     };
+    connection.sender.give_up_beyond(UNREAD_BYTES_MAX);
     match connection.role {
         Role::Client => serve_client(handle, connection).await,
         Role::Worker => serve_worker(handle, connection).await,

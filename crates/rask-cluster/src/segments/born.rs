@@ -126,6 +126,9 @@ fn table() -> MutexGuard<'static, Table> {
 /// `memory_bytes_max`; 0 is without limit.
 pub(crate) fn begin(memory_bytes_max: u64) {
     static BEGUN: Once = Once::new();
+    if super::FORBIDDEN.load(Ordering::Relaxed) {
+        return;
+    }
     BEGUN.call_once(|| {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
         let descriptors = limit.current.unwrap_or(u64::MAX) / 4;
@@ -281,6 +284,13 @@ pub(crate) fn trim(all: bool) {
     drop(given_up);
 }
 
+/// Bytes of all segments, used and free, as far as there are pages.
+pub(super) fn count_bytes() -> u64 {
+    let table = table();
+    let used: usize = table.segments.values().map(|born| born.filled).sum();
+    (used + table.free_bytes) as u64
+}
+
 /// Whether these bytes could be lent as they are.
 pub(super) fn is_lendable(address: usize, length: usize) -> bool {
     let mut table = table();
@@ -317,6 +327,7 @@ impl Born {
     fn make_private(&mut self) -> io::Result<()> {
         if self.state == State::Own {
             self.area.remap(&self.file, Access::WritePrivately)?;
+            self.area.find_pages(self.filled);
             self.state = State::Private { sealed: false };
         }
         Ok(())

@@ -25,8 +25,11 @@ const OPEN_COUNT_MAX: usize = 256;
 static OPEN: Mutex<BTreeMap<usize, Open>> = Mutex::new(BTreeMap::new());
 
 struct Open {
-    file: File,
+    /// To lend it on; `None` if too many are open.
+    file: Option<File>,
     length: usize,
+    /// Who it is from; `None` for a copy that was made here.
+    lender: Option<Lent>,
 }
 
 /// Where a buffer lies in a segment that is open here.
@@ -45,13 +48,16 @@ struct Mapping {
 }
 
 impl Mapping {
-    fn new(file: File) -> io::Result<Self> {
+    fn new(file: File, lender: Option<Lent>) -> io::Result<Self> {
         let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
         let area = Area::map(&file, length, Access::Read)?;
-        let mut open = OPEN.lock();
-        if open.len() < OPEN_COUNT_MAX {
-            open.insert(area.address().as_ptr().addr(), Open { file, length });
-        }
+        let mut table = OPEN.lock();
+        let open = Open {
+            file: (table.len() < OPEN_COUNT_MAX).then_some(file),
+            length,
+            lender,
+        };
+        table.insert(area.address().as_ptr().addr(), open);
         Ok(Mapping { area })
     }
 }
@@ -78,9 +84,12 @@ pub(super) fn find_to_lend(bytes: &Bytes) -> io::Result<Option<Place>> {
         drop(table);
         return Ok(born::find_to_lend(address, bytes.len()));
     };
-    let metadata = open.file.metadata()?;
+    let Some(file) = &open.file else {
+        return Ok(None);
+    };
+    let metadata = file.metadata()?;
     Ok(Some(Place {
-        descriptor: open.file.as_raw_fd() as u32,
+        descriptor: file.as_raw_fd() as u32,
         device: metadata.dev(),
         inode: metadata.ino(),
         segment_bytes: open.length as u64,
@@ -96,8 +105,8 @@ fn find_open<'a>(table: &'a BTreeMap<usize, Open>, bytes: &Bytes) -> Option<(usi
 
 /// Whether `bytes` can be lent as they are.
 pub(crate) fn is_lendable(bytes: &Bytes) -> bool {
-    let is_open = find_open(&OPEN.lock(), bytes).is_some();
-    is_open || born::is_lendable(bytes.as_ptr().addr(), bytes.len())
+    let is_open = find_open(&OPEN.lock(), bytes).map(|(_, open)| open.file.is_some());
+    is_open.unwrap_or(false) || born::is_lendable(bytes.as_ptr().addr(), bytes.len())
 }
 
 /// How a copy may be made.
@@ -132,7 +141,7 @@ pub(crate) fn try_copy(buffers: &[Bytes], effort: Effort) -> io::Result<Vec<Byte
     seal(&file)?;
     // Kernels before 6.7 share a sealed file only through a descriptor that was opened for reading.
     let reading = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    let whole = Bytes::from_owner(Mapping::new(reading)?);
+    let whole = Bytes::from_owner(Mapping::new(reading, None)?);
     Ok(places.into_iter().map(|place| whole.slice(place)).collect())
 }
 
@@ -186,7 +195,25 @@ pub(super) fn open(lent: &Lent) -> io::Result<Bytes> {
     if !is_same || !rustix::fs::fcntl_get_seals(&file)?.contains(seals()) {
         return Err(refused());
     }
-    Ok(Bytes::from_owner(Mapping::new(file)?))
+    Ok(Bytes::from_owner(Mapping::new(file, Some(lent.clone()))?))
+}
+
+/// Bytes of segments that are mapped here: those that the process they are from has as well, and
+/// counts, and the rest.
+pub(super) fn count_bytes() -> (u64, u64) {
+    let (mut borrowed, mut own) = (0, 0);
+    for open in OPEN.lock().values() {
+        let is_counted = open.lender.as_ref().is_some_and(is_there);
+        *if is_counted { &mut borrowed } else { &mut own } += open.length as u64;
+    }
+    (borrowed, own)
+}
+
+/// Whether the process that has lent a segment has it still.
+fn is_there(lent: &Lent) -> bool {
+    let path = format!("/proc/{}/fd/{}", lent.process, lent.descriptor);
+    let found = std::fs::metadata(path);
+    found.is_ok_and(|found| (found.dev(), found.ino()) == (lent.device, lent.inode))
 }
 
 fn refused() -> io::Error {
@@ -225,6 +252,8 @@ mod tests {
         let address = copies[0].as_ptr().addr();
         drop(copies);
         assert!(!OPEN.lock().contains_key(&address));
+        let (borrowed, own) = count_bytes();
+        assert!(borrowed + own >= opened.len() as u64);
         assert!(is_lendable(&opened), "another mapping of it stays");
     }
 

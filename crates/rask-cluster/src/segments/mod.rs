@@ -20,6 +20,7 @@ mod mapping;
 mod pages;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use allocator::SegmentAllocator;
 pub use born::{BORN_BYTES_MIN, find_capacity, is_on, try_allocate, try_free};
@@ -31,11 +32,39 @@ pub(crate) use mapping::{Effort, is_lendable, try_copy};
 /// Smaller buffers are copied through the socket.
 pub(crate) const BUFFER_BYTES_MIN: usize = 1 << 20;
 
+static FORBIDDEN: AtomicBool = AtomicBool::new(false);
+
+/// Workers of this process share no memory with other processes, whatever they are told.
+pub fn forbid() {
+    FORBIDDEN.store(true, Ordering::Relaxed);
+}
+
+/// Bytes of segments that this process has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SegmentBytes {
+    /// Mapped from processes of this host that have them as well, and count them.
+    pub borrowed: u64,
+    /// All others, with what is kept for buffers to come.
+    pub own: u64,
+}
+
+/// How much there is now; asks the system about each segment of another process.
+pub(crate) fn count_bytes() -> SegmentBytes {
+    let (borrowed, own) = mapping::count_bytes();
+    SegmentBytes {
+        borrowed,
+        own: own + born::count_bytes(),
+    }
+}
+
 /// What processes have in common that can map each other's segments: a kernel that has not been
 /// started again, the numbers of processes, and a network (what is given another network is meant
 /// to be another host). Empty where this cannot be found out.
 pub(crate) fn host() -> &'static str {
     static HOST: OnceLock<String> = OnceLock::new();
+    if FORBIDDEN.load(Ordering::Relaxed) {
+        return "";
+    }
     HOST.get_or_init(|| find_host().unwrap_or_default())
 }
 

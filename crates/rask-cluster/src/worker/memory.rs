@@ -33,7 +33,8 @@ pub(super) async fn watch(shared: Arc<Shared>) {
     let mut pause: Option<Pause> = None;
     loop {
         tokio::time::sleep(LOOK).await;
-        let Some(memory) = ProcessMemory::of(std::process::id()) else {
+        let segments = segments::count_bytes();
+        let Some(memory) = ProcessMemory::of_this_process(segments) else {
             return;
         };
         let own = memory.own_bytes;
@@ -54,7 +55,8 @@ pub(super) async fn watch(shared: Arc<Shared>) {
             (Some(pause), true) => pause.trim(),
             (None, false) => {}
         }
-        adjust(&shared, budget, own, pause.as_ref().map(Pause::pace));
+        let pace = pause.as_ref().map(Pause::pace);
+        adjust(&shared, budget, (own, segments.borrowed), pace);
     }
 }
 
@@ -68,13 +70,15 @@ fn log_pause(budget: Budget, own: u64) {
     );
 }
 
-/// Sets the budget and the pace. Where the pace has changed, the scheduler is told.
-fn adjust(shared: &Arc<Shared>, budget: Budget, own: u64, pace: Option<Pace>) {
+/// Sets the budget and the pace. Where the pace has changed, the scheduler is told. Values that are
+/// mapped from others of this host cost nothing here: the budget is larger by so much.
+fn adjust(shared: &Arc<Shared>, budget: Budget, (own, borrowed): (u64, u64), pace: Option<Pace>) {
     let pace = pace.unwrap_or(Pace::Full);
     let mut effects = Effects::default();
     let changed = {
         let mut core = shared.core.lock();
-        let bytes_max = budget.decide(own, core.held_bytes());
+        let managed = core.held_bytes().saturating_sub(borrowed);
+        let bytes_max = budget.decide(own, managed).saturating_add(borrowed);
         core.set_budget(bytes_max, &mut effects);
         core.set_pace(pace)
     };
@@ -105,9 +109,10 @@ pub(super) async fn beat(shared: Arc<Shared>) {
 
 /// How the worker is.
 pub(super) fn heartbeat(shared: &Shared) -> Heartbeat {
-    let memory = ProcessMemory::of(std::process::id()).unwrap_or_default();
+    let segments = segments::count_bytes();
+    let memory = ProcessMemory::of_this_process(segments).unwrap_or_default();
     let core = shared.core.lock();
-    let managed_bytes = core.held_bytes();
+    let managed_bytes = core.held_bytes().saturating_sub(segments.borrowed);
     Heartbeat {
         process_bytes: memory.resident_bytes,
         managed_bytes,

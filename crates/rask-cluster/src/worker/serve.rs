@@ -14,6 +14,8 @@ use rask_store::Disk;
 use rask_value::{Inputs, TaskContext, TaskError, codec};
 use rask_wire::{Connection, FrameReader, Incoming, Listener, Role, WireError};
 
+use tokio::sync::Semaphore;
+
 use super::budget::Budget;
 use super::core::Core;
 use super::job::{Effects, Found};
@@ -30,6 +32,10 @@ use crate::segments;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 const CONNECT_RETRY: Duration = Duration::from_millis(100);
+/// A peer that has not read this much of its answers waits before it gets others.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Most requests of a peer that are answered at a time.
+const ENCODER_COUNT_MAX: usize = 16;
 
 type Report = Result<WorkerHandle, ClusterError>;
 
@@ -358,6 +364,7 @@ async fn serve_peer(shared: Arc<Shared>, incoming: Incoming) {
         return;
     };
     let lent = Lendings::default();
+    let encoders = Arc::new(Semaphore::new(ENCODER_COUNT_MAX));
     while let Ok(frame) = connection.reader.read().await {
         let Ok(message) = FromPeer::try_from_frame(frame) else {
             break;
@@ -377,6 +384,12 @@ async fn serve_peer(shared: Arc<Shared>, incoming: Incoming) {
             }
             message => message,
         };
+        // A peer that asks for more than it reads waits.
+        sender.wait_for_room(ANSWER_BYTES_MAX).await;
+        let place = match &message {
+            FromPeer::GetData(_) => encoders.clone().acquire_owned().await.ok(),
+            _ => None,
+        };
         // Encoding may need the interpreter, which the network never waits for.
         tokio::task::spawn_blocking(move || {
             let answer = match message {
@@ -385,6 +398,7 @@ async fn serve_peer(shared: Arc<Shared>, incoming: Incoming) {
                 FromPeer::Call(_) | FromPeer::Mapped(_) => return,
             };
             sender.send(answer.into_frame());
+            drop(place);
         });
     }
     connection.sender.close();

@@ -60,6 +60,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(process::secede, module)?)?;
     module.add_function(wrap_pyfunction!(process::rejoin, module)?)?;
     module.add_function(wrap_pyfunction!(process::flush_outcomes, module)?)?;
+    module.add_function(wrap_pyfunction!(process::forbid_shared_memory, module)?)?;
     module.add_function(wrap_pyfunction!(future::set_actor_class, module)?)?;
     Ok(())
 }

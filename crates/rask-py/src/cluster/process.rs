@@ -373,3 +373,9 @@ pub fn rejoin(py: Python<'_>) {
 pub fn run_cli(py: Python<'_>, arguments: Vec<String>, python: &str) -> i32 {
     py.detach(|| rask_cli::run(arguments, python))
 }
+
+/// Workers of this process share no memory with other processes.
+#[pyfunction]
+pub fn forbid_shared_memory() {
+    rask_cluster::segments::forbid();
+}
