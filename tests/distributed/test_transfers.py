@@ -102,6 +102,8 @@ def test_a_replicated_value_is_in_memory_once(client):
     client.replicate([made], n=2)
     pids = list(processes(client).values())
     wait_for(lambda: all(segments(pid) for pid in pids))
+    for address in processes(client):
+        assert client.submit(np.max, made, workers=[address], pure=False).result() == 9
     wait_for(lambda: sum(map(private_bytes, pids)) < before - nbytes // 2)
     assert len(set.union(*map(segments, pids))) == 1
 
@@ -259,6 +261,7 @@ def test_values_are_scattered_past_the_scheduler(client):
     first, second = client.scheduler_info()["workers"]
     arrays = [np.full(2 * MIB, number) for number in range(4)]
     futures = client.scatter(arrays, direct=True)
+    wait(futures)
     assert {future.key for future in futures} == set(client.who_has(futures))
     assert {workers for (workers,) in client.who_has(futures).values()} == {first, second}
     assert client.gather(client.map(lambda array: int(array[-1]), futures)) == [0, 1, 2, 3]

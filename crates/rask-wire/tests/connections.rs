@@ -229,12 +229,10 @@ async fn a_peer_that_reads_nothing_is_given_up() {
 #[tokio::test]
 async fn sockets_notice_hosts_that_are_gone() {
     use rustix::net::sockopt;
-    let (listener, address) = listen("tcp", &Security::default()).await;
+    let security = Security::default();
+    let (listener, address) = listen("tcp", &security).await;
     let accepted = async { listener.next().await?.accept().await };
-    let (accepted, connected) = tokio::join!(
-        accepted,
-        connect(&address, &Security::default(), Role::Peer)
-    );
+    let (accepted, connected) = tokio::join!(accepted, connect(&address, &security, Role::Peer));
     let _ends = (accepted.unwrap(), connected.unwrap());
     let mut checked = 0;
     for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
