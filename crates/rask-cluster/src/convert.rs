@@ -1,7 +1,7 @@
 //! Between values in memory and what travels.
 
-use rask_proto::{Failure, OriginSpec, Packed};
-use rask_value::{Encoded, Frames, Origin, SpanPath, TaskError, codec};
+use rask_proto::{Failure, LengthSpec, OriginSpec, Packed, SizeSpec};
+use rask_value::{Encoded, Frames, Origin, OutputSizes, SpanPath, TaskError, codec};
 
 /// An encoded value or op, to be sent.
 pub fn pack(encoded: Encoded) -> Packed {
@@ -41,6 +41,17 @@ pub(crate) fn unpack_span(span: rask_proto::SpanPath) -> SpanPath {
     SpanPath {
         names: span.names,
         ids: span.ids,
+    }
+}
+
+/// Bytes of blocks, to be sent.
+pub(crate) fn pack_sizes(sizes: &OutputSizes) -> SizeSpec {
+    let axes = sizes.axes.iter();
+    let lengths = axes.map(|axis| LengthSpec::from_lengths(axis.iter().map(|&n| n as u64)));
+    SizeSpec {
+        item_bytes: sizes.item_bytes,
+        axes: lengths.collect(),
+        is_dense: sizes.is_dense,
     }
 }
 

@@ -66,6 +66,9 @@ pub struct LayerSpec {
     /// The blocks are objects with a state, which stay on the workers that make them.
     #[prost(bool, tag = "340")]
     pub actor: bool,
+    /// Bytes of the blocks' values, where they are known.
+    #[prost(message, optional, tag = "200")]
+    pub sizes: Option<crate::SizeSpec>,
 }
 
 /// One input by rule, see [`rask_graph::Input`].

@@ -28,6 +28,7 @@ mod reports;
 mod runtime;
 mod samples;
 mod session;
+mod sizes;
 mod spans;
 mod story;
 mod transfers;
@@ -64,6 +65,7 @@ pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,
     Version, WorkerNumber,
 };
+pub use sizes::{BlockSizes, LengthSpec, SizeSpec};
 pub use spans::{SpanActivity, SpanFigures, SpanGroup, SpanNote, SpanPath, SpanQuery, Spans};
 pub use story::{StateDump, Story, StoryQuery};
 pub use transfers::Transfers;

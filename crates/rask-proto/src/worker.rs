@@ -271,6 +271,9 @@ pub struct WorkerLayer {
     /// The span that its tasks belong to, unless that is the default one.
     #[prost(message, optional, tag = "300")]
     pub span: Option<crate::SpanPath>,
+    /// Bytes of the blocks' values, where they are certain.
+    #[prost(message, optional, tag = "200")]
+    pub sizes: Option<crate::SizeSpec>,
 }
 
 /// Pages of layers.

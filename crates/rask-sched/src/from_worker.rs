@@ -53,6 +53,9 @@ impl Scheduler {
             };
             let duration_micros = finished.duration_micros[at];
             self.learn(layer, duration_micros);
+            let grown = finished.working_bytes.get(at).copied();
+            let grown = grown.filter(|&bytes| bytes > 0);
+            self.learn_bytes((layer, block), finished.nbytes[at], grown);
             after_micros -= u64::from(duration_micros);
             let ended = crate::task_stream::Task {
                 layer,

@@ -1,8 +1,9 @@
 //! What must hold after every event. Checked in tests and in the simulator; each check is named
 //! after the sentence at the field it is about.
 
+use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{Task, TaskId, TaskState};
+use crate::state::{Task, TaskId, TaskState, Worker};
 
 impl Scheduler {
     /// Checks everything; the first thing that does not hold is the error.
@@ -87,6 +88,7 @@ impl Scheduler {
             let held = self.tasks.iter();
             let held = held.filter(|(task, _)| self.tasks.holders(*task).contains(&id));
             let held_bytes: u64 = held.map(|(_, task)| task.nbytes).sum();
+            self.check_memory(id, worker)?;
             let here = worker.tasks_here(&self.tasks, id).len() as u64;
             let expected = u64::from(worker.assigned_count + worker.placed_count);
             if here != expected + worker.held_count {
@@ -105,6 +107,12 @@ impl Scheduler {
                 ));
             }
         }
+        let mut tasks = self.tasks.iter();
+        let any_assigned = tasks.any(|(_, task)| task.state == TaskState::Assigned);
+        let mut workers = self.workers.by_id.values();
+        if !any_assigned && workers.any(|worker| !worker.freeing.is_empty()) {
+            return Err("values are to be freed by no task".to_owned());
+        }
         let queued = self.tasks.iter();
         let queued = queued.filter(|(_, task)| task.state == TaskState::Queued);
         let pending = self
@@ -118,6 +126,28 @@ impl Scheduler {
             return Err(format!("queued_count is {}", self.queued_count));
         }
         Ok(())
+    }
+
+    fn check_memory(&self, id: WorkerId, worker: &Worker) -> Result<(), String> {
+        let tasks = self.tasks.iter();
+        let held = tasks.filter(|(task, _)| self.tasks.holders(*task).contains(&id));
+        let needed: u64 = held.map(|(_, task)| self.needed_bytes_of(task)).sum();
+        let tasks = self.tasks.iter();
+        let assigned = tasks.filter(|(_, t)| t.worker == id && t.state == TaskState::Assigned);
+        let promised: u64 = assigned.map(|(_, task)| task.charged_bytes.bytes()).sum();
+        let idle = worker.assigned_count > 0 || worker.incoming.is_empty();
+        let fits = needed == worker.needed_bytes
+            && promised == worker.promised_bytes
+            && worker.incoming.check()
+            && worker.freeing.check()
+            && idle;
+        match fits {
+            true => Ok(()),
+            false => Err(format!(
+                "worker {} has needed {needed}, promised {promised}: {worker:?}",
+                id.0
+            )),
+        }
     }
 
     fn check_layers(&self) -> Result<(), String> {

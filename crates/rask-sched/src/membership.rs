@@ -38,7 +38,7 @@ impl Scheduler {
         };
         let thread_count = i64::from(record.thread_count());
         self.spans.add_threads(self.now, thread_count);
-        self.workers.by_id.insert(worker, record);
+        self.workers.insert(worker, record);
         self.attention.touch(worker);
         let everyone = self.all_peers();
         self.out.push(Command::ToWorker {
@@ -57,7 +57,7 @@ impl Scheduler {
     /// What the worker held is lost, what it was given goes elsewhere; tasks that it was running
     /// when it died are blamed.
     pub(crate) fn on_worker_left(&mut self, worker: WorkerId, reason: &str) {
-        let Some(left) = self.workers.by_id.remove(&worker) else {
+        let Some(left) = self.workers.remove(worker) else {
             return;
         };
         let thread_count = i64::from(left.thread_count());

@@ -28,7 +28,8 @@ impl Least {
         }
     }
 
-    fn get(&self) -> u64 {
+    /// The least figure.
+    pub fn get(&self) -> u64 {
         self.entries.front().map_or(0, |(_, nbytes)| *nbytes)
     }
 }

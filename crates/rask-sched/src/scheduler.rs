@@ -11,7 +11,7 @@ use crate::plugins::PluginTable;
 use crate::policy::rescheduling::Refusals;
 use crate::policy::retirement::Leaving;
 use crate::settings::Settings;
-use crate::state::{Clients, Layers, SourceQueue, Task, TaskId, Tasks, Workers};
+use crate::state::{Clients, Estimate, Layers, SourceQueue, Task, TaskId, Tasks, Workers};
 
 /// The client that nobody is: it wants the tasks of `fire_and_forget` until they end.
 pub(crate) const NOBODY: ClientId = ClientId(u32::MAX);
@@ -33,6 +33,8 @@ pub struct Scheduler {
     pub(crate) stranded: Vec<(TaskId, u32)>,
     /// Mean duration of tasks of each operation, over layers.
     pub(crate) operations: HashMap<Arc<str>, f32>,
+    /// Bytes of values of each operation, over layers.
+    pub(crate) operation_bytes: HashMap<Arc<str>, Estimate>,
     /// Copies that clients asked for.
     pub(crate) copying: Vec<crate::policy::replicas::Copying>,
     /// Layers that histories may still name.
@@ -82,6 +84,7 @@ impl Scheduler {
             queued_count: 0,
             stranded: Vec::new(),
             operations: HashMap::default(),
+            operation_bytes: HashMap::default(),
             copying: Vec::new(),
             gone_layers: Default::default(),
             versions: Default::default(),

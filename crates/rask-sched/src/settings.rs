@@ -13,8 +13,8 @@ pub struct Settings {
     pub unknown_duration_micros: u32,
     /// Bytes a second over the network, before any transfer was measured.
     pub bandwidth_bytes_per_second: u64,
-    /// Part of a worker's memory above which it is given no more source tasks, in percent.
-    pub source_memory_percent: u64,
+    /// Smaller values are not kept account of when it is decided what workers have memory for.
+    pub counted_bytes_min: u64,
     /// What has to outlive a restart is put into [`Command::Journal`](crate::Command::Journal).
     pub journal: bool,
     /// Names the scheduler, over restarts.
@@ -40,7 +40,7 @@ impl Default for Settings {
             ahead_count_max: 8192,
             unknown_duration_micros: 100_000,
             bandwidth_bytes_per_second: 500_000_000,
-            source_memory_percent: 60,
+            counted_bytes_min: 4096,
             journal: false,
             scheduler_id: String::new(),
             reconnect_millis: 0,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rask_graph::{Block, Graph, LayerId, TaskTable};
-use rask_proto::{Blocks, LayerSpec, ProtoError, Rejected, Submit, ToClient};
+use rask_proto::{BlockSizes, Blocks, LayerSpec, ProtoError, Rejected, Submit, ToClient};
 use smallvec::SmallVec;
 
 use crate::event::{ClientId, Command};
@@ -72,6 +72,9 @@ impl Scheduler {
         for &task in tasks.iter().take(wanted_count) {
             self.want(client, task, submit.fire_and_forget);
         }
+        for &number in &numbers {
+            self.refuse_unfitting(number);
+        }
         for number in numbers {
             if self.layers.find(number).is_some() {
                 self.forget_layer_if_unused(number);
@@ -123,6 +126,9 @@ impl Scheduler {
             return Err(SubmitError::NoOp(spec.name.clone()));
         }
         self.check_known(spec, known, layer.block_count())?;
+        if let Some(sizes) = &spec.sizes {
+            BlockSizes::try_from_spec(sizes, &spec.grid)?;
+        }
         check_references(spec, position, graph, layer.block_count())?;
         check_pages(spec, layer.block_count())?;
         Ok(layer)
@@ -172,6 +178,7 @@ impl Scheduler {
                 let span = self.enter_span(submit, spec);
                 let mut layer = new_layer(spec, layer, restriction.clone(), submit.timeout_millis);
                 layer.span = span;
+                layer.set_sizes(self.find_sizes(spec, &numbers));
                 match before.get(position) {
                     Some(&number) => self.layers.add_as(number, layer),
                     None => self.layers.add(layer),
@@ -190,6 +197,26 @@ impl Scheduler {
             self.given_numbers.clone_from(&numbers);
         }
         numbers
+    }
+
+    /// The declared bytes of a layer's blocks. Whoever makes values from others' makes dense arrays
+    /// only of dense arrays.
+    fn find_sizes(&self, spec: &LayerSpec, numbers: &[u32]) -> Option<BlockSizes> {
+        let mut sizes = BlockSizes::try_from_spec(spec.sizes.as_ref()?, &spec.grid).ok()?;
+        let by_rule = spec.inputs.iter().map(|input| input.layer);
+        let by_list = spec
+            .refs
+            .iter()
+            .flat_map(|refs| refs.layers.iter().copied());
+        let mut inputs = by_rule.chain(by_list);
+        sizes.is_dense &= spec.page_blocks == 0
+            && inputs.all(|input| {
+                let number = numbers.get(input as usize);
+                let layer = number.and_then(|&number| self.layers.find(number));
+                let sizes = layer.and_then(|layer| layer.sizes.as_ref());
+                sizes.is_some_and(|sizes| sizes.is_dense)
+            });
+        Some(sizes)
     }
 
     /// Adds the tasks that are needed and not known; returns those of `graph.wanted`.
@@ -405,6 +432,10 @@ fn new_layer(
         ended_count: 0,
         span: 0,
         ended: Default::default(),
+        sizes: None,
+        certain_bytes_max: 0,
+        output: Default::default(),
+        working: Default::default(),
     }
 }
 

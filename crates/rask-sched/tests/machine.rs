@@ -3,6 +3,8 @@
 
 #[path = "machine/actors.rs"]
 mod actors;
+#[path = "machine/admission.rs"]
+mod admission;
 #[path = "machine/bandwidth.rs"]
 mod bandwidth;
 #[path = "machine/deadlines.rs"]

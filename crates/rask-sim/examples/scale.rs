@@ -2,6 +2,7 @@
 //!
 //! Usage: `cargo run --release -p rask-sim --example scale -- [TASKS] [WORKERS] [SHAPE]`
 //! SHAPE: map, tree, shuffle, random, chains. Without arguments: all shapes, small to large.
+//! `RASK_SCALE_MEMORY`: GiB of each worker, 16 if not given; 0 is without limit.
 
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::collections::VecDeque;
@@ -65,6 +66,12 @@ fn main() {
     }
 }
 
+/// Of each worker, in GiB from `RASK_SCALE_MEMORY`; 16 without, 0 is without limit.
+fn memory_bytes_max() -> u64 {
+    let given = std::env::var("RASK_SCALE_MEMORY").ok();
+    given.and_then(|text| text.parse().ok()).unwrap_or(16) << 30
+}
+
 fn study(shape: &str, tasks: u32, workers: u32) {
     let mut cluster = Cluster::new(workers);
     let before = HELD.load(Relaxed);
@@ -104,6 +111,7 @@ fn study(shape: &str, tasks: u32, workers: u32) {
 struct Cluster {
     scheduler: Scheduler,
     workers: u32,
+    memory_bytes_max: u64,
     /// What each worker was given and has not finished, by worker, in the order of arrival.
     given: VecDeque<(WorkerId, Blocks)>,
     finished: usize,
@@ -115,6 +123,7 @@ impl Cluster {
         let mut cluster = Cluster {
             scheduler: Scheduler::new(Settings::default()),
             workers,
+            memory_bytes_max: memory_bytes_max(),
             given: VecDeque::new(),
             finished: 0,
             micros: 0,
@@ -135,6 +144,7 @@ impl Cluster {
                     number & 255
                 ),
                 thread_count: 1,
+                memory_bytes_max: self.memory_bytes_max,
                 ..Register::default()
             };
             self.on_event(Event::WorkerJoined {

@@ -1,10 +1,14 @@
 //! A client: submits a graph, waits, fetches, compares, releases.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use rask_graph::Graph;
-use rask_proto::{Blocks, FetchFailed, FromClient, LayerSpec, Packed, Submit, ToClient};
+use rask_proto::{
+    Blocks, FetchFailed, FromClient, LayerSpec, LengthSpec, Packed, SizeSpec, Submit, ToClient,
+};
 
+use crate::costs::Costs;
 use crate::graphs::Made;
 use crate::network::{Asked, LayerRef, Note};
 use crate::topics::SimFollower;
@@ -27,6 +31,7 @@ pub(crate) struct SimClient {
     made: HashMap<(u32, u32), Made>,
     wanted: BTreeMap<(u32, u32), Status>,
     released: bool,
+    costs: Arc<Costs>,
     pub(crate) follower: SimFollower,
 }
 
@@ -40,7 +45,7 @@ pub(crate) struct Wishes {
 }
 
 impl SimClient {
-    pub(crate) fn new(graph: Graph, made: HashMap<(u32, u32), Made>) -> Self {
+    pub(crate) fn new(graph: Graph, made: HashMap<(u32, u32), Made>, costs: Arc<Costs>) -> Self {
         let wanted = graph.wanted.iter();
         let wanted = wanted.map(|at| ((at.layer.0 + 1, at.block), Status::Pending));
         SimClient {
@@ -48,19 +53,25 @@ impl SimClient {
             graph,
             made,
             released: false,
+            costs,
             follower: SimFollower::default(),
         }
     }
 
     pub(crate) fn submit(&self) -> FromClient {
         let layers = self.graph.layers.iter().enumerate();
+        let part_count = |index| match index % 3 {
+            2 if !self.costs.is_study() => 5,
+            _ => 0,
+        };
         let layers = layers.map(|(index, layer)| LayerSpec {
             id: index as u32 + 1,
             operation: "simulated".to_owned(),
             op: Some(Packed::default()),
             // Every third layer takes parts.
-            part_modulo: if index % 3 == 2 { 5 } else { 0 },
-            part_count: if index % 3 == 2 { 5 } else { 0 },
+            part_modulo: part_count(index),
+            part_count: part_count(index),
+            sizes: self.declare(index, layer),
             ..LayerSpec::from_layer(layer)
         });
         let wanted = self.graph.wanted.iter();
@@ -68,6 +79,26 @@ impl SimClient {
             layers: layers.collect(),
             wanted: Some(wanted.map(|at| (at.layer.0, at.block)).collect()),
             ..Submit::default()
+        })
+    }
+
+    /// The bytes of a layer's blocks: as the study has them, or wrong ones for some of the layers,
+    /// which is what a sparse array's are.
+    fn declare(&self, index: usize, layer: &rask_graph::Layer) -> Option<SizeSpec> {
+        let (item_bytes, is_dense) = match self.costs.find_declared(&layer.name) {
+            Some(bytes) => (bytes, true),
+            None if self.costs.is_study() || index.is_multiple_of(2) => return None,
+            None => (700, false),
+        };
+        let axes = layer.grid.0.iter();
+        let ones = axes.map(|&count| LengthSpec {
+            lengths: vec![1],
+            counts: vec![count],
+        });
+        Some(SizeSpec {
+            item_bytes,
+            axes: ones.collect(),
+            is_dense,
         })
     }
 

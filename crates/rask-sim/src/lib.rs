@@ -9,10 +9,12 @@
 //! * `network`: what happens when; messages arrive in the order sent, after a random time.
 //! * `worker`, `client`: pretended shells around the machine of a worker, and in place of users.
 //! * `faults`: what goes wrong, and how much of it; `restart` and `troubles`: what happens then.
+//! * `study`, `costs`: how much memory a graph takes, beside what its order needs.
 //! * `transfers`: hosts, and how fast values move between them.
 //! * `topics`: events of workers, and clients that follow them.
 
 mod client;
+mod costs;
 mod faults;
 mod graphs;
 mod network;
@@ -21,11 +23,14 @@ mod random;
 mod restart;
 mod retirement;
 mod simulation;
+mod study;
 mod topics;
 mod transfers;
 mod troubles;
 mod worker;
 
+pub use costs::Cost;
 pub use faults::Faults;
 pub use simulation::{Report, Settings, simulate};
+pub use study::{Study, StudyCluster, StudyLayer, study};
 pub use transfers::Hosts;

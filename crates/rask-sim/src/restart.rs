@@ -266,6 +266,7 @@ impl Simulation {
         Scheduler::new(rask_sched::Settings {
             allowed_failures: u8::MAX,
             journal: true,
+            counted_bytes_min: 1,
             ..rask_sched::Settings::default()
         })
     }

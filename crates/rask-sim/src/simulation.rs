@@ -1,12 +1,14 @@
 //! One simulation: the parties, and the loop that lets things happen.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rask_exec::{Job, Pace};
 use rask_proto::ToWorker;
 use rask_sched::{ClientId, Command, Event, Scheduler, Time};
 
 use crate::client::{SimClient, Wishes};
+use crate::costs::Costs;
 use crate::graphs::{evaluate, random_graph};
 use crate::network::{Happening, Message, Network, Party};
 use crate::random::Random;
@@ -93,6 +95,8 @@ pub struct Report {
     pub tasks_crawled: u64,
     /// Most bytes held by any worker at a time.
     pub held_most: u64,
+    /// Most bytes held by all workers together at a time.
+    pub held_together_most: u64,
 }
 
 /// Runs random graphs on a pretended cluster.
@@ -122,6 +126,7 @@ pub(crate) struct Simulation {
     next_worker: u32,
     /// When the scheduler is told the time next.
     alarm: Option<u64>,
+    pub(crate) costs: Arc<Costs>,
     pub(crate) report: Report,
 }
 
@@ -133,9 +138,38 @@ pub(crate) const FAULT_MICROS: u64 = 50_000;
 
 impl Simulation {
     fn new(seed: u64, settings: Settings) -> Self {
+        let mut simulation = Simulation::empty(seed, settings, None, Costs::default());
+        simulation.add_clients();
+        simulation.add_workers();
+        simulation.plan_faults();
+        simulation
+    }
+
+    /// One client, whose graph this is. `costs` are with the most that a message takes.
+    pub(crate) fn for_study(
+        seed: u64,
+        settings: Settings,
+        graph: rask_graph::Graph,
+        (costs, latency_micros): (Costs, u64),
+    ) -> Self {
+        let mut simulation = Simulation::empty(seed, settings, Some(latency_micros), costs);
+        simulation.add_workers();
+        simulation.add_client(1, graph);
+        simulation
+    }
+
+    /// Runs until nothing happens any more.
+    pub(crate) fn run_to_end(mut self) -> Report {
+        self.run();
+        self.check_end();
+        self.report
+    }
+
+    fn empty(seed: u64, settings: Settings, latency: Option<u64>, costs: Costs) -> Self {
         let mut random = Random::new(seed);
-        let latency = 1 + random.below(3000);
-        let mut simulation = Simulation {
+        let drawn = 1 + random.below(3000);
+        let latency = latency.unwrap_or(drawn);
+        Simulation {
             settings,
             random,
             network: Network::new(latency),
@@ -148,35 +182,41 @@ impl Simulation {
             logged: Logged::default(),
             next_worker: 1,
             alarm: None,
+            costs: Arc::new(costs),
             report: Report::default(),
-        };
-        simulation.add_clients();
-        for _ in 0..settings.workers {
-            let micros = simulation.random.below(2000);
-            simulation.network.after(micros, Happening::WorkerJoins);
         }
+    }
+
+    fn add_workers(&mut self) {
+        for _ in 0..self.settings.workers {
+            let micros = self.random.below(2000);
+            self.network.after(micros, Happening::WorkerJoins);
+        }
+    }
+
+    fn plan_faults(&mut self) {
+        let settings = self.settings;
         for _ in 0..settings.faults.deaths {
-            let micros = simulation.random.below(FAULT_MICROS);
-            simulation.network.after(micros, Happening::WorkerDies);
+            let micros = self.random.below(FAULT_MICROS);
+            self.network.after(micros, Happening::WorkerDies);
         }
         for _ in 0..settings.faults.restarts {
-            let micros = simulation.random.below(FAULT_MICROS);
-            simulation.network.after(micros, Happening::SchedulerDies);
+            let micros = self.random.below(FAULT_MICROS);
+            self.network.after(micros, Happening::SchedulerDies);
         }
         for _ in 0..settings.faults.retirements {
-            let micros = simulation.random.below(FAULT_MICROS);
-            simulation.network.after(micros, Happening::WorkerRetires);
+            let micros = self.random.below(FAULT_MICROS);
+            self.network.after(micros, Happening::WorkerRetires);
         }
         for _ in 0..settings.faults.pauses {
-            let micros = simulation.random.below(FAULT_MICROS);
-            simulation.network.after(micros, Happening::WorkerPauses);
+            let micros = self.random.below(FAULT_MICROS);
+            self.network.after(micros, Happening::WorkerPauses);
         }
         for _ in 0..settings.faults.memory_pauses {
-            let micros = simulation.random.below(FAULT_MICROS);
-            simulation.network.after(micros, Happening::MemoryRunsShort);
+            let micros = self.random.below(FAULT_MICROS);
+            self.network.after(micros, Happening::MemoryRunsShort);
         }
-        simulation.plan_troubles();
-        simulation
+        self.plan_troubles();
     }
 
     /// All clients have the same layers and want different blocks of them.
@@ -194,26 +234,30 @@ impl Simulation {
                     }
                 }
             }
-            let made = evaluate(&graph, settings.faults.raising_percent);
-            let mut client = SimClient::new(graph, made);
-            let party = Party::Client(number);
-            self.journal.begin(ClientId(number));
-            self.on_scheduler_event(Event::ClientJoined {
-                client: ClientId(number),
-            });
-            let follow = client.follower.ask_next();
-            self.send(party, Party::Scheduler, Message::FromClient(follow));
-            let submit = client.submit();
-            let said = self.connections.said.entry(number).or_default();
-            said.push(submit.clone());
-            self.send(party, Party::Scheduler, Message::FromClient(submit));
-            self.clients.insert(number, client);
+            self.add_client(number, graph);
             if self.random.chance(settings.faults.leaving_percent) {
                 let micros = self.random.below(FAULT_MICROS);
                 let leaves = Happening::ClientLeaves { client: number };
                 self.network.after(micros, leaves);
             }
         }
+    }
+
+    fn add_client(&mut self, number: u32, graph: rask_graph::Graph) {
+        let made = evaluate(&graph, self.settings.faults.raising_percent);
+        let mut client = SimClient::new(graph, made, self.costs.clone());
+        let party = Party::Client(number);
+        self.journal.begin(ClientId(number));
+        self.on_scheduler_event(Event::ClientJoined {
+            client: ClientId(number),
+        });
+        let follow = client.follower.ask_next();
+        self.send(party, Party::Scheduler, Message::FromClient(follow));
+        let submit = client.submit();
+        let said = self.connections.said.entry(number).or_default();
+        said.push(submit.clone());
+        self.send(party, Party::Scheduler, Message::FromClient(submit));
+        self.clients.insert(number, client);
     }
 
     pub(crate) fn send(&mut self, from: Party, to: Party, message: Message) {
@@ -363,8 +407,12 @@ impl Simulation {
         let mut effects = Effects::default();
         body(worker, &mut effects);
         self.report.held_most = self.report.held_most.max(worker.held_most);
-        let party = Party::Worker(number);
+        let micros = effects.jobs.iter().map(|job| worker.find_micros(job));
+        let micros: Vec<Option<u64>> = micros.collect();
         let crawls = worker.pace() == Pace::OneByOne;
+        let together = self.workers.values().map(SimWorker::held_bytes).sum();
+        self.report.held_together_most = self.report.held_together_most.max(together);
+        let party = Party::Worker(number);
         for message in effects.tell {
             self.send(party, Party::Scheduler, Message::FromWorker(message));
         }
@@ -381,7 +429,7 @@ impl Simulation {
                 },
             );
         }
-        for job in effects.jobs {
+        for (job, said) in effects.jobs.into_iter().zip(micros) {
             match job {
                 Job::Run { .. } => {
                     self.report.tasks_run += 1;
@@ -390,7 +438,8 @@ impl Simulation {
                 Job::Spill { .. } => self.report.values_spilled += 1,
                 Job::Unspill { .. } => {}
             }
-            let mut micros = 1 + self.random.below(2000);
+            let drawn = 1 + self.random.below(2000);
+            let mut micros = said.unwrap_or(drawn);
             if !matches!(job, Job::Run { .. }) {
                 micros += self.decide_disk_delay();
             }
@@ -501,7 +550,7 @@ impl Simulation {
         let threads = self.settings.threads;
         let budget = self.settings.memory_bytes_max;
         let worker = self.connections.new_id(number);
-        let mut fresh = SimWorker::new(worker.0, threads, budget);
+        let mut fresh = SimWorker::new(worker.0, threads, budget, self.costs.clone());
         fresh.value_scale = self.settings.hosts.value_scale.max(1);
         self.workers.insert(number, fresh);
         let register = self.register(number);

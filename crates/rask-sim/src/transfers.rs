@@ -61,6 +61,7 @@ impl Simulation {
             true => nbytes * self.settings.hosts.slow_nanos_per_byte / 1000,
             false => 0,
         };
+        let delay = delay + self.costs.moving_micros(nbytes);
         let message = Message::Given {
             holder,
             keys,

@@ -1,6 +1,7 @@
 //! A worker without threads, sockets and values: what it would do takes a random time.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use rask_exec::{Assignment, Command, Event, Job, Limits, Pace, Pull, Source, TaskId};
 use rask_proto::{
@@ -9,7 +10,8 @@ use rask_proto::{
 };
 
 use crate::Faults;
-use crate::graphs::{identity, make, nbytes, raises};
+use crate::costs::Costs;
+use crate::graphs::{identity, make, raises};
 use crate::network::{Asked, LayerRef, Note};
 use crate::random::Random;
 
@@ -25,6 +27,7 @@ pub(crate) struct SimWorker {
     memory: BTreeMap<TaskId, u64>,
     disk: BTreeMap<TaskId, u64>,
     commands: Vec<Command>,
+    costs: Arc<Costs>,
     /// Most bytes held at a time.
     pub(crate) held_most: u64,
     /// See [`crate::Hosts::value_scale`].
@@ -41,7 +44,7 @@ pub(crate) struct Effects {
 }
 
 impl SimWorker {
-    pub(crate) fn new(number: u32, threads: u32, budget: Option<u64>) -> Self {
+    pub(crate) fn new(number: u32, threads: u32, budget: Option<u64>, costs: Arc<Costs>) -> Self {
         SimWorker {
             number,
             threads,
@@ -54,6 +57,7 @@ impl SimWorker {
             memory: BTreeMap::new(),
             disk: BTreeMap::new(),
             commands: Vec::new(),
+            costs,
             held_most: 0,
             value_scale: 1,
         }
@@ -293,17 +297,21 @@ impl SimWorker {
         let inputs = self.tasks.inputs(task).iter();
         let value = make(identity, inputs.map(|input| self.memory[input]));
         self.memory.insert(task, value);
-        let nbytes = nbytes(identity) * self.value_scale;
+        let nbytes = self.costs.bytes(&name, block) * self.value_scale;
+        let micros = self.costs.find_micros(&name).unwrap_or(1);
         let event = Event::Finished {
             task,
             nbytes,
-            nanos: 1000,
+            nanos: micros * 1000,
         };
         self.tasks.handle(event, &mut self.commands);
         self.commands
             .retain(|command| !matches!(command, Command::Report { task: t } if *t == task));
         if !cancelled {
-            effects.tell.push(finished([((layer, block), nbytes)]));
+            let micros = micros.min(u64::from(u32::MAX)) as u32;
+            effects
+                .tell
+                .push(finished([((layer, block), nbytes)], micros));
         }
     }
 
@@ -444,7 +452,7 @@ impl SimWorker {
                     let key = key_of(self.tasks.key_of(task));
                     effects
                         .tell
-                        .push(finished([(key, self.tasks.nbytes_of(task))]));
+                        .push(finished([(key, self.tasks.nbytes_of(task))], 1));
                 }
                 Command::GiveBack { task, input } => {
                     let task = key_of(self.tasks.key_of(task));
@@ -454,6 +462,25 @@ impl SimWorker {
                         holders: lacking.into_iter().collect(),
                     }));
                 }
+            }
+        }
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.tasks.machine().held_bytes()
+    }
+
+    /// What a job takes, where a study says so.
+    pub(crate) fn find_micros(&self, job: &Job) -> Option<u64> {
+        match *job {
+            Job::Run { task } => {
+                let (layer, _) = key_of(self.tasks.key_of(task));
+                self.costs.find_micros(&self.layers.get(&layer)?.name)
+            }
+            Job::Spill { task } | Job::Unspill { task } => {
+                let moving = self.costs.moving_micros(self.tasks.nbytes_of(task));
+                (moving > 0).then_some(moving)
             }
         }
     }
@@ -475,10 +502,10 @@ impl SimWorker {
     }
 }
 
-fn finished(tasks: impl IntoIterator<Item = ((u32, u32), u64)>) -> FromWorker {
+fn finished(tasks: impl IntoIterator<Item = ((u32, u32), u64)>, micros: u32) -> FromWorker {
     let (blocks, nbytes): (Vec<(u32, u32)>, Vec<u64>) = tasks.into_iter().unzip();
     FromWorker::Finished(TasksFinished {
-        duration_micros: vec![1; nbytes.len()],
+        duration_micros: vec![micros; nbytes.len()],
         blocks: Some(blocks.into_iter().collect()),
         nbytes,
         inline: None,

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::{
-    CodecError, Encoded, Frames, Inputs, LayerOp, Op, OpRef, Origin, Plan, Scope, TakesParts,
-    TaskContext, TaskError, ValueRef, codec,
+    CodecError, Encoded, Frames, Inputs, LayerOp, Op, OpRef, Origin, OutputSizes, Plan, Scope,
+    TakesParts, TaskContext, TaskError, ValueRef, codec,
 };
 
 pub(crate) const KIND: &str = "fused";
@@ -224,6 +224,13 @@ impl Op for FusedOp {
 
     fn output_bytes(&self, block: u32) -> Option<u64> {
         self.ops.last()?.output_bytes(block)
+    }
+
+    fn output_sizes(&self) -> Option<OutputSizes> {
+        let sizes = self.ops.last()?.output_sizes()?;
+        let mut others = self.ops.iter().map(|op| op.output_sizes());
+        let is_dense = others.all(|sizes| sizes.is_some_and(|sizes| sizes.is_dense));
+        Some(OutputSizes { is_dense, ..sizes })
     }
 
     /// That of the first step, if it takes all that comes from outside and is numbered as the task.

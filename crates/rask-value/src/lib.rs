@@ -16,6 +16,7 @@ mod op;
 mod origin;
 mod parts;
 mod plan;
+mod sizes;
 mod value;
 
 pub use error::{CodecError, TaskError};
@@ -25,4 +26,5 @@ pub use op::{Inputs, Op, OpRef, Scope, TaskContext};
 pub use origin::{Origin, SpanPath};
 pub use parts::{PartPlace, TakesParts};
 pub use plan::{LayerOp, Plan};
+pub use sizes::OutputSizes;
 pub use value::{Value, ValueRef};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rask_graph::Grid;
 use smallvec::SmallVec;
 
-use crate::{CodecError, Encoded, TakesParts, TaskError, ValueRef};
+use crate::{CodecError, Encoded, OutputSizes, TakesParts, TaskError, ValueRef};
 
 /// The values a task is given, owned: an op that finds a value unshared (`Arc::get_mut`) may write
 /// its result into it. Engines drop their own reference first when this task is the last reader.
@@ -56,6 +56,11 @@ pub trait Op: Any + Send + Sync + std::fmt::Debug {
     /// Predicted bytes of the block's value, when known before any task ran.
     fn output_bytes(&self, block: u32) -> Option<u64> {
         let _ = block;
+        None
+    }
+
+    /// Predicted bytes of all blocks' values as a rule, when known before any task ran.
+    fn output_sizes(&self) -> Option<OutputSizes> {
         None
     }
 

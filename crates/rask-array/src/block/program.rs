@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rask_graph::{AxisMap, Grid, InputMap};
 use rask_value::{
-    CodecError, Encoded, Frames, Inputs, Op, OpRef, Scope, TakesParts, TaskContext, TaskError,
-    ValueRef,
+    CodecError, Encoded, Frames, Inputs, Op, OpRef, OutputSizes, Scope, TakesParts, TaskContext,
+    TaskError, ValueRef,
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -171,6 +171,21 @@ impl Op for BlockOp {
             _ => None,
         });
         counts.min().map(TakesParts::by_block)
+    }
+
+    fn output_sizes(&self) -> Option<OutputSizes> {
+        let (itemsize, shapes) = self.predicted.as_ref()?;
+        let fits = shapes.0.len() == self.grid.0.len();
+        let known = shapes.0.iter().all(|axis| axis.iter().all(|&n| n >= 0));
+        // Views take less than their shape says, and pieces are of another shape.
+        let mut steps = self.steps.iter();
+        let is_whole =
+            steps.all(|step| !matches!(step.op, ChunkOp::Broadcast(_) | ChunkOp::Cut { .. }));
+        (fits && known).then(|| OutputSizes {
+            item_bytes: *itemsize,
+            axes: shapes.0.clone(),
+            is_dense: self.opaques.is_empty() && is_whole,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use rask_value::{
 use super::remote::RemoteOp;
 use super::{BlockKey, ClusterClient};
 use crate::ClusterError;
-use crate::convert::{pack, pack_origin, pack_span};
+use crate::convert::{pack, pack_origin, pack_sizes, pack_span};
 
 /// How a submission is to be run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,6 +82,7 @@ impl ClusterClient {
             LayerOp::Run(op) => {
                 spec.operation = op.name().to_owned();
                 spec.op = Some(pack(op.encode()?));
+                spec.sizes = op.output_sizes().as_ref().map(pack_sizes);
                 if let Some(parts) = op.takes_parts() {
                     spec.part_modulo = parts.modulo;
                     spec.part_count = parts.count;

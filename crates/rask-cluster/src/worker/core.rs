@@ -139,7 +139,7 @@ impl Core {
                 priority: assign.priorities[at],
                 group: key.0,
                 lane: 0,
-                predicted_bytes: None,
+                predicted_bytes: layer.and_then(|layer| layer.find_output_bytes(key.1)),
                 inputs: sources.collect(),
             };
             self.tasks.assign(assignment, &mut self.commands);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use foldhash::HashMap;
 use parking_lot::Mutex;
 use rask_graph::Grid;
-use rask_proto::{Packed, WorkerLayer, WorkerPage};
+use rask_proto::{BlockSizes, Packed, WorkerLayer, WorkerPage};
 use rask_value::{OpRef, Origin, SpanPath, TakesParts, TaskError, ValueRef, codec};
 
 use crate::client::HELD_KIND;
@@ -25,6 +25,8 @@ pub(super) struct RunLayer {
     pub time_limit: Option<Duration>,
     /// Which part of their inputs blocks need, if not all of them.
     takes_parts: Option<TakesParts>,
+    /// Bytes of the blocks' values, where they are certain.
+    sizes: Option<BlockSizes>,
     packed: Packed,
     op: OnceLock<Result<OpRef, TaskError>>,
     page_blocks: u32,
@@ -65,8 +67,10 @@ struct Page {
 impl RunLayer {
     /// From what the scheduler sent.
     pub fn new(layer: WorkerLayer, kin: &mut Kin) -> Self {
+        let sizes = layer.sizes.as_ref();
         RunLayer {
             kin_nanos: kin.of(&layer.name),
+            sizes: sizes.and_then(|spec| BlockSizes::try_from_spec(spec, &layer.grid).ok()),
             name: layer.name.as_str().into(),
             grid: Grid::new(layer.grid.iter().copied()),
             origin: layer.origin.as_ref().map(unpack_origin),
@@ -90,6 +94,11 @@ impl RunLayer {
     /// What a block needs of its inputs, as in [`rask_exec::Source::part`].
     pub fn part_needed(&self, block: u32) -> u32 {
         self.takes_parts.map_or(0, |parts| 1 + parts.part_of(block))
+    }
+
+    /// Bytes of a block's value, where they are certain.
+    pub fn find_output_bytes(&self, block: u32) -> Option<u64> {
+        Some(self.sizes.as_ref()?.at(block))
     }
 
     /// Keeps a page.

@@ -34,7 +34,7 @@ impl Scheduler {
                 if self.find_maker(dependent) != Some(worker) {
                     continue;
                 }
-                if !self.has_room_for_more(worker) {
+                if !self.has_room_for_more(worker) || !self.has_memory_for(dependent, worker) {
                     self.postpone_ahead(id, worker);
                     break;
                 }
@@ -68,7 +68,7 @@ impl Scheduler {
     }
 
     fn assign_ahead(&mut self, id: TaskId, worker: WorkerId) {
-        if self.has_room_for_more(worker) {
+        if self.has_room_for_more(worker) && self.has_memory_for(id, worker) {
             self.transition_ready_assigned(id, worker);
             self.extend_ahead(id, worker);
         } else if let Some(dep) = self.find_awaited(id) {

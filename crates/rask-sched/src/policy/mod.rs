@@ -1,6 +1,7 @@
 //! Decisions, one file each.
 
 mod actors;
+mod admission;
 mod ahead;
 pub(crate) mod attention;
 pub(crate) mod bandwidth;
@@ -8,8 +9,10 @@ mod holding;
 mod inputs;
 mod pausing;
 mod placement;
+mod prediction;
 mod queueing;
 pub(crate) mod replicas;
 pub(crate) mod rescheduling;
 pub(crate) mod retirement;
 pub(crate) mod stealing;
+mod unfitting;

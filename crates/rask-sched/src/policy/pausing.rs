@@ -31,6 +31,7 @@ impl Scheduler {
         worker.running = heartbeat.running.clone();
         worker.note_memory(heartbeat.process_bytes);
         worker.unmanaged_least.note(now, heartbeat.unmanaged_bytes);
+        worker.note_budget();
         let was_paused = worker.paused_since.is_some();
         let is_paused = heartbeat.paused;
         let told = std::mem::replace(&mut worker.heartbeat, heartbeat).spill_error;

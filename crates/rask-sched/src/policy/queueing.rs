@@ -7,11 +7,14 @@
 
 use std::cmp::Reverse;
 
-use rask_proto::{WorkerLayer, WorkerPage};
+use rask_proto::{BlockSizes, WorkerLayer, WorkerPage};
 
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{TaskId, TaskState};
+use crate::state::{QueueEntry, TaskId, TaskState};
+
+/// Of a worker's own tasks, so many are looked at beyond the first that its memory has no room for.
+const HELD_BACK_MAX: usize = 16;
 
 impl Scheduler {
     /// Hands out what workers have room for, to those with whom something has changed.
@@ -36,7 +39,8 @@ impl Scheduler {
             let worker = self.workers.find(id);
             let thread_count = worker.map_or(1, |worker| worker.thread_count());
             self.fill(id, quota.max(thread_count as usize));
-            let has_room = self.workers.find(id).is_some_and(|w| self.has_room(w));
+            let worker = self.workers.find(id);
+            let has_room = worker.is_some_and(|w| self.has_room(w) && !w.held_back);
             self.attention.note(id, has_room);
         }
         if self.attention.is_stalled_check_due(self.now) {
@@ -47,35 +51,66 @@ impl Scheduler {
     /// Hands tasks to one worker while it has room, at most `source_quota` of the common queue.
     fn fill(&mut self, id: WorkerId, source_quota: usize) {
         self.resume_ahead(id);
+        let mut held_back = Vec::new();
+        let is_held_back = self.fill_within_memory(id, source_quota, &mut held_back);
+        if let Some(worker) = self.workers.find_mut(id) {
+            worker.held_back = is_held_back;
+            worker.queue.extend(held_back);
+        }
+    }
+
+    /// Those of its own tasks that its memory has no room for are put into `held_back`. Returns
+    /// whether there was any task like that.
+    fn fill_within_memory(
+        &mut self,
+        id: WorkerId,
+        source_quota: usize,
+        held_back: &mut Vec<QueueEntry>,
+    ) -> bool {
         let mut from_sources = 0;
+        let mut sources_held_back = false;
         loop {
+            let any_held_back = sources_held_back || !held_back.is_empty();
             let Some(worker) = self.workers.find(id) else {
-                return;
+                return any_held_back;
             };
-            if !self.has_room(worker) {
-                return;
+            if !self.has_room(worker) || held_back.len() > HELD_BACK_MAX {
+                return any_held_back;
             }
             let shares_work = self.shares_work(worker);
             let own = self.peek_own(id);
-            let may_take_source =
-                shares_work && from_sources < source_quota && self.admits_source(id);
+            let may_take_source = shares_work && from_sources < source_quota && !sources_held_back;
             let source = may_take_source.then(|| self.peek_source()).flatten();
-            let takes_own = match (own.map(|entry| (entry.0, entry.1)), source) {
-                (Some(own), Some(source)) => own <= source,
-                (Some(_), None) => true,
-                (None, Some(_)) => false,
-                (None, None) if shares_work && self.steal_for(id) => continue,
-                (None, None) => return,
+            let (task, takes_own) = match (own, source) {
+                (Some(own), Some(source)) if (own.0, own.1) <= source => (own.1, true),
+                (Some(own), None) => (own.1, true),
+                (_, Some(source)) => (source.1, false),
+                (None, None) if shares_work && !any_held_back && self.steal_for(id) => continue,
+                (None, None) => return any_held_back,
             };
-            let task = if takes_own {
-                self.pop_own(id)
-            } else {
-                from_sources += 1;
-                self.queue.pop(&self.tasks)
+            if self.divert_unfitting(task, id) {
+                continue;
+            }
+            if !self.admits(task, id) {
+                match (takes_own, own) {
+                    (true, Some(entry)) => {
+                        self.pop_own(id);
+                        held_back.push(Reverse(entry));
+                    }
+                    _ => sources_held_back = true,
+                }
+                continue;
+            }
+            let popped = match takes_own {
+                true => self.pop_own(id),
+                false => self.queue.pop(&self.tasks),
             };
-            let Some(task) = task else { return };
+            from_sources += usize::from(!takes_own);
+            let Some(task) = popped else {
+                return any_held_back;
+            };
             if !self.has_resources_now(id, task) {
-                return;
+                return any_held_back;
             }
             self.transition_ready_assigned(task, id);
             self.extend_ahead(task, id);
@@ -96,17 +131,6 @@ impl Scheduler {
         let ahead = worker.assigned_micros / u64::from(threads);
         ahead < self.settings.ahead_micros_max
             && worker.assigned_count < self.settings.ahead_count_max
-    }
-
-    /// Whether the worker's memory allows a task that only adds to it.
-    fn admits_source(&self, id: WorkerId) -> bool {
-        let Some(worker) = self.workers.find(id) else {
-            return false;
-        };
-        let limit = worker.register.memory_bytes_max;
-        limit == 0
-            || worker.assigned_count == 0
-            || worker.held_bytes < limit / 100 * self.settings.source_memory_percent
     }
 
     /// Whether the resources that the task takes are free; if not, it goes back to its queue.
@@ -170,6 +194,7 @@ impl Scheduler {
             if let Some(record) = self.workers.find_mut(worker) {
                 record.shipped.insert(number);
             }
+            let sizes = layer.sizes.as_ref();
             self.out.layer(
                 worker,
                 WorkerLayer {
@@ -183,6 +208,9 @@ impl Scheduler {
                     part_modulo: layer.part_modulo,
                     part_count: layer.part_count,
                     span: self.spans.find_path(layer.span),
+                    sizes: sizes
+                        .filter(|sizes| sizes.is_dense)
+                        .map(BlockSizes::to_spec),
                 },
             );
         }

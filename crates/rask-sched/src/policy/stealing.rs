@@ -122,6 +122,9 @@ impl Scheduler {
         if refused || restriction.is_some_and(|restriction| !restriction.allows(worker)) {
             return false;
         }
+        if !self.has_memory_for(task, thief) {
+            return false;
+        }
         let moving = self.moving_micros(&self.inputs(task), thief, worker);
         let waiting = self
             .workers

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::HashMap;
 use crate::HashSet;
-use rask_proto::{OriginSpec, Packed};
+use rask_proto::{BlockSizes, OriginSpec, Packed};
 use smallvec::SmallVec;
 
-use super::{Restriction, TaskId};
+use super::{Estimate, Restriction, TaskId};
 use crate::event::WorkerId;
 
 /// In [`Layer::slots`]: the block has no task.
@@ -48,6 +48,15 @@ pub(crate) struct Layer {
     /// The span that its tasks belong to, and what became of these.
     pub span: u32,
     pub ended: Ended,
+    /// Bytes of its values, where they were declared.
+    pub sizes: Option<BlockSizes>,
+    /// Bytes of its largest block, where they are certain; else 0.
+    pub certain_bytes_max: u64,
+    /// Bytes of its values so far; where sizes were declared, as a share of those.
+    pub output: Estimate,
+    /// Bytes that its tasks took beyond their inputs and their value while they ran, where that was
+    /// measured.
+    pub working: Estimate,
 }
 
 /// What became of tasks that ended.
@@ -91,6 +100,13 @@ impl Ended {
 }
 
 impl Layer {
+    /// The bytes of its blocks were declared.
+    pub fn set_sizes(&mut self, sizes: Option<BlockSizes>) {
+        let certain = sizes.as_ref().filter(|sizes| sizes.is_dense);
+        self.certain_bytes_max = certain.map_or(0, BlockSizes::max);
+        self.sizes = sizes;
+    }
+
     /// The task of `block`, if there is one.
     #[inline]
     pub fn find_task(&self, block: u32) -> Option<TaskId> {
@@ -105,6 +121,12 @@ impl Layer {
             0 | 1 => nbytes,
             count => nbytes / u64::from(count),
         }
+    }
+
+    /// Whether blocks need parts of their inputs only.
+    #[inline]
+    pub fn takes_parts(&self) -> bool {
+        self.part_modulo > 0
     }
 
     /// The page of `block`.

@@ -1,6 +1,8 @@
 //! Tables of what the scheduler knows: tasks, layers, workers, clients.
 
+mod charge;
 mod client;
+mod estimate;
 mod gone;
 mod history;
 mod layer;
@@ -10,7 +12,9 @@ mod restriction;
 mod task;
 mod worker;
 
+pub(crate) use charge::{ByValue, Charge};
 pub(crate) use client::{Client, Clients};
+pub(crate) use estimate::Estimate;
 pub(crate) use gone::{GoneLayers, LayerName, LayerNames, Written};
 use history::History;
 pub(crate) use layer::{Ended, Layer, Layers, NO_TASK};

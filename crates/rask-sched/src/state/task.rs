@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rask_proto::Failure;
 
-use super::History;
 use super::lists::{Lists, Short};
+use super::{Charge, History};
 use crate::HashMap;
 use crate::event::{ClientId, WorkerId};
 
@@ -85,6 +85,8 @@ pub(crate) struct Task {
     pub serial: u32,
     /// Predicted duration that its worker's occupancy was charged with.
     pub charged_micros: u32,
+    /// Predicted bytes that its worker's memory was charged with.
+    pub charged_bytes: Charge,
     /// Smaller runs earlier.
     pub priority: u64,
     pub nbytes: u64,
@@ -161,6 +163,7 @@ impl Tasks {
             dependent_count: 0,
             serial,
             charged_micros: 0,
+            charged_bytes: Charge::default(),
             priority,
             nbytes: 0,
             deps: Short::new(),

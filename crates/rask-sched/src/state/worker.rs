@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use crate::{HashMap, HashSet};
 use rask_proto::{Blocks, Heartbeat, Register};
 
-use super::{TaskId, TaskState, Tasks};
+use super::{ByValue, TaskId, TaskState, Tasks};
 use crate::event::{Time, WorkerId};
 use crate::policy::bandwidth::Place;
 
@@ -38,6 +38,18 @@ pub(crate) struct Worker {
     /// Values held here.
     pub held_count: u64,
     pub held_bytes: u64,
+    /// Of those, bytes of values that pending tasks need and that are large enough to count.
+    pub needed_bytes: u64,
+    /// Bytes that tasks Assigned here are thought to take beyond their inputs.
+    pub promised_bytes: u64,
+    /// Inputs of those tasks on their way here.
+    pub incoming: ByValue,
+    /// Values here that nobody needs once tasks that were handed out, here or elsewhere, have run.
+    pub freeing: ByValue,
+    /// What values may take of its memory, `u64::MAX` if that has no limit.
+    pub budget_bytes: u64,
+    /// It was not given a task for which its memory was too full.
+    pub held_back: bool,
     /// Resources that running tasks have taken.
     pub taken: HashMap<String, f64>,
     /// Tasks it said it was running, most recently.
@@ -75,6 +87,24 @@ fn keep_here(noted: &mut Vec<TaskId>, tasks: &Tasks, id: WorkerId) {
         TaskState::Memory => tasks.holders(task).contains(&id),
         _ => false,
     });
+}
+
+/// Values take at most this much of a worker's memory, and whatever else there is at least that
+/// much; the process takes at most so much. As workers see to themselves.
+const TARGET_PERCENT: u64 = 60;
+const LEAST_PERCENT: u64 = 10;
+const PROCESS_PERCENT: u64 = 70;
+
+/// What values may take of a worker's memory, beside what is no value and stays; `u64::MAX` if it
+/// has no limit.
+fn budget_of(register: &Register, unmanaged_bytes: u64) -> u64 {
+    let limit = match register.memory_bytes_max {
+        0 => return u64::MAX,
+        limit => limit,
+    };
+    let share = |percent: u64| (limit / 100 * percent).max(1);
+    let left = share(PROCESS_PERCENT).saturating_sub(unmanaged_bytes);
+    left.clamp(share(LEAST_PERCENT), share(TARGET_PERCENT))
 }
 
 const THREAD_COUNT_MAX: u32 = 1 << 16;
@@ -115,6 +145,7 @@ impl Worker {
     pub fn new(register: Register) -> Self {
         Worker {
             place: Place::of(&register),
+            budget_bytes: budget_of(&register, 0),
             register,
             heartbeat: Heartbeat::default(),
             shipped: HashSet::default(),
@@ -127,6 +158,11 @@ impl Worker {
             seceded_count: 0,
             held_count: 0,
             held_bytes: 0,
+            needed_bytes: 0,
+            promised_bytes: 0,
+            incoming: ByValue::default(),
+            freeing: ByValue::default(),
+            held_back: false,
             taken: HashMap::default(),
             running: None,
             progress: Time::default(),
@@ -138,6 +174,30 @@ impl Worker {
             unmanaged_least: Default::default(),
             heard: Time::default(),
         }
+    }
+
+    /// What it says of its memory has changed.
+    pub fn note_budget(&mut self) {
+        // A worker without a nanny may be a thread of a user's process, whose memory is no worker's.
+        let unmanaged_bytes = match self.register.supervised {
+            true => self.unmanaged_least.get(),
+            false => 0,
+        };
+        self.budget_bytes = budget_of(&self.register, unmanaged_bytes);
+    }
+
+    /// Whether its memory has a limit.
+    #[inline]
+    pub fn is_limited(&self) -> bool {
+        self.budget_bytes != u64::MAX
+    }
+
+    /// Bytes in its memory that matter once all that it was given runs. What is on disk does not
+    /// count, nor do values that no pending task needs: these are the first to go to disk.
+    pub fn projected_bytes(&self) -> u64 {
+        let in_memory = self.held_bytes.saturating_sub(self.heartbeat.spilled_bytes);
+        let needed = self.needed_bytes.min(in_memory);
+        needed + self.promised_bytes + self.incoming.bytes()
     }
 
     /// The tasks that are Placed or Assigned here or held here, and some that were.
@@ -206,13 +266,48 @@ impl Worker {
     }
 }
 
+/// A worker's memory; `u64::MAX` if that has no limit.
+fn limit_of(worker: &Worker) -> u64 {
+    match worker.register.memory_bytes_max {
+        0 => u64::MAX,
+        limit => limit,
+    }
+}
+
 /// All workers, in the order of their numbers.
-#[derive(Default)]
+#[derive(Debug)]
 pub(crate) struct Workers {
     pub by_id: BTreeMap<WorkerId, Worker>,
+    /// The least memory of those with a limit; `u64::MAX` if none has.
+    pub limit_min: u64,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Workers {
+            by_id: BTreeMap::new(),
+            limit_min: u64::MAX,
+        }
+    }
 }
 
 impl Workers {
+    /// A worker joins.
+    pub fn insert(&mut self, id: WorkerId, worker: Worker) {
+        self.limit_min = self.limit_min.min(limit_of(&worker));
+        self.by_id.insert(id, worker);
+    }
+
+    /// A worker leaves.
+    pub fn remove(&mut self, id: WorkerId) -> Option<Worker> {
+        let left = self.by_id.remove(&id)?;
+        if limit_of(&left) == self.limit_min {
+            let limits = self.by_id.values().map(limit_of);
+            self.limit_min = limits.min().unwrap_or(u64::MAX);
+        }
+        Some(left)
+    }
+
     /// The worker, if it is connected.
     #[inline]
     pub fn find_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {

@@ -46,9 +46,12 @@ impl Scheduler {
     fn write_holder(&mut self, id: TaskId, worker: WorkerId) {
         self.tasks.push_holder(id, worker);
         let task = self.tasks.get(id);
+        let needed = self.needed_bytes_of(task);
         if let Some(worker) = self.workers.find_mut(worker) {
             worker.held_count += 1;
             worker.held_bytes += task.nbytes;
+            worker.needed_bytes += needed;
+            worker.incoming.remove(id);
         }
     }
 
@@ -57,9 +60,12 @@ impl Scheduler {
         let held = self.tasks.holders(id).contains(&worker_id);
         self.tasks.retain_holders(id, |holder| holder != worker_id);
         let task = self.tasks.get(id);
+        let needed = self.needed_bytes_of(task);
         if held && let Some(worker) = self.workers.find_mut(worker_id) {
             worker.held_count -= 1;
             worker.held_bytes -= task.nbytes;
+            worker.needed_bytes -= needed;
+            worker.freeing.remove(id);
         }
         task.state == TaskState::Memory && self.tasks.holders(id).is_empty()
     }

@@ -19,8 +19,11 @@ impl Scheduler {
                 let dep = self.tasks.deps(id)[at];
                 let dep_task = self.tasks.get_mut(dep);
                 dep_task.needed_by += 1;
-                if dep_task.state == TaskState::Released {
-                    stack.push(dep);
+                let is_first = dep_task.needed_by == 1;
+                match dep_task.state {
+                    TaskState::Released => stack.push(dep),
+                    TaskState::Memory if is_first => self.on_first_need(dep),
+                    _ => {}
                 }
             }
         }
@@ -60,6 +63,7 @@ impl Scheduler {
     pub(crate) fn leave_queues(&mut self, id: TaskId) {
         let task = self.tasks.get_mut(id);
         let charged = u64::from(std::mem::take(&mut task.charged_micros));
+        let charged_bytes = std::mem::take(&mut task.charged_bytes);
         if matches!(task.state, TaskState::Placed | TaskState::Assigned) {
             self.attention.touch(task.worker);
         }
@@ -78,12 +82,16 @@ impl Scheduler {
                     worker.assigned_count -= 1;
                     worker.seceded_count -= u32::from(seceded);
                     worker.assigned_micros -= charged;
+                    worker.promised_bytes -= charged_bytes.bytes();
                     if let Some(restriction) = restriction {
                         worker.take(&restriction.resources, -1.0);
                     }
                 }
             }
             _ => {}
+        }
+        if charged_bytes.has_entries() {
+            self.leave_values(id);
         }
     }
 }

@@ -71,10 +71,12 @@ impl Scheduler {
         let charged = self.predict_micros(layer_number);
         let restriction = self.layers.get(layer_number).restriction.clone();
         let now = self.now;
+        let charged_bytes = self.charge(id, worker);
         let task = self.tasks.get_mut(id);
         let was_placed_here = task.state == TaskState::Placed && task.worker == worker;
         task.worker = worker;
         task.charged_micros = charged;
+        task.charged_bytes = charged_bytes;
         self.tasks.set_state(id, TaskState::Assigned);
         if !was_placed_here {
             self.note_task(worker, id);
@@ -88,6 +90,7 @@ impl Scheduler {
             if worker.assigned_count > worker.thread_count() {
                 self.attention.on_overfull(now);
             }
+            worker.promised_bytes += charged_bytes.bytes();
             if let Some(restriction) = restriction {
                 worker.take(&restriction.resources, 1.0);
             }

@@ -15,6 +15,7 @@ impl Scheduler {
             dep_task.needed_by -= 1;
             if dep_task.needed_by == 0 {
                 self.settle.push(dep);
+                self.on_last_need(dep);
             }
         }
     }
@@ -48,6 +49,10 @@ impl Scheduler {
             if let Some(worker) = self.workers.find_mut(holder) {
                 worker.held_count -= 1;
                 worker.held_bytes -= nbytes;
+                worker.freeing.remove(id);
+                if std::mem::take(&mut worker.held_back) {
+                    self.attention.touch(holder);
+                }
                 self.out.free(holder, layer, block);
             }
         }

@@ -47,10 +47,16 @@ impl Double {
     }
 
     pub fn join(&mut self, number: u32, thread_count: u32) {
+        self.join_limited(number, thread_count, 0);
+    }
+
+    /// A worker with so much memory; 0 is without limit.
+    pub fn join_limited(&mut self, number: u32, thread_count: u32, memory_bytes_max: u64) {
         let register = Register {
             name: format!("w{number}"),
             address: format!("tcp://host-{number}:1"),
             thread_count,
+            memory_bytes_max,
             ..Register::default()
         };
         self.event(Event::WorkerJoined {
@@ -88,13 +94,18 @@ impl Double {
 
     /// The worker finishes tasks, each a value of 100 bytes.
     pub fn finish(&mut self, number: u32, tasks: &[(u32, u32)]) {
+        self.finish_with(number, tasks, 100);
+    }
+
+    /// The worker finishes tasks, each a value of so many bytes.
+    pub fn finish_with(&mut self, number: u32, tasks: &[(u32, u32)], nbytes: u64) {
         let mut inline = InlineBuilder::default();
         tasks.iter().for_each(|_| inline.push_none());
         self.hear_worker(
             number,
             FromWorker::Finished(TasksFinished {
                 blocks: Some(tasks.iter().copied().collect()),
-                nbytes: vec![100; tasks.len()],
+                nbytes: vec![nbytes; tasks.len()],
                 duration_micros: vec![1_000_000; tasks.len()],
                 inline: Some(inline.finish()),
                 working_bytes: Vec::new(),

@@ -1,0 +1,78 @@
+//! How many bytes a task's value will take, and how many it takes while it runs: declared where the
+//! client knows them, else learned by layer as its tasks end, else guessed from the inputs.
+
+use crate::scheduler::Scheduler;
+use crate::state::TaskId;
+
+/// After this many tasks of a layer, other layers of the same operation learn nothing more from it.
+const TAUGHT_MAX: u32 = 4;
+
+impl Scheduler {
+    /// Bytes that the value of a task is thought to take.
+    pub(crate) fn predict_output_bytes(&self, id: TaskId) -> u64 {
+        let task = self.tasks.get(id);
+        let layer = self.layers.get(task.layer);
+        let learned = layer.output.find();
+        if let Some(sizes) = &layer.sizes {
+            let declared = sizes.at(task.block);
+            return match learned.filter(|_| !sizes.is_dense) {
+                Some(share) => (declared as f64 * f64::from(share)) as u64,
+                None => declared,
+            };
+        }
+        if let Some(bytes) = learned {
+            return bytes as u64;
+        }
+        let deps = self.tasks.deps(id).iter();
+        let taken = deps.map(|&dep| layer.bytes_taken_of(self.tasks.get(dep).nbytes));
+        match taken.max() {
+            Some(largest) => largest,
+            None => {
+                let known = self.operation_bytes.get(&layer.operation);
+                known.and_then(|known| known.find()).unwrap_or(0.0) as u64
+            }
+        }
+    }
+
+    /// Bytes that a task of this layer is thought to take while it runs, beyond its inputs and its
+    /// value.
+    pub(crate) fn predict_working_bytes(&self, layer: u32) -> u64 {
+        let layer = self.layers.get(layer);
+        layer.working.find().unwrap_or(0.0) as u64
+    }
+
+    /// Bytes of a task's value, where no measurement is needed to be sure.
+    pub(crate) fn find_certain_bytes(&self, id: TaskId) -> Option<u64> {
+        let task = self.tasks.get(id);
+        let sizes = self.layers.get(task.layer).sizes.as_ref()?;
+        sizes.is_dense.then(|| sizes.at(task.block))
+    }
+
+    /// A task has ended. `grown` is by how much its process grew for it, if that was measured.
+    pub(crate) fn learn_bytes(
+        &mut self,
+        (number, block): (u32, u32),
+        nbytes: u64,
+        grown: Option<u64>,
+    ) {
+        let layer = self.layers.get_mut(number);
+        if let Some(grown) = grown {
+            layer.working.learn(grown.saturating_sub(nbytes) as f32);
+        }
+        match &layer.sizes {
+            Some(sizes) if sizes.is_dense => {}
+            Some(sizes) => {
+                let declared = sizes.at(block).max(1);
+                layer.output.learn((nbytes as f64 / declared as f64) as f32);
+            }
+            None => {
+                layer.output.learn(nbytes as f32);
+                if layer.output.count() <= TAUGHT_MAX {
+                    let operation = layer.operation.clone();
+                    let known = self.operation_bytes.entry(operation).or_default();
+                    known.learn(nbytes as f32);
+                }
+            }
+        }
+    }
+}
