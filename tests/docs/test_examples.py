@@ -23,6 +23,7 @@ MODULES = [
     "rask.distributed._as_completed",
     "rask.distributed._client_events",
     "rask.distributed._client_profile",
+    "rask.distributed._client_shares",
     "rask.distributed._client_spans",
     "rask.distributed._client_state",
     "rask.distributed._output",

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use rask_sched::ShareSettings;
 use rask_wire::{Scheme, Security, TlsVersion, Token};
 
 use crate::CliError;
@@ -77,6 +78,14 @@ pub struct SchedulerOptions {
     /// After a restart: seconds to wait for workers before what they held is made anew.
     #[arg(long, default_value_t = 15.0)]
     pub recovery_timeout: f64,
+    /// A share of clients, as NAME:weight=3,tasks=100,memory=10GiB (each optional); may be given
+    /// several times.
+    #[arg(long)]
+    pub share: Vec<ShareSettings>,
+    /// Seconds that a share which holds its quota of memory, and runs nothing that would make room,
+    /// is given to release values before what waits is failed.
+    #[arg(long, default_value_t = 60.0)]
+    pub quota_patience: f64,
     #[command(flatten)]
     pub secrets: Secrets,
 }

@@ -48,6 +48,8 @@ pub fn run(options: &SchedulerOptions, python: &str) -> Result<(), CliError> {
         security,
         settings: Settings {
             allowed_failures: options.allowed_failures,
+            shares: options.share.clone(),
+            quota_patience_micros: seconds(options.quota_patience).as_micros() as u64,
             ..Settings::default()
         },
         worker_timeout: seconds(options.worker_timeout),

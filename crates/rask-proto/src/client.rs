@@ -97,7 +97,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 220, 221, 300, 301, 302, 303, 304, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344, 345"
+        tags = "2, 3, 4, 5, 6, 7, 220, 221, 222, 300, 301, 302, 303, 304, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344, 345"
     )]
     pub body: Option<QueryBody>,
 }
@@ -153,6 +153,9 @@ pub enum QueryBody {
     /// Spread values evenly. Answered with Done when it is so.
     #[prost(message, tag = "221")]
     Rebalance(crate::Rebalance),
+    /// Whom work is counted for. Answered with Shares.
+    #[prost(message, tag = "222")]
+    Shares(()),
     /// The tasks that ended last.
     #[prost(message, tag = "340")]
     TaskStream(crate::TaskStreamQuery),
@@ -269,7 +272,7 @@ pub struct Answer {
     pub id: u64,
     #[prost(
         oneof = "AnswerBody",
-        tags = "2, 3, 4, 5, 300, 301, 303, 304, 318, 320, 321, 322, 340, 341, 342, 343, 344, 345"
+        tags = "2, 3, 4, 5, 222, 300, 301, 303, 304, 318, 320, 321, 322, 340, 341, 342, 343, 344, 345"
     )]
     pub body: Option<AnswerBody>,
 }
@@ -285,6 +288,8 @@ pub enum AnswerBody {
     Done(()),
     #[prost(message, tag = "5")]
     Contents(Contents),
+    #[prost(message, tag = "222")]
+    Shares(crate::Shares),
     #[prost(message, tag = "318")]
     Recipe(crate::Recipe),
     #[prost(message, tag = "320")]

@@ -28,6 +28,7 @@ mod reports;
 mod runtime;
 mod samples;
 mod session;
+mod shares;
 mod sizes;
 mod spans;
 mod story;
@@ -65,6 +66,7 @@ pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,
     Version, WorkerNumber,
 };
+pub use shares::{ShareFigures, Shares};
 pub use sizes::{BlockSizes, LengthSpec, SizeSpec};
 pub use spans::{SpanActivity, SpanFigures, SpanGroup, SpanNote, SpanPath, SpanQuery, Spans};
 pub use story::{StateDump, Story, StoryQuery};

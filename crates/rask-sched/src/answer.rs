@@ -76,6 +76,7 @@ impl Scheduler {
                 self.on_restart_workers(&names.names);
                 AnswerBody::Done(())
             }
+            Some(QueryBody::Shares(())) => AnswerBody::Shares(self.share_figures(client)),
             Some(QueryBody::Load(())) => AnswerBody::Load(self.load()),
             Some(QueryBody::Helper(_)) => {
                 AnswerBody::Called(refuse("this scheduler has no helper process"))

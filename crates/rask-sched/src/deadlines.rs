@@ -11,7 +11,7 @@ impl Scheduler {
     /// When the next [`Event::TimePassed`](crate::Event::TimePassed) is wanted; may change with
     /// every event.
     pub fn next_deadline(&self) -> Option<Time> {
-        let deadlines = [self.attention.next_stalled_check()];
+        let deadlines = [self.attention.next_stalled_check(), self.quota_deadline()];
         deadlines.into_iter().flatten().min()
     }
 }

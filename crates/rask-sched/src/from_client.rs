@@ -9,7 +9,12 @@ use crate::topics::text;
 
 impl Scheduler {
     pub(crate) fn on_client_joined(&mut self, client: ClientId) {
-        self.clients.by_id.insert(client, Client::default());
+        let own = Client {
+            share: self.shares.join_common(),
+            ..Client::default()
+        };
+        self.clients.by_id.insert(client, own);
+        self.join_share(client, "");
         self.tell_all_peers(client);
         self.log_action(
             &["all"],
@@ -33,6 +38,7 @@ impl Scheduler {
         );
         self.out.forget_client(client);
         if let Some(left) = self.clients.by_id.remove(&client) {
+            self.shares.leave(left.share);
             for layer in left.numbers.into_keys() {
                 self.drop_client_number(layer);
             }

@@ -56,6 +56,8 @@ impl Scheduler {
             let grown = finished.working_bytes.get(at).copied();
             let grown = grown.filter(|&bytes| bytes > 0);
             self.learn_bytes((layer, block), finished.nbytes[at], grown);
+            self.shares
+                .on_ended(self.tasks.get(id).share, duration_micros);
             after_micros -= u64::from(duration_micros);
             let ended = crate::task_stream::Task {
                 layer,
@@ -193,6 +195,7 @@ impl Scheduler {
             let runs_here = task.state == TaskState::Assigned && task.worker == worker;
             if runs_here && !task.seceded {
                 task.seceded = true;
+                self.shares.on_seceded(task.share);
                 if let Some(worker) = self.workers.find_mut(worker) {
                     worker.seceded_count += 1;
                 }

@@ -13,6 +13,7 @@ impl Scheduler {
             self.check_state(id, task)?;
         }
         self.check_workers()?;
+        self.check_shares()?;
         self.topics.check()?;
         self.check_spans()?;
         self.check_layers()
@@ -148,6 +149,40 @@ impl Scheduler {
                 id.0
             )),
         }
+    }
+
+    fn check_shares(&self) -> Result<(), String> {
+        for (id, share) in self.shares.iter() {
+            let tasks = || self.tasks.iter().filter(|(_, task)| task.share == id);
+            let count = |state| tasks().filter(|(_, task)| task.state == state).count() as u32;
+            let held = tasks().map(|(id, task)| {
+                let copies = self.tasks.holders(id).len() as u64;
+                task.nbytes * copies
+            });
+            let clients = self.clients.by_id.values();
+            let clients = clients.filter(|client| client.share == id).count() as u32;
+            let seceded = tasks().filter(|(_, task)| task.seceded).count() as u32;
+            let fits = tasks().count() as u32 == share.task_count
+                && count(TaskState::Queued) == share.queued_count
+                && count(TaskState::Placed) == share.placed_count
+                && count(TaskState::Assigned) == share.assigned_count
+                && seceded == share.seceded_count
+                && held.sum::<u64>() == share.held_bytes
+                && clients == share.client_count;
+            if !fits {
+                return Err(format!(
+                    "the books of share {:?} are wrong",
+                    share.settings.name
+                ));
+            }
+            if share.is_active() != self.shares.active().contains(&id) {
+                return Err(format!(
+                    "share {:?} is not where it belongs",
+                    share.settings.name
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn check_layers(&self) -> Result<(), String> {

@@ -36,10 +36,11 @@ impl Scheduler {
             heard: joined_at,
             ..Worker::new(register)
         };
-        let thread_count = i64::from(record.thread_count());
-        self.spans.add_threads(self.now, thread_count);
+        let thread_count = record.thread_count();
+        self.spans.add_threads(self.now, i64::from(thread_count));
         self.workers.insert(worker, record);
         self.attention.touch(worker);
+        self.shares.thread_count += u64::from(thread_count);
         let everyone = self.all_peers();
         self.out.push(Command::ToWorker {
             worker,
@@ -65,6 +66,7 @@ impl Scheduler {
         self.out.forget_worker(worker);
         self.versions.remove(worker);
         self.attention.forget(worker);
+        self.shares.thread_count -= u64::from(left.thread_count());
         self.resume_retirements(worker);
         let news = Peers {
             joined: Vec::new(),

@@ -37,6 +37,7 @@ impl Scheduler {
             let journal = std::mem::take(&mut self.settings.journal);
             self.transition_pending_erred(id, &failure);
             self.settle();
+            self.shares.settle();
             self.settings.journal = journal;
             self.out.flush(&mut Vec::new());
         }
@@ -51,6 +52,7 @@ impl Scheduler {
             }
         }
         self.settle();
+        self.shares.settle();
         self.out.flush(&mut Vec::new());
     }
 
@@ -120,6 +122,9 @@ impl Scheduler {
     }
 
     pub(crate) fn on_hello(&mut self, client: ClientId, hello: Hello) {
+        if !hello.share.is_empty() {
+            self.join_share(client, &hello.share);
+        }
         if let Some(client) = self.clients.by_id.get_mut(&client) {
             client.hello = hello;
         }

@@ -11,7 +11,7 @@ use crate::plugins::PluginTable;
 use crate::policy::rescheduling::Refusals;
 use crate::policy::retirement::Leaving;
 use crate::settings::Settings;
-use crate::state::{Clients, Estimate, Layers, SourceQueue, Task, TaskId, Tasks, Workers};
+use crate::state::{Clients, Estimate, Layers, Shares, Task, TaskId, Tasks, Workers};
 
 /// The client that nobody is: it wants the tasks of `fire_and_forget` until they end.
 pub(crate) const NOBODY: ClientId = ClientId(u32::MAX);
@@ -25,8 +25,8 @@ pub struct Scheduler {
     pub(crate) layers: Layers,
     pub(crate) workers: Workers,
     pub(crate) clients: Clients,
-    /// Tasks in state Queued.
-    pub(crate) queue: SourceQueue,
+    /// Whom tasks are counted for, with the tasks in state Queued.
+    pub(crate) shares: Shares,
     /// How many tasks are Queued.
     pub(crate) queued_count: usize,
     /// Tasks in state Queued that no worker here may run.
@@ -75,12 +75,12 @@ impl Scheduler {
             bandwidth: crate::policy::bandwidth::Bandwidth::new(
                 settings.bandwidth_bytes_per_second,
             ),
+            shares: Shares::new(&settings.shares),
             settings,
             now: Time::default(),
             layers: Layers::default(),
             workers: Workers::default(),
             clients: Clients::default(),
-            queue: SourceQueue::default(),
             queued_count: 0,
             stranded: Vec::new(),
             operations: HashMap::default(),
@@ -126,10 +126,13 @@ impl Scheduler {
             Event::FromWorker { worker, message } => self.on_worker_message(worker, message),
         }
         self.settle();
-        self.queue.sort_in();
         self.hand_out();
+        while self.fail_unmet_quotas() {
+            self.hand_out();
+        }
         self.advance_retirements();
         self.advance_copies();
+        self.shares.settle();
         self.out.flush(commands);
     }
 

@@ -28,6 +28,11 @@ pub struct Settings {
     pub topic_limits: crate::TopicLimits,
     /// Changes of tasks' states that are remembered, at least.
     pub history_length: usize,
+    /// Shares of clients that are served otherwise than with a weight of 1 and no quota.
+    pub shares: Vec<crate::ShareSettings>,
+    /// How long a share that holds its quota of bytes, and runs nothing that would make room, is
+    /// given to release values before what waits is failed.
+    pub quota_patience_micros: u64,
     /// What the scheduler runs on, by package.
     pub versions: Vec<rask_proto::Version>,
 }
@@ -51,6 +56,8 @@ impl Default for Settings {
             epoch_micros: 0,
             topic_limits: crate::TopicLimits::default(),
             history_length: 65_536,
+            shares: Vec::new(),
+            quota_patience_micros: 60_000_000,
             versions: Vec::new(),
         }
     }

@@ -68,7 +68,7 @@ impl Scheduler {
         let ranks = rask_graph::ranks(&rask_graph::order(&table));
         let numbers = self.add_layers(client, submit, &graph);
         let wanted_count = submit.wanted.as_ref().map_or(0, Blocks::len);
-        let tasks = self.add_tasks(submit, &numbers, &table, &ranks);
+        let tasks = self.add_tasks(client, submit, &numbers, &table, &ranks);
         for &task in tasks.iter().take(wanted_count) {
             self.want(client, task, submit.fire_and_forget);
         }
@@ -222,6 +222,7 @@ impl Scheduler {
     /// Adds the tasks that are needed and not known; returns those of `graph.wanted`.
     fn add_tasks(
         &mut self,
+        client: ClientId,
         submit: &Submit,
         numbers: &[u32],
         table: &TaskTable,
@@ -229,6 +230,7 @@ impl Scheduler {
     ) -> Vec<TaskId> {
         self.submission_count += 1;
         let base = base_priority(submit.priority, self.submission_count);
+        let share = self.clients.share_of(client);
         let retries = submit.retries.min(u32::from(u8::MAX)) as u8;
         self.tasks.reserve(table.len());
         let mut made: Vec<TaskId> = vec![NO_TASK; table.len()];
@@ -241,11 +243,13 @@ impl Scheduler {
             let at = table.block_of(index);
             let number = numbers[at.layer.0 as usize];
             if let Some(known) = self.layers.get(number).find_task(at.block) {
+                self.share_task(known, share);
                 made[index as usize] = known;
                 continue;
             }
             let priority = base + u64::from(ranks[index as usize]);
-            let id = self.tasks.add(number, at.block, priority, retries);
+            let id = self.tasks.add((number, at.block), share, priority, retries);
+            self.shares.on_task_added(share);
             let layer = self.layers.get_mut(number);
             layer.slots[at.block as usize] = id;
             layer.task_count += 1;

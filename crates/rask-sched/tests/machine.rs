@@ -10,6 +10,8 @@ mod bandwidth;
 #[path = "machine/deadlines.rs"]
 mod deadlines;
 mod double;
+#[path = "machine/shares.rs"]
+mod shares;
 #[path = "machine/spans.rs"]
 mod spans;
 #[path = "machine/story.rs"]

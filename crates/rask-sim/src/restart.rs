@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rask_proto::{Blocks, FromClient, Register, TaskFailed};
-use rask_sched::{ClientId, Event, JournalEntry, Scheduler, Time, WorkerId};
+use rask_proto::{Blocks, FromClient, Hello, Register, TaskFailed};
+use rask_sched::{ClientId, Event, JournalEntry, Scheduler, ShareSettings, Time, WorkerId};
 
 use crate::network::{Happening, Message, Party};
 use crate::simulation::Simulation;
@@ -79,6 +79,7 @@ impl Journal {
                 Entry::Began(client) => {
                     let client = *client;
                     scheduler.on_event(now, Event::ClientJoined { client }, &mut Vec::new());
+                    scheduler.replay(now, client, hello(client), &[]);
                 }
                 Entry::Ended(client) => {
                     let client = *client;
@@ -92,6 +93,22 @@ impl Journal {
             }
         }
     }
+}
+
+/// Clients 1 and 2 count for shares of unequal weight and with a quota; others for themselves.
+pub(crate) fn hello(client: ClientId) -> FromClient {
+    FromClient::Hello(Hello {
+        share: match client.0 {
+            1 | 2 => format!("share-{}", client.0),
+            _ => String::new(),
+        },
+        ..Hello::default()
+    })
+}
+
+fn shares() -> Vec<ShareSettings> {
+    let texts = ["share-1:weight=3,tasks=3", "share-2:weight=0.5"];
+    ShareSettings::try_all(texts.into_iter()).expect("shares as they are written")
 }
 
 /// Who has a connection to the scheduler, and what has to be said again.
@@ -267,6 +284,7 @@ impl Simulation {
             allowed_failures: u8::MAX,
             journal: true,
             counted_bytes_min: 1,
+            shares: shares(),
             ..rask_sched::Settings::default()
         })
     }

@@ -12,7 +12,7 @@ use crate::costs::Costs;
 use crate::graphs::{evaluate, random_graph};
 use crate::network::{Happening, Message, Network, Party};
 use crate::random::Random;
-use crate::restart::{Connections, Journal};
+use crate::restart::{Connections, Journal, hello};
 use crate::topics::Logged;
 use crate::troubles::Troubles;
 use crate::worker::{Effects, SimWorker};
@@ -250,6 +250,10 @@ impl Simulation {
         self.journal.begin(ClientId(number));
         self.on_scheduler_event(Event::ClientJoined {
             client: ClientId(number),
+        });
+        self.on_scheduler_event(Event::FromClient {
+            client: ClientId(number),
+            message: hello(ClientId(number)),
         });
         let follow = client.follower.ask_next();
         self.send(party, Party::Scheduler, Message::FromClient(follow));

@@ -30,10 +30,12 @@ from rask.distributed._client_runtime import (
     with_timeout,
 )
 from rask.distributed._client_shared import SharedMethods
+from rask.distributed._client_shares import ShareMethods
 from rask.distributed._client_spans import SpanMethods
 from rask.distributed._client_state import StateMethods
 from rask.distributed._futures import wait_async
 from rask.distributed._node import make_security
+from rask.distributed._shares import chosen_share
 from rask.distributed._submission import (
     call_name,
     function_name,
@@ -91,6 +93,7 @@ class Client(
     CoordinationMethods,
     RuntimeMethods,
     SharedMethods,
+    ShareMethods,
     ReplicaMethods,
     DiagnosticsMethods,
     EventMethods,
@@ -118,6 +121,10 @@ class Client(
     name : str, optional
     direct_to_workers : bool, optional
         The default of ``direct`` in `scatter`.
+    share : str, optional
+        Whom the client's work is counted for, with that of other clients of the same share; shares
+        are served fairly, see `Client.shares`. Default: the configuration's
+        ``distributed.client.share``, else the client itself.
 
     Examples
     --------
@@ -142,6 +149,7 @@ class Client(
         deserializers: Any = None,
         direct_to_workers: Any = None,
         connection_limit: int = 512,
+        share: str | None = None,
         **kwargs: Any,
     ) -> None:
         self._asynchronous = asynchronous
@@ -149,6 +157,7 @@ class Client(
         self._timeout = parse_seconds(timeout)
         self._direct = bool(direct_to_workers)
         self.id = f"{name or 'Client'}-{uuid.uuid4()}"
+        self._identity = {"name": name or "", "share": chosen_share(share)}
         self.status = "newly-created"
         self.cluster: Any = None
         self._owns_cluster = False
@@ -192,7 +201,8 @@ class Client(
             self.cluster = cluster
         self.security = cluster.security
         if handle is not None:
-            self._core = _core.ClusterClient.attach(handle, cluster.security.core("client"))
+            own = cluster.security.core("client")
+            self._core = _core.ClusterClient.attach(handle, own, **self._identity)
         else:
             address = getattr(cluster, "scheduler_address", None) or cluster.address
             self._connect(address, cluster.security)
@@ -202,7 +212,8 @@ class Client(
         deadline = time.monotonic() + (30.0 if self._timeout is None else self._timeout)
         while True:
             try:
-                self._core = _core.ClusterClient.connect(address, security.core("client"))
+                own = security.core("client")
+                self._core = _core.ClusterClient.connect(address, own, **self._identity)
                 return
             except PermissionError:
                 raise

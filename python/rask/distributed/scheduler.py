@@ -11,6 +11,7 @@ from typing import Any
 
 from rask import _core
 from rask.distributed._node import Node, _known, host_of_interface, make_security, ports_of
+from rask.distributed._shares import describe_shares, quota_patience_seconds
 from rask.distributed._utils import parse_seconds
 from rask.distributed._versions import registered_versions
 from rask.distributed.security import Security
@@ -43,6 +44,9 @@ class Scheduler(Node):
         A worker that has said nothing for so long is taken for dead.
     idle_timeout : float or str, optional
         End after so long without tasks.
+    shares : dict, optional
+        How shares of clients are served, as in ``{"team-a": {"weight": 3, "tasks": 100, "memory":
+        "10 GiB"}}``; default: the configuration's ``distributed.scheduler.shares``.
     preload : list of str, optional
         Modules with ``dask_setup(scheduler)`` and ``dask_teardown(scheduler)``, called in this
         process, beside the scheduler's thread.
@@ -81,6 +85,7 @@ class Scheduler(Node):
         preload_argv: Any = (),
         plugins: Any = (),
         contact_address: str | None = None,
+        shares: dict[str, dict[str, Any]] | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -90,6 +95,8 @@ class Scheduler(Node):
         self._options = {
             "allowed_failures": 3 if allowed_failures is None else int(allowed_failures),
             "worker_timeout": parse_seconds(worker_ttl) or _WORKER_SECONDS,
+            "shares": describe_shares(shares),
+            "quota_patience": quota_patience_seconds(),
             **options,
         }
         scheme = (protocol or self.security.scheme).removesuffix("://")

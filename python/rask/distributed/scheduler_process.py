@@ -13,6 +13,7 @@ from typing import Any
 
 from rask import _core, config
 from rask.distributed._node import Node, host_of_interface, make_security
+from rask.distributed._shares import describe_shares, quota_patience_seconds
 from rask.distributed._utils import parse_seconds
 from rask.distributed.security import Security
 
@@ -47,6 +48,8 @@ class SchedulerProcess(Node):
         A worker that has said nothing for so long is taken for dead.
     idle_timeout : float or str, optional
         End after so long without tasks.
+    shares : dict, optional
+        How shares of clients are served, see `Scheduler`.
     reconnect_timeout : float or str
         Clients and workers try for so long to come back.
     recovery_timeout : float or str
@@ -78,6 +81,7 @@ class SchedulerProcess(Node):
         reconnect_timeout: Any = 60.0,
         recovery_timeout: Any = 15.0,
         dashboard_address: Any = None,
+        shares: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         self.security = Security.with_token() if security is None else make_security(security)
@@ -93,7 +97,9 @@ class SchedulerProcess(Node):
             "idle-timeout": parse_seconds(idle_timeout),
             "reconnect-timeout": parse_seconds(reconnect_timeout),
             "recovery-timeout": parse_seconds(recovery_timeout),
+            "quota-patience": quota_patience_seconds(),
         }
+        self._shares = describe_shares(shares)
         self._allowed_failures = int(allowed_failures)
         self._supervisor: Any = None
         self._address: str | None = None
@@ -150,6 +156,7 @@ class SchedulerProcess(Node):
         arguments = ["-m", "rask.cli", "scheduler", "--ends-with-parent"]
         arguments += [f"--host={self._host}", f"--port={port}", f"--scheduler-file={file}"]
         arguments += [f"--protocol={self._scheme}"]
+        arguments += [f"--share={share}" for share in self._shares]
         arguments += [f"--journal={self.journal}", f"--allowed-failures={self._allowed_failures}"]
         arguments += [f"--{name}={value}" for name, value in self._seconds.items() if value]
         folder = config.get("distributed.scheduler.reports-directory", None)

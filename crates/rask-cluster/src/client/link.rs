@@ -9,7 +9,7 @@ use rask_sched::ClientId;
 use rask_wire::{Address, Security};
 
 use super::outgoing::flush_later;
-use super::session::{self, Endpoint, Outbox};
+use super::session::{self, Endpoint, Identity, Outbox};
 use super::state::State;
 use super::{ClusterClient, Shared};
 use crate::ClusterError;
@@ -43,10 +43,11 @@ impl Link {
 
 /// Connects over the network. The network thread ends when the client is closed.
 pub(super) fn connect(
+    identity: Identity,
     address: &Address,
     security: &Security,
 ) -> Result<ClusterClient, ClusterError> {
-    let endpoint = Endpoint::new(address.clone(), security.clone());
+    let endpoint = Endpoint::new(identity, address.clone(), security.clone());
     start_thread(move |handle, made| async move {
         let (connection, welcome) = match endpoint.connect(false).await {
             Ok(connected) => connected,
@@ -69,6 +70,7 @@ pub(super) fn connect(
 
 /// Attaches to a scheduler of this process.
 pub(super) fn attach(
+    identity: Identity,
     scheduler: &SchedulerHandle,
     security: &Security,
 ) -> Result<ClusterClient, ClusterError> {
@@ -78,6 +80,7 @@ pub(super) fn attach(
         let early: Arc<Mutex<Vec<ToClient>>> = Arc::default();
         let sink = sink(cell.clone(), early.clone());
         let client = scheduler.attach_client(sink);
+        scheduler.client_message(client, FromClient::Hello(identity.into_hello()));
         let address = scheduler.address().to_string();
         let link = Link::Local { scheduler, client };
         let shared = Arc::new(new_shared(link, address, &security, handle));

@@ -34,6 +34,7 @@ use crate::scheduler::SchedulerHandle;
 pub use events::{Followed, Follower};
 pub use pickled::{plan_from_bytes, plan_to_bytes};
 pub use queue::CompletionQueue;
+pub use session::Identity;
 pub use state::{BlockKey, BlockStatus, Gathered};
 pub(crate) use submit::HELD_KIND;
 pub use submit::{SubmitOptions, held_op, register_codecs};
@@ -74,12 +75,30 @@ pub enum Waited {
 impl ClusterClient {
     /// Connects to a scheduler elsewhere.
     pub fn connect(address: &Address, security: &Security) -> Result<Self, ClusterError> {
-        link::connect(address, security)
+        Self::connect_as(Identity::default(), address, security)
+    }
+
+    /// Connects to a scheduler elsewhere as somebody.
+    pub fn connect_as(
+        identity: Identity,
+        address: &Address,
+        security: &Security,
+    ) -> Result<Self, ClusterError> {
+        link::connect(identity, address, security)
     }
 
     /// A client in the scheduler's own process.
     pub fn attach(scheduler: &SchedulerHandle, security: &Security) -> Result<Self, ClusterError> {
-        link::attach(scheduler, security)
+        Self::attach_as(Identity::default(), scheduler, security)
+    }
+
+    /// A client in the scheduler's own process, as somebody.
+    pub fn attach_as(
+        identity: Identity,
+        scheduler: &SchedulerHandle,
+        security: &Security,
+    ) -> Result<Self, ClusterError> {
+        link::attach(identity, scheduler, security)
     }
 
     /// Whether both are one connection.

@@ -103,6 +103,27 @@ impl Outbox {
     }
 }
 
+/// What a client says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// What its user calls it.
+    pub name: String,
+    /// Whom its work is counted for; for itself if this is empty.
+    pub share: String,
+}
+
+impl Identity {
+    /// The first message of the client, without a session.
+    pub(super) fn into_hello(self) -> Hello {
+        Hello {
+            name: self.name,
+            share: self.share,
+            user: std::env::var("USER").unwrap_or_default(),
+            ..Hello::default()
+        }
+    }
+}
+
 /// Who a client is, and where its scheduler.
 pub(super) struct Endpoint {
     pub address: Address,
@@ -111,11 +132,10 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub fn new(address: Address, security: Security) -> Self {
+    pub fn new(identity: Identity, address: Address, security: Security) -> Self {
         let hello = Hello {
             session: Bytes::copy_from_slice(&rask_wire::random_id()),
-            user: std::env::var("USER").unwrap_or_default(),
-            ..Hello::default()
+            ..identity.into_hello()
         };
         Endpoint {
             address,

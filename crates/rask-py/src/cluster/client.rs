@@ -7,7 +7,9 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use rask_cluster::client::{BlockKey, ClusterClient, Gathered, SubmitOptions, Waited, held_op};
+use rask_cluster::client::{
+    BlockKey, ClusterClient, Gathered, Identity, SubmitOptions, Waited, held_op,
+};
 use rask_cluster::pack;
 use rask_proto::{AnswerBody, LayerSpec, OriginSpec, QueryBody, RefColumns};
 
@@ -133,11 +135,19 @@ pub(super) fn reference_layers(
 impl PyClusterClient {
     /// Connects to the scheduler at `address`.
     #[staticmethod]
-    fn connect(py: Python<'_>, address: &str, security: &PySecurity) -> PyResult<Self> {
+    #[pyo3(signature = (address, security, name=String::new(), share=String::new()))]
+    fn connect(
+        py: Python<'_>,
+        address: &str,
+        security: &PySecurity,
+        name: String,
+        share: String,
+    ) -> PyResult<Self> {
+        let identity = Identity { name, share };
         let address = address
             .parse()
             .map_err(|error: rask_wire::WireError| PyValueError::new_err(error.to_string()))?;
-        let core = py.detach(|| ClusterClient::connect(&address, &security.security));
+        let core = py.detach(|| ClusterClient::connect_as(identity, &address, &security.security));
         Ok(PyClusterClient {
             core: core.map_err(errors::to_py_err)?,
         })
@@ -145,8 +155,17 @@ impl PyClusterClient {
 
     /// Talks to a scheduler of this process.
     #[staticmethod]
-    fn attach(py: Python<'_>, scheduler: &PyScheduler, security: &PySecurity) -> PyResult<Self> {
-        let core = py.detach(|| ClusterClient::attach(&scheduler.handle, &security.security));
+    #[pyo3(signature = (scheduler, security, name=String::new(), share=String::new()))]
+    fn attach(
+        py: Python<'_>,
+        scheduler: &PyScheduler,
+        security: &PySecurity,
+        name: String,
+        share: String,
+    ) -> PyResult<Self> {
+        let identity = Identity { name, share };
+        let core =
+            py.detach(|| ClusterClient::attach_as(identity, &scheduler.handle, &security.security));
         Ok(PyClusterClient {
             core: core.map_err(errors::to_py_err)?,
         })

@@ -21,6 +21,7 @@ mod report;
 mod reports;
 mod samples;
 mod service;
+mod shares;
 mod sharing;
 mod small;
 mod spans;
@@ -51,6 +52,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<diagnostics::PyDiagnostics>()?;
     module.add_class::<replicas::PyReplicas>()?;
     module.add_class::<inspect::PyInspector>()?;
+    module.add_function(wrap_pyfunction!(shares::share_figures, module)?)?;
     module.add_class::<spans::PySpanTable>()?;
     module.add_class::<profile::PyThreadSampler>()?;
     module.add_class::<samples::PyMemorySamples>()?;

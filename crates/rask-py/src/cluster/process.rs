@@ -9,7 +9,7 @@ use rask_cluster::memory_guard::MemoryGuard;
 use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions};
 use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, SupervisorOptions, WorkerCommand};
 use rask_cluster::worker::{MemoryShares, WorkerEnd, WorkerHandle, WorkerOptions};
-use rask_sched::{Settings, TopicLimits};
+use rask_sched::{Settings, ShareSettings, TopicLimits};
 use rask_wire::{Address, Security, TlsVersion, Token, WireError};
 
 use super::errors;
@@ -97,6 +97,12 @@ pub fn address_of(text: &str) -> PyResult<Address> {
     text.parse().map_err(wire_error)
 }
 
+/// Shares as they are written.
+fn shares_of(texts: &[String]) -> PyResult<Vec<ShareSettings>> {
+    let shares = ShareSettings::try_all(texts.iter().map(String::as_str));
+    shares.map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
 /// Program, arguments and environment of the helper process.
 type HelperParts = (String, Vec<String>, Vec<(String, String)>);
 
@@ -110,7 +116,7 @@ pub struct PyScheduler {
 impl PyScheduler {
     #[new]
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0, versions=Vec::new(), events_per_topic=1000, event_bytes=64 << 20, history_length=65_536, reports=None))]
+    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0, versions=Vec::new(), events_per_topic=1000, event_bytes=64 << 20, history_length=65_536, reports=None, shares=Vec::new(), quota_patience=60.0))]
     fn new(
         py: Python<'_>,
         address: &str,
@@ -126,6 +132,8 @@ impl PyScheduler {
         event_bytes: u64,
         history_length: usize,
         reports: Option<std::path::PathBuf>,
+        shares: Vec<String>,
+        quota_patience: f64,
     ) -> PyResult<Self> {
         let seconds = |count: f64| {
             Duration::try_from_secs_f64(count)
@@ -143,6 +151,8 @@ impl PyScheduler {
                     ..TopicLimits::default()
                 },
                 history_length,
+                shares: shares_of(&shares)?,
+                quota_patience_micros: seconds(quota_patience)?.as_micros() as u64,
                 ..Settings::default()
             },
             worker_timeout: seconds(worker_timeout)?,

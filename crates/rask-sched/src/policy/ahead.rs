@@ -34,7 +34,9 @@ impl Scheduler {
                 if self.find_maker(dependent) != Some(worker) {
                     continue;
                 }
-                if !self.has_room_for_more(worker) || !self.has_memory_for(dependent, worker) {
+                if !self.has_room_for_more(dependent, worker)
+                    || !self.has_memory_for(dependent, worker)
+                {
                     self.postpone_ahead(id, worker);
                     break;
                 }
@@ -68,7 +70,7 @@ impl Scheduler {
     }
 
     fn assign_ahead(&mut self, id: TaskId, worker: WorkerId) {
-        if self.has_room_for_more(worker) && self.has_memory_for(id, worker) {
+        if self.has_room_for_more(id, worker) && self.has_memory_for(id, worker) {
             self.transition_ready_assigned(id, worker);
             self.extend_ahead(id, worker);
         } else if let Some(dep) = self.find_awaited(id) {
@@ -122,8 +124,10 @@ impl Scheduler {
         maker
     }
 
-    fn has_room_for_more(&self, worker: WorkerId) -> bool {
+    /// Whether a worker may be given a task before others that wait.
+    fn has_room_for_more(&self, id: TaskId, worker: WorkerId) -> bool {
+        let share = self.tasks.get(id).share;
         let worker = self.workers.find(worker);
-        worker.is_some_and(|worker| self.has_room(worker))
+        worker.is_some_and(|worker| self.has_room(worker) && self.is_due(share, worker))
     }
 }

@@ -46,6 +46,13 @@ impl Attention {
         self.queue_grew = true;
     }
 
+    /// A share may go on: its tasks may be in any queue.
+    pub fn on_unblocked(&mut self) {
+        self.queue_grew = true;
+        self.load_grew = true;
+        self.touched.extend(&self.loaded);
+    }
+
     /// There is a new task in the queue of this worker.
     pub fn on_placed(&mut self, worker: WorkerId) {
         self.touch(worker);

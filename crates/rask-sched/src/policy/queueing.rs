@@ -8,10 +8,12 @@
 use std::cmp::Reverse;
 
 use rask_proto::{BlockSizes, WorkerLayer, WorkerPage};
+use smallvec::SmallVec;
 
+use super::shares::Next;
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{QueueEntry, TaskId, TaskState};
+use crate::state::{QueueEntry, ShareId, TaskId, TaskState};
 
 /// Of a worker's own tasks, so many are looked at beyond the first that its memory has no room for.
 const HELD_BACK_MAX: usize = 16;
@@ -22,6 +24,7 @@ impl Scheduler {
         if self.workers.by_id.is_empty() || self.recovering {
             return;
         }
+        self.resume_blocked();
         let mut open: Vec<(u64, WorkerId)> = Vec::new();
         for id in self.attention.take() {
             let Some(worker) = self.workers.find(id) else {
@@ -55,7 +58,9 @@ impl Scheduler {
         let is_held_back = self.fill_within_memory(id, source_quota, &mut held_back);
         if let Some(worker) = self.workers.find_mut(id) {
             worker.held_back = is_held_back;
-            worker.queue.extend(held_back);
+            for (share, entry) in held_back {
+                worker.queues.push(share, entry);
+            }
         }
     }
 
@@ -65,10 +70,11 @@ impl Scheduler {
         &mut self,
         id: WorkerId,
         source_quota: usize,
-        held_back: &mut Vec<QueueEntry>,
+        held_back: &mut Vec<(ShareId, QueueEntry)>,
     ) -> bool {
         let mut from_sources = 0;
         let mut sources_held_back = false;
+        let mut stuck: SmallVec<[ShareId; 2]> = SmallVec::new();
         loop {
             let any_held_back = sources_held_back || !held_back.is_empty();
             let Some(worker) = self.workers.find(id) else {
@@ -78,39 +84,37 @@ impl Scheduler {
                 return any_held_back;
             }
             let shares_work = self.shares_work(worker);
-            let own = self.peek_own(id);
             let may_take_source = shares_work && from_sources < source_quota && !sources_held_back;
-            let source = may_take_source.then(|| self.peek_source()).flatten();
-            let (task, takes_own) = match (own, source) {
-                (Some(own), Some(source)) if (own.0, own.1) <= source => (own.1, true),
-                (Some(own), None) => (own.1, true),
-                (_, Some(source)) => (source.1, false),
-                (None, None) if shares_work && !any_held_back && self.steal_for(id) => continue,
-                (None, None) => return any_held_back,
+            let next = match self.decide_next(id, may_take_source, &stuck) {
+                Some(next) => next,
+                None if shares_work && !any_held_back && stuck.is_empty() && self.steal_for(id) => {
+                    continue;
+                }
+                None => return any_held_back,
             };
+            let task = next.task();
             if self.divert_unfitting(task, id) {
                 continue;
             }
             if !self.admits(task, id) {
-                match (takes_own, own) {
-                    (true, Some(entry)) => {
-                        self.pop_own(id);
-                        held_back.push(Reverse(entry));
-                    }
-                    _ => sources_held_back = true,
+                match next {
+                    Next::Own(share, _) => held_back.extend(self.pop_own(id, share)),
+                    Next::Source(_) => sources_held_back = true,
                 }
                 continue;
             }
-            let popped = match takes_own {
-                true => self.pop_own(id),
-                false => self.queue.pop(&self.tasks),
-            };
-            from_sources += usize::from(!takes_own);
-            let Some(task) = popped else {
-                return any_held_back;
-            };
-            if !self.has_resources_now(id, task) {
-                return any_held_back;
+            match next {
+                Next::Source(task) => {
+                    self.pop_source(task);
+                    from_sources += 1;
+                }
+                Next::Own(share, task) => {
+                    self.pop_own(id, share);
+                    if !self.has_resources_now(id, task) {
+                        stuck.push(share);
+                        continue;
+                    }
+                }
             }
             self.transition_ready_assigned(task, id);
             self.extend_ahead(task, id);
@@ -145,40 +149,62 @@ impl Scheduler {
         if worker.has_free(&restriction.resources) {
             return true;
         }
-        let task_record = self.tasks.get(task);
-        worker
-            .queue
-            .push(Reverse((task_record.priority, task, task_record.serial)));
+        let record = self.tasks.get(task);
+        let entry = Reverse((record.priority, task, record.serial));
+        worker.queues.push(record.share, entry);
         false
     }
 
-    /// The most urgent task Placed on the worker.
-    fn peek_own(&mut self, id: WorkerId) -> Option<(u64, TaskId, u32)> {
+    /// The most urgent task of a share that is Placed on the worker.
+    pub(crate) fn peek_own(&mut self, id: WorkerId, share: ShareId) -> Option<(u64, TaskId, u32)> {
         loop {
             let worker = self.workers.find_mut(id)?;
-            let Reverse(entry) = *worker.queue.peek()?;
+            let Reverse(entry) = worker.queues.peek(share)?;
             let task = self.tasks.find(entry.1, entry.2);
             if task.is_some_and(|task| task.state == TaskState::Placed && task.worker == id) {
                 return Some(entry);
             }
-            worker.queue.pop();
+            worker.queues.pop(share);
         }
     }
 
-    fn pop_own(&mut self, id: WorkerId) -> Option<TaskId> {
+    fn pop_own(&mut self, id: WorkerId, share: ShareId) -> Option<(ShareId, QueueEntry)> {
         let worker = self.workers.find_mut(id)?;
-        worker.queue.pop().map(|Reverse((_, task, _))| task)
+        worker.queues.pop(share).map(|entry| (share, entry))
     }
 
-    /// The most urgent task of the common queue.
-    fn peek_source(&mut self) -> Option<(u64, TaskId)> {
+    /// The most urgent task of a share in the common queue.
+    pub(crate) fn peek_source(&mut self, share: ShareId) -> Option<(u64, TaskId)> {
+        let exempt = match self.shares.get(share).exempt.is_empty() {
+            true => None,
+            false => self.peek_queue(share, true),
+        };
+        let plain = match self.shares.get(share).admits_bytes() {
+            true => self.peek_queue(share, false),
+            false => None,
+        };
+        exempt.into_iter().chain(plain).min()
+    }
+
+    /// The most urgent entry of one of a share's queues whose task is still there.
+    pub(crate) fn peek_queue(&mut self, share: ShareId, is_exempt: bool) -> Option<(u64, TaskId)> {
         loop {
-            let id = self.queue.peek()?;
+            let id = self.shares.queue_mut(share, is_exempt).peek()?;
             if self.tasks.state(id) == TaskState::Queued && self.may_run_anywhere(id) {
-                return Some((self.tasks.get(id).priority, id));
+                let task = self.tasks.get(id);
+                if task.share == share && task.is_shared == is_exempt {
+                    return Some((task.priority, id));
+                }
             }
-            self.queue.pop(&self.tasks);
+            self.shares.queue_mut(share, is_exempt).pop(&self.tasks);
         }
+    }
+
+    /// Takes the task that `peek_source` has found.
+    fn pop_source(&mut self, id: TaskId) {
+        let task = self.tasks.get(id);
+        let queue = self.shares.queue_mut(task.share, task.is_shared);
+        queue.pop(&self.tasks);
     }
 
     /// Whether a ready task goes to the common queue.

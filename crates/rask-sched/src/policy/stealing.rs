@@ -11,7 +11,7 @@ use rask_proto::{GiveBack, ToWorker};
 
 use crate::event::{Command, WorkerId};
 use crate::scheduler::Scheduler;
-use crate::state::{TaskId, TaskState};
+use crate::state::{QueueEntry, ShareId, TaskId, TaskState};
 
 impl Scheduler {
     /// Moves tasks from the fullest queue to the empty one of `thief`. `false` if there is nothing
@@ -27,9 +27,19 @@ impl Scheduler {
         let Some(victim) = self.decide_victim(thief) else {
             return false;
         };
+        let shares = self
+            .workers
+            .find(victim)
+            .map(|worker| self.shares_by_turn(worker));
+        let mut shares = shares.into_iter().flatten();
+        shares.any(|share| self.steal_from(victim, share, thief))
+    }
+
+    /// Moves a task of a share from the queue of `victim` to that of `thief`.
+    fn steal_from(&mut self, victim: WorkerId, share: ShareId, thief: WorkerId) -> bool {
         let mut set_aside = Vec::new();
         let mut moved = false;
-        while let Some(entry) = self.pop_placed(victim) {
+        while let Some(entry) = self.pop_placed(victim, share) {
             let Reverse((_, task, _)) = entry;
             if self.is_worth_moving(task, victim, thief) {
                 self.move_placed(task, thief);
@@ -42,7 +52,9 @@ impl Scheduler {
             }
         }
         if let Some(worker) = self.workers.find_mut(victim) {
-            worker.queue.extend(set_aside);
+            for entry in set_aside {
+                worker.queues.push(share, entry);
+            }
         }
         moved
     }
@@ -82,7 +94,7 @@ impl Scheduler {
 
     /// Of some workers with queues, the one that has most in it.
     fn decide_victim(&mut self, thief: WorkerId) -> Option<WorkerId> {
-        let workers = &self.workers;
+        let (workers, shares) = (&self.workers, &self.shares);
         let has_queue = |id: &WorkerId| workers.find(*id).is_some_and(|w| w.placed_count > 0);
         while let Some(&first) = self.attention.loaded.first() {
             if has_queue(&first) {
@@ -93,16 +105,20 @@ impl Scheduler {
         let loaded = self.attention.loaded.iter().take(VICTIMS_COMPARED_MAX);
         let busy = loaded.filter_map(|id| Some((*id, workers.find(*id)?)));
         let busy = busy.filter(|(id, worker)| {
-            *id != thief && worker.placed_count > 0 && worker.assigned_count > 0
+            let mut queued = worker.queues.shares();
+            *id != thief
+                && worker.placed_count > 0
+                && worker.assigned_count > 0
+                && queued.any(|share| shares.get(share).admits_task())
         });
         busy.max_by_key(|(_, worker)| worker.placed_micros)
             .map(|(id, _)| id)
     }
 
-    fn pop_placed(&mut self, victim: WorkerId) -> Option<crate::state::QueueEntry> {
+    fn pop_placed(&mut self, victim: WorkerId, share: ShareId) -> Option<QueueEntry> {
         loop {
             let worker = self.workers.find_mut(victim)?;
-            let Reverse((priority, task, serial)) = worker.queue.pop()?;
+            let Reverse((priority, task, serial)) = worker.queues.pop(share)?;
             let found = self.tasks.find(task, serial);
             if found.is_some_and(|task| task.state == TaskState::Placed && task.worker == victim) {
                 return Some(Reverse((priority, task, serial)));
@@ -140,10 +156,12 @@ impl Scheduler {
         task.worker = thief;
         task.charged_micros = charged;
         let entry = Reverse((task.priority, id, task.serial));
+        let share = task.share;
         self.attention.on_placed(thief);
+        self.shares.on_placed(share);
         self.note_task(thief, id);
         if let Some(worker) = self.workers.find_mut(thief) {
-            worker.queue.push(entry);
+            worker.queues.push(share, entry);
             worker.placed_count += 1;
             worker.placed_micros += u64::from(charged);
         }

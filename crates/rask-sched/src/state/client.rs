@@ -1,6 +1,6 @@
 //! Clients, and their own numbers for layers.
 
-use super::TaskId;
+use super::{COMMON, ShareId, TaskId};
 use crate::HashMap;
 
 use crate::event::ClientId;
@@ -8,6 +8,8 @@ use crate::event::ClientId;
 /// One client.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
+    /// Whom its tasks are counted for.
+    pub share: ShareId,
     /// Who it says it is.
     pub hello: rask_proto::Hello,
     /// The scheduler's number for each of the client's.
@@ -25,6 +27,13 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
+    /// Whom a client's tasks are counted for.
+    pub fn share_of(&self, client: ClientId) -> ShareId {
+        self.by_id
+            .get(&client)
+            .map_or(COMMON, |client| client.share)
+    }
+
     /// The scheduler's number for a client's layer.
     pub fn find_layer(&self, client: ClientId, number: u32) -> Option<u32> {
         self.by_id.get(&client)?.layers.get(&number).copied()

@@ -31,6 +31,12 @@ impl SourceQueue {
         self.incoming.push((priority, id));
     }
 
+    /// Whether there is no entry.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.incoming.is_empty() && self.heads.is_empty()
+    }
+
     /// The most urgent entry.
     pub fn peek(&mut self) -> Option<TaskId> {
         self.sort_in();

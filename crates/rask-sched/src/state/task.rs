@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rask_proto::Failure;
 
 use super::lists::{Lists, Short};
-use super::{Charge, History};
+use super::{Charge, History, ShareId};
 use crate::HashMap;
 use crate::event::{ClientId, WorkerId};
 
@@ -58,7 +58,7 @@ impl TaskState {
     }
 }
 
-/// One task: what all tasks have, in 80 bytes. Lists of a few numbers are in place, longer ones in
+/// One task: what all tasks have, in 88 bytes. Lists of a few numbers are in place, longer ones in
 /// the tables of [`Tasks`].
 #[derive(Debug)]
 pub(crate) struct Task {
@@ -87,6 +87,11 @@ pub(crate) struct Task {
     pub charged_micros: u32,
     /// Predicted bytes that its worker's memory was charged with.
     pub charged_bytes: Charge,
+    /// Whom it is counted for.
+    pub share: ShareId,
+    /// Clients of other shares want it too, or something that needs it: no quota of bytes holds it
+    /// back.
+    pub is_shared: bool,
     /// Smaller runs earlier.
     pub priority: u64,
     pub nbytes: u64,
@@ -96,7 +101,7 @@ pub(crate) struct Task {
     wanted_by: Short<ClientId, 1>,
 }
 
-const _: () = assert!(size_of::<Task>() == 80);
+const _: () = assert!(size_of::<Task>() == 88);
 
 impl Task {
     /// Whether a client or a pending task needs the value.
@@ -147,7 +152,13 @@ impl Tasks {
     }
 
     /// Adds a task in state Released without edges.
-    pub fn add(&mut self, layer: u32, block: u32, priority: u64, retries: u8) -> TaskId {
+    pub fn add(
+        &mut self,
+        (layer, block): (u32, u32),
+        share: ShareId,
+        priority: u64,
+        retries: u8,
+    ) -> TaskId {
         let serial = self.next_serial;
         self.next_serial = self.next_serial.wrapping_add(1);
         let task = Task {
@@ -164,6 +175,8 @@ impl Tasks {
             serial,
             charged_micros: 0,
             charged_bytes: Charge::default(),
+            share,
+            is_shared: false,
             priority,
             nbytes: 0,
             deps: Short::new(),

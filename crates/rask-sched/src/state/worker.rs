@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::collections::BinaryHeap;
 
 use crate::{HashMap, HashSet};
 use rask_proto::{Blocks, Heartbeat, Register};
@@ -27,7 +26,7 @@ pub(crate) struct Worker {
     /// after.
     pub noted: Vec<TaskId>,
     /// Tasks Placed here.
-    pub queue: BinaryHeap<QueueEntry>,
+    pub queues: super::PlacedQueues,
     pub placed_count: u32,
     pub placed_micros: u64,
     /// Tasks Assigned here.
@@ -150,7 +149,7 @@ impl Worker {
             heartbeat: Heartbeat::default(),
             shipped: HashSet::default(),
             noted: Vec::new(),
-            queue: BinaryHeap::new(),
+            queues: super::PlacedQueues::default(),
             placed_count: 0,
             placed_micros: 0,
             assigned_count: 0,

@@ -47,6 +47,7 @@ impl Scheduler {
         self.tasks.push_holder(id, worker);
         let task = self.tasks.get(id);
         let needed = self.needed_bytes_of(task);
+        self.shares.on_held(task.share, task.nbytes);
         if let Some(worker) = self.workers.find_mut(worker) {
             worker.held_count += 1;
             worker.held_bytes += task.nbytes;
@@ -61,6 +62,9 @@ impl Scheduler {
         self.tasks.retain_holders(id, |holder| holder != worker_id);
         let task = self.tasks.get(id);
         let needed = self.needed_bytes_of(task);
+        if held {
+            self.shares.on_dropped(task.share, task.nbytes);
+        }
         if held && let Some(worker) = self.workers.find_mut(worker_id) {
             worker.held_count -= 1;
             worker.held_bytes -= task.nbytes;

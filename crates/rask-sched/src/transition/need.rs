@@ -68,8 +68,12 @@ impl Scheduler {
             self.attention.touch(task.worker);
         }
         match task.state {
-            TaskState::Queued => self.queued_count = self.queued_count.saturating_sub(1),
+            TaskState::Queued => {
+                self.queued_count = self.queued_count.saturating_sub(1);
+                self.shares.on_unqueued(task.share);
+            }
             TaskState::Placed => {
+                self.shares.on_displaced(task.share);
                 if let Some(worker) = self.workers.find_mut(task.worker) {
                     worker.placed_count -= 1;
                     worker.placed_micros -= charged;
@@ -78,6 +82,8 @@ impl Scheduler {
             TaskState::Assigned => {
                 let restriction = self.layers.get(task.layer).restriction.clone();
                 let seceded = std::mem::take(&mut task.seceded);
+                self.shares
+                    .on_unassigned(task.share, charged as u32, seceded);
                 if let Some(worker) = self.workers.find_mut(task.worker) {
                     worker.assigned_count -= 1;
                     worker.seceded_count -= u32::from(seceded);

@@ -25,6 +25,7 @@ impl Scheduler {
                 self.tasks.set_state(id, TaskState::Queued);
                 let task = self.tasks.get(id);
                 self.stranded.push((id, task.serial));
+                self.shares.on_queued(task.share);
                 self.queued_count += 1;
             }
         }
@@ -32,10 +33,9 @@ impl Scheduler {
 
     fn transition_waiting_queued(&mut self, id: TaskId) {
         self.tasks.set_state(id, TaskState::Queued);
-        let task = self.tasks.get(id);
-        self.queue.push(task.priority, id);
+        self.shares.on_queued(self.tasks.get(id).share);
         self.queued_count += 1;
-        self.attention.on_queued();
+        self.queue_source(id);
     }
 
     pub(crate) fn transition_waiting_placed(&mut self, id: TaskId, worker: WorkerId) {
@@ -46,10 +46,12 @@ impl Scheduler {
         self.tasks.set_state(id, TaskState::Placed);
         let task = self.tasks.get(id);
         let entry = Reverse((task.priority, id, task.serial));
+        let share = task.share;
         self.attention.on_placed(worker);
+        self.shares.on_placed(share);
         self.note_task(worker, id);
         if let Some(worker) = self.workers.find_mut(worker) {
-            worker.queue.push(entry);
+            worker.queues.push(share, entry);
             worker.placed_count += 1;
             worker.placed_micros += u64::from(charged);
         }
@@ -77,6 +79,7 @@ impl Scheduler {
         task.worker = worker;
         task.charged_micros = charged;
         task.charged_bytes = charged_bytes;
+        self.shares.on_assigned(task.share, charged);
         self.tasks.set_state(id, TaskState::Assigned);
         if !was_placed_here {
             self.note_task(worker, id);
@@ -101,8 +104,9 @@ impl Scheduler {
         let task = self.tasks.get(id);
         let wanted = task.is_wanted();
         let layer = self.layers.get(task.layer);
+        let priority = self.priority_at_worker(task.priority);
         self.out
-            .assign(worker, (task.layer, task.block), task.priority, wanted);
+            .assign(worker, (task.layer, task.block), priority, wanted);
         for &dep_id in self.tasks.deps(id) {
             let dep = self.tasks.get(dep_id);
             let holders = self.tasks.holders(dep_id);

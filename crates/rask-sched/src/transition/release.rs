@@ -44,8 +44,9 @@ impl Scheduler {
     fn transition_memory_released(&mut self, id: TaskId) {
         self.tasks.set_state(id, TaskState::Released);
         let task = self.tasks.get(id);
-        let (layer, block, nbytes) = (task.layer, task.block, task.nbytes);
+        let (layer, block, nbytes, share) = (task.layer, task.block, task.nbytes, task.share);
         for &holder in self.tasks.holders(id) {
+            self.shares.on_dropped(share, nbytes);
             if let Some(worker) = self.workers.find_mut(holder) {
                 worker.held_count -= 1;
                 worker.held_bytes -= nbytes;
@@ -70,6 +71,7 @@ impl Scheduler {
     fn forget(&mut self, id: TaskId) {
         let task = self.tasks.get(id);
         let (number, block) = (task.layer, task.block);
+        self.shares.on_task_removed(task.share);
         for dep in self.tasks.remove(id) {
             if self.tasks.get(dep).dependent_count == 0 {
                 self.settle.push(dep);

@@ -23,8 +23,13 @@ pub fn worker(number: u32) -> WorkerId {
 impl Double {
     /// A scheduler with one client and `workers` workers of one thread, numbered from 1.
     pub fn new(workers: u32) -> Self {
+        Double::with(Settings::default(), workers)
+    }
+
+    /// As `new`, for a scheduler with these settings.
+    pub fn with(settings: Settings, workers: u32) -> Self {
         let mut double = Double {
-            scheduler: Scheduler::new(Settings::default()),
+            scheduler: Scheduler::new(settings),
             now: 0,
             unasserted: Vec::new(),
         };
