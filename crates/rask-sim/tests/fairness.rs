@@ -269,6 +269,7 @@ fn check_slowdown(long: Job, short: Job) {
     let alone_micros = alone.done[&1];
     let running_micros = long.task_micros;
     let began = short.begins;
+    let chain_micros = u64::from(long.depth) * long.task_micros;
     let mut beside = Cluster::new(&[], 4);
     let total = u64::from(long.width * long.depth) * long.task_micros;
     beside.run(&[long, short], u64::MAX);
@@ -279,9 +280,10 @@ fn check_slowdown(long: Job, short: Job) {
         "{beside_micros} µs beside a long job, {alone_micros} µs alone"
     );
     assert!(beside.done[&1] > beside.done[&2]);
-    // The long job pays with what the short one took, and nothing besides.
+    // The long job pays with what the short one took; at its end, one chain may be left.
     let work = total + beside.run["short"];
-    assert!(beside.done[&1] <= work / 4 + 100_000, "{}", beside.done[&1]);
+    let bound = work / 4 + chain_micros + 100_000;
+    assert!(beside.done[&1] <= bound, "{} of {bound}", beside.done[&1]);
 }
 
 #[test]
