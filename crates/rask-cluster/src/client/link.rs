@@ -80,7 +80,8 @@ pub(super) fn attach(
         let early: Arc<Mutex<Vec<ToClient>>> = Arc::default();
         let sink = sink(cell.clone(), early.clone());
         let client = scheduler.attach_client(sink);
-        scheduler.client_message(client, FromClient::Hello(identity.into_hello()));
+        let hello = FromClient::Hello(identity.into_hello());
+        scheduler.client_messages(client, [hello]);
         let address = scheduler.address().to_string();
         let link = Link::Local { scheduler, client };
         let shared = Arc::new(new_shared(link, address, &security, handle));
