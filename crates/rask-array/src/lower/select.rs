@@ -10,8 +10,8 @@ use crate::expr::ArrayExpr;
 use crate::parting::{AxisParts, find_parts};
 use crate::selection::{AxisPieces, AxisSelection, Piece, Run, cut};
 
-/// Elements that blocks on the way of a staged rechunk may have.
-const STAGE_ELEMENTS_MAX: u64 = 32 << 20;
+/// Bytes that blocks on the way of a staged rechunk may have.
+const STAGE_BYTES_MAX: u64 = 128 << 20;
 
 impl Lowering {
     pub(super) fn lower_select(
@@ -25,7 +25,8 @@ impl Lowering {
         if !is_rechunk(axes, old) {
             return self.push_gather(array, old, axes, fill, input);
         }
-        let stages = rechunk_stages(old, array.chunks(), STAGE_ELEMENTS_MAX);
+        let elements_max = STAGE_BYTES_MAX / (array.element().itemsize() as u64).max(1);
+        let stages = rechunk_stages(old, array.chunks(), elements_max);
         let (mut node, mut from) = (input, old.to_vec());
         for (number, stage) in stages.iter().enumerate() {
             let axes: Vec<Option<AxisSelection>> = from
