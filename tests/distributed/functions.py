@@ -90,3 +90,21 @@ def put_in_queue(item, name):
     from rask.distributed import Queue
 
     Queue(name).put(item)
+
+
+def take_for_a_while(nbytes, seconds=0.5):
+    """Hold so much memory for a while, and return a small value."""
+    taken = bytearray(b"x") * nbytes
+    time.sleep(seconds)
+    return taken[0]
+
+
+def noise(seed, nbytes):
+    """Bytes that do not compress."""
+    import numpy as np
+
+    return np.random.default_rng(seed).integers(0, 256, nbytes, dtype="u1")
+
+
+def total(array):
+    return int(array.sum())

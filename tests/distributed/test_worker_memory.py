@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 
 import pytest
-from functions import process, wait_for_file
+from functions import noise, process, take_for_a_while, total, wait_for_file
 
-from rask.distributed import Client, LocalCluster
+from rask.distributed import Client, KilledWorker, LocalCluster
 
 MIB = 1 << 20
 
@@ -93,3 +94,71 @@ def test_the_only_worker_goes_on_when_it_has_memory_again(small, tmp_path):
     assert len(small.gather(waiting)) == 20
     assert all(future.result() > 200 * MIB for future in full)
     wait_for(lambda: not any(metrics(small, address)["paused"] for address in addresses))
+
+
+def test_memory_is_measured_by_task(small):
+    small.submit(take_for_a_while, 100 * MIB, pure=False).result(timeout=30)
+    small.gather(small.map(process, range(50), pure=False))
+    stream = small.get_task_stream(count=60)
+    (taken,) = [task for task in stream if task["name"] == "take_for_a_while"]
+    assert 95 * MIB < taken["working_bytes"] < 150 * MIB
+    # What takes no time is not looked at, but for the first of its kind.
+    others = [task["working_bytes"] for task in stream if task["name"] == "process"]
+    assert len(others) >= 50 and sum(nbytes > 0 for nbytes in others) < 5
+
+
+def take_more_and_more(first: int, then: int) -> None:
+    taken = [bytearray(b"x") * first]
+    time.sleep(1.5)
+    taken.append(bytearray(b"x") * then)
+    time.sleep(3600)
+
+
+def test_a_death_tells_what_the_task_took():
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            memory_limit="400 MiB",
+            scheduler_kwargs={"allowed_failures": 0},
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        greedy = client.submit(take_more_and_more, 200 * MIB, 300 * MIB)
+        with pytest.raises(KilledWorker, match=r"the process had grown by (19|2\d|3\d)\d MiB"):
+            greedy.result(timeout=60)
+
+
+def limit_files(nbytes: int) -> None:
+    """No file of this process may be larger."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (nbytes, hard))
+
+
+def test_a_full_disk_loses_no_value():
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, memory_limit="400 MiB") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        (address,) = client.scheduler_info()["workers"]
+        pid = client.run(process)[address]
+        client.run(limit_files, 32 * MIB)
+        arrays = client.map(noise, range(16), nbytes=40 * MIB)
+        wait_for(lambda: metrics(client, address)["spill_error"])
+        assert "too large" in metrics(client, address)["spill_error"].lower()
+        # More than the memory is not begun: the worker pauses, and lives.
+        wait_for(lambda: metrics(client, address)["paused"])
+        done = [future for future in arrays if future.status == "finished"]
+        assert 0 < len(done) < 8
+        assert all(future.status in ("finished", "pending") for future in arrays)
+        client.run(limit_files, resource.RLIM_INFINITY)
+        sums = client.map(total, arrays)
+        expected = [total(noise(seed, 40 * MIB)) for seed in range(16)]
+        assert client.gather(sums) == expected
+        assert not metrics(client, address)["spill_error"]
+        assert client.run(process) == {address: pid}
+        assert metrics(client, address)["spilled_bytes"]["disk"] > 300 * MIB
+        actions = [event["action"] for _, event in client.get_events(address)]
+        assert "spill-failed" in actions and "spill-resumed" in actions
+        lines = [line for _, line in client.get_worker_logs()[address]]
+        assert any("values cannot be written to disk" in line for line in lines)

@@ -16,8 +16,12 @@ pub enum Event {
     Failed { task: TaskId },
     /// A job `Spill` ended: the value is also on disk.
     Spilled { task: TaskId },
-    /// A job `Spill` could not be done (the value cannot be encoded, or the disk is full).
+    /// A job `Spill` could not be done, and never can (the value cannot be encoded).
     SpillFailed { task: TaskId },
+    /// A job `Spill` could not be done, as no other can before [`Event::DiskHasRoom`].
+    DiskFull { task: TaskId },
+    /// Values may be written to disk again.
+    DiskHasRoom,
     /// A job `Unspill` ended: the value is in memory again, and still on disk too.
     Unspilled { task: TaskId },
     /// Nobody outside needs the value any longer.

@@ -82,7 +82,8 @@ impl Worker {
                 return None;
             }
             let busy = self.machine.is_busy();
-            if !self.machine.make_room_for(nbytes, commands) && busy {
+            let may_exceed = !busy && self.machine.memory.may_exceed(nbytes);
+            if !self.machine.make_room_for(nbytes, commands) && !may_exceed {
                 return None;
             }
             self.fetches.pop();

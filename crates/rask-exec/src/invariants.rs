@@ -51,6 +51,8 @@ impl<T: Topology> Machine<T> {
         assert_eq!(sum(&Task::counts_as_held), self.memory.held, "bytes held");
         let leaving = sum(&|task| task.state == State::Spilling);
         assert_eq!(leaving, self.memory.leaving, "bytes leaving");
+        let clean = sum(&|task| task.state == State::Memory && task.has(Task::ON_DISK));
+        assert_eq!(clean, self.memory.clean, "bytes that are on disk too");
         let promised = sum(&|task| matches!(task.state, State::Running | State::Loading));
         assert_eq!(promised, self.memory.reserved, "bytes promised");
         let moving = self.count(State::Spilling) + self.count(State::Unspilling);

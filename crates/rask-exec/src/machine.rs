@@ -16,6 +16,9 @@ pub struct Limits {
     pub memory_bytes_max: Option<u64>,
     /// Smaller values are never spilled.
     pub spill_bytes_min: u64,
+    /// There is a thread of its own for [`Machine::pull_spill`], which is to write values to disk
+    /// before memory is short.
+    pub spills_ahead: bool,
 }
 
 /// The state of all tasks. See the [crate's page](crate).
@@ -38,6 +41,7 @@ pub struct Machine<T> {
     pub(crate) transfers_elsewhere: u32,
     pub(crate) unfinished: usize,
     pub(crate) spill_bytes_min: u64,
+    pub(crate) spills_ahead: bool,
     pub(crate) pace: Pace,
 }
 
@@ -66,6 +70,7 @@ impl<T: Topology> Machine<T> {
             transfers_elsewhere: 0,
             unfinished: count,
             spill_bytes_min: limits.spill_bytes_min,
+            spills_ahead: limits.spills_ahead,
             pace: Pace::Full,
         }
     }
@@ -160,6 +165,8 @@ impl<T: Topology> Machine<T> {
             Event::Failed { task } => self.on_failed(task, commands),
             Event::Spilled { task } => self.on_spilled(task, commands),
             Event::SpillFailed { task } => self.on_spill_failed(task, commands),
+            Event::DiskFull { task } => self.on_disk_full(task, commands),
+            Event::DiskHasRoom => self.on_disk_has_room(commands),
             Event::Unspilled { task } => self.on_unspilled(task, commands),
             Event::Released { task } => self.on_released(task, commands),
             Event::Cancelled { task } => self.on_cancelled(task, commands),
@@ -172,6 +179,15 @@ impl<T: Topology> Machine<T> {
         if let Some(job) = self.find_transfer(pull) {
             return Some(job);
         }
+        let job = self.find_run(pull, commands);
+        if job.is_none() {
+            return self.transfers.pop_front();
+        }
+        job
+    }
+
+    /// The best ready task that may begin now, or what has to be done before.
+    fn find_run(&mut self, pull: Pull, commands: &mut Vec<Command>) -> Option<Job> {
         while let Some((lane, task)) = self.ready.peek(pull) {
             if self.tasks[task as usize].state != State::Ready {
                 self.ready.pop(lane);
@@ -187,7 +203,7 @@ impl<T: Topology> Machine<T> {
                 return Some(Job::Run { task });
             }
             if !self.decide_admission(task, commands) {
-                return self.transfers.pop_front();
+                return None;
             }
             self.ready.pop(lane);
             if self.start(task) {
@@ -222,11 +238,12 @@ impl<T: Topology> Machine<T> {
         true
     }
 
-    /// Spills, reads, and tasks that were admitted before.
+    /// Reads, tasks that were admitted before, and spills unless somebody else does them.
     #[inline]
     fn find_transfer(&mut self, pull: Pull) -> Option<Job> {
-        if let Some(job) = self.transfers.pop_front() {
-            return Some(job);
+        let is_left = |job: &Job| self.spills_ahead && matches!(job, Job::Spill { .. });
+        if let Some(at) = self.transfers.iter().position(|job| !is_left(job)) {
+            return self.transfers.remove(at);
         }
         let fits = |task: TaskId| match pull {
             Pull::Any => true,
@@ -412,7 +429,7 @@ impl<T: Topology> Machine<T> {
         let entry = &mut self.tasks[task as usize];
         match entry.state {
             State::Memory => {
-                self.memory.held -= entry.nbytes;
+                self.memory.remove(entry);
                 entry.state = State::Gone;
                 commands.push(Command::Drop { task });
             }

@@ -3,28 +3,47 @@
 use std::collections::BinaryHeap;
 
 use crate::TaskId;
+use crate::state::Task;
+
+/// Values are written ahead of need while more than this part of the budget is taken, in percent.
+const AHEAD_PERCENT: u64 = 80;
+
+/// Values that could leave memory by the priority of their next use, the one needed last on top.
+/// Entries may be stale.
+pub(crate) type Candidates = BinaryHeap<(u64, TaskId)>;
 
 /// Bytes held by values in memory and promised to running tasks.
 #[derive(Debug)]
 pub(crate) struct Memory {
     pub(crate) bytes_max: u64,
+    /// While the disk is full nothing goes beyond this, not even one task at a time.
+    pub(crate) hard_bytes_max: u64,
     pub(crate) held: u64,
     pub(crate) reserved: u64,
     /// Part of `held` that is being written to disk.
     pub(crate) leaving: u64,
-    /// Values that could be spilled, the one needed last on top. Kept only once memory has been
-    /// short; entries may be stale.
-    pub(crate) candidates: Option<BinaryHeap<(u64, TaskId)>>,
+    /// Part of `held` that is on disk too, and not being written.
+    pub(crate) clean: u64,
+    /// What could be written to disk. Kept only once memory has been short.
+    pub(crate) candidates: Option<Candidates>,
+    /// What could go, since it is on disk.
+    pub(crate) clean_candidates: Candidates,
+    /// Nothing can be written to disk.
+    pub(crate) disk_full: bool,
 }
 
 impl Memory {
     pub(crate) fn new(bytes_max: Option<u64>) -> Self {
         Memory {
             bytes_max: bytes_max.unwrap_or(u64::MAX),
+            hard_bytes_max: u64::MAX,
             held: 0,
             reserved: 0,
             leaving: 0,
+            clean: 0,
             candidates: None,
+            clean_candidates: BinaryHeap::new(),
+            disk_full: false,
         }
     }
 
@@ -44,5 +63,26 @@ impl Memory {
     pub(crate) fn fits(&self, more: u64) -> bool {
         let all = self.held.saturating_add(self.reserved).saturating_add(more);
         all <= self.bytes_max
+    }
+
+    /// Whether `more` bytes may be added beyond the budget, where nothing else goes on.
+    pub(crate) fn may_exceed(&self, more: u64) -> bool {
+        let all = self.held.saturating_add(self.reserved).saturating_add(more);
+        !self.disk_full || all <= self.hard_bytes_max
+    }
+
+    /// Whether more should be on disk before it has to go.
+    pub(crate) fn wants_ahead(&self) -> bool {
+        let all = self.held.saturating_add(self.reserved);
+        let mark = self.bytes_max / 100 * AHEAD_PERCENT;
+        self.is_limited() && !self.disk_full && all - self.leaving - self.clean > mark
+    }
+
+    /// A value in memory, which is not being written, goes.
+    pub(crate) fn remove(&mut self, entry: &Task) {
+        self.held -= entry.nbytes;
+        if entry.has(Task::ON_DISK) {
+            self.clean -= entry.nbytes;
+        }
     }
 }

@@ -36,7 +36,7 @@ impl<T: Topology> Machine<T> {
         self.pin_inputs(task, true);
         self.make_room(need, commands);
         self.pin_inputs(task, false);
-        self.memory.fits(need) || !self.is_busy()
+        self.memory.fits(need) || !self.is_busy() && self.memory.may_exceed(need)
     }
 
     /// Makes room for a value about to come. Returns whether there is room now.
@@ -93,28 +93,88 @@ impl<T: Topology> Machine<T> {
             self.collect_candidates();
         }
         while self.memory.excess(need) > 0 {
-            let Some(candidates) = &mut self.memory.candidates else {
-                return;
-            };
-            let Some((_, task)) = candidates.pop() else {
+            let Some(task) = self.pop_candidate() else {
                 return;
             };
             let entry = &mut self.tasks[task as usize];
-            entry.set(Task::LISTED, false);
-            if !is_spillable(entry, self.spill_bytes_min) {
-                continue;
-            }
             if entry.has(Task::ON_DISK) {
+                self.memory.remove(entry);
                 entry.state = State::Disk;
-                self.memory.held -= entry.nbytes;
                 commands.push(Command::Evict { task });
             } else {
-                entry.state = State::Spilling;
-                self.memory.leaving += entry.nbytes;
+                self.begin_spill(task);
                 self.transfers.push_back(Job::Spill { task });
-                self.transfers_open += 1;
             }
         }
+    }
+
+    /// What is to leave memory next: on disk already, or to be written unless the disk is full.
+    fn pop_candidate(&mut self) -> Option<TaskId> {
+        loop {
+            let clean = &mut self.memory.clean_candidates;
+            let unwritten = self.memory.candidates.as_mut();
+            let unwritten = unwritten.filter(|_| !self.memory.disk_full);
+            let next = unwritten.as_ref().and_then(|candidates| candidates.peek());
+            let candidates = match (clean.peek(), next) {
+                (Some(clean_top), Some(top)) if clean_top.0 < top.0 => unwritten?,
+                (None, _) => unwritten?,
+                (Some(_), _) => clean,
+            };
+            let (_, task) = candidates.pop()?;
+            if let Some(task) = self.take_listed(task) {
+                return Some(task);
+            }
+        }
+    }
+
+    /// A value that has come off a list, if it can be spilled.
+    fn take_listed(&mut self, task: TaskId) -> Option<TaskId> {
+        let entry = &mut self.tasks[task as usize];
+        entry.set(Task::LISTED, false);
+        is_spillable(entry, self.spill_bytes_min).then_some(task)
+    }
+
+    fn begin_spill(&mut self, task: TaskId) {
+        let entry = &mut self.tasks[task as usize];
+        entry.state = State::Spilling;
+        self.memory.leaving += entry.nbytes;
+        self.transfers_open += 1;
+    }
+
+    /// The next job for a thread that does nothing but write values to disk.
+    pub fn pull_spill(&mut self) -> Option<Job> {
+        let is_spill = |job: &Job| matches!(job, Job::Spill { .. });
+        if let Some(at) = self.transfers.iter().position(is_spill) {
+            return self.transfers.remove(at);
+        }
+        if !self.memory.wants_ahead() {
+            return None;
+        }
+        if self.memory.candidates.is_none() {
+            self.collect_candidates();
+        }
+        loop {
+            let (_, task) = self.memory.candidates.as_mut()?.pop()?;
+            let Some(task) = self.take_listed(task) else {
+                continue;
+            };
+            if self.tasks[task as usize].has(Task::ON_DISK) {
+                // The slot has had another value since it was listed.
+                self.note_candidate(task);
+                continue;
+            }
+            self.begin_spill(task);
+            self.tasks[task as usize].set(Task::AHEAD, true);
+            return Some(Job::Spill { task });
+        }
+    }
+
+    /// Whether [`pull_spill`](Self::pull_spill) may have a job.
+    pub fn has_spills(&self) -> bool {
+        let is_spill = |job: &Job| matches!(job, Job::Spill { .. });
+        let candidates = self.memory.candidates.as_ref();
+        let may_write = candidates.is_none_or(|candidates| !candidates.is_empty());
+        self.transfers.iter().any(is_spill) || may_write && self.memory.wants_ahead()
     }
 
     fn collect_candidates(&mut self) {
@@ -135,9 +195,12 @@ impl<T: Topology> Machine<T> {
             return;
         }
         entry.set(Task::LISTED, true);
+        let is_clean = entry.has(Task::ON_DISK);
         let next_use = self.next_use(task);
-        if let Some(candidates) = &mut self.memory.candidates {
-            candidates.push((next_use, task));
+        match &mut self.memory.candidates {
+            _ if is_clean => self.memory.clean_candidates.push((next_use, task)),
+            Some(candidates) => candidates.push((next_use, task)),
+            None => {}
         }
     }
 
@@ -164,15 +227,19 @@ impl<T: Topology> Machine<T> {
     }
 
     pub(crate) fn on_spilled(&mut self, task: TaskId, commands: &mut Vec<Command>) {
-        self.end_spill(task);
+        let ahead = self.end_spill(task);
         let entry = &mut self.tasks[task as usize];
         entry.set(Task::ON_DISK, true);
+        self.memory.clean += entry.nbytes;
         if entry.has(Task::DOOMED) {
             self.drop_after_transfer(task, commands);
-        } else if entry.pins == 0 {
+        } else if entry.pins == 0 && !ahead {
+            self.memory.remove(entry);
             entry.state = State::Disk;
-            self.memory.held -= entry.nbytes;
             commands.push(Command::Evict { task });
+        } else {
+            self.note_candidate(task);
+            self.shrink_to_budget(commands);
         }
     }
 
@@ -185,17 +252,38 @@ impl<T: Topology> Machine<T> {
         }
     }
 
-    fn end_spill(&mut self, task: TaskId) {
+    /// The value stays in memory, as do all that are not on disk, before there is room.
+    pub(crate) fn on_disk_full(&mut self, task: TaskId, commands: &mut Vec<Command>) {
+        self.end_spill(task);
+        self.memory.disk_full = true;
+        if self.tasks[task as usize].has(Task::DOOMED) {
+            self.drop_after_transfer(task, commands);
+        } else {
+            self.note_candidate(task);
+        }
+    }
+
+    pub(crate) fn on_disk_has_room(&mut self, commands: &mut Vec<Command>) {
+        self.memory.disk_full = false;
+        self.shrink_to_budget(commands);
+    }
+
+    /// The value is in memory as before. Whether it was written ahead of need.
+    fn end_spill(&mut self, task: TaskId) -> bool {
         let entry = &mut self.tasks[task as usize];
         self.transfers_open -= 1;
         self.memory.leaving -= entry.nbytes;
         entry.state = State::Memory;
+        let ahead = entry.has(Task::AHEAD);
+        entry.set(Task::AHEAD, false);
+        ahead
     }
 
     pub(crate) fn on_unspilled(&mut self, task: TaskId, commands: &mut Vec<Command>) {
         self.transfers_open -= 1;
         let entry = &mut self.tasks[task as usize];
         entry.state = State::Memory;
+        self.memory.clean += entry.nbytes;
         if entry.has(Task::DOOMED) {
             self.drop_after_transfer(task, commands);
             return;
@@ -231,7 +319,7 @@ impl<T: Topology> Machine<T> {
 
     fn drop_after_transfer(&mut self, task: TaskId, commands: &mut Vec<Command>) {
         let entry = &mut self.tasks[task as usize];
-        self.memory.held -= entry.nbytes;
+        self.memory.remove(entry);
         entry.state = State::Gone;
         commands.push(Command::Drop { task });
     }

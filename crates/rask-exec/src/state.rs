@@ -52,6 +52,8 @@ impl Task {
     pub(crate) const DOOMED: u8 = 8;
     /// Listed among the values that could be spilled.
     pub(crate) const LISTED: u8 = 16;
+    /// While it is being written to disk: nobody needs its room yet.
+    pub(crate) const AHEAD: u8 = 32;
 
     /// A task with this many edges to inputs and from dependents.
     pub(crate) fn new(waiting: u32, users: u32) -> Self {

@@ -243,10 +243,12 @@ impl Worker {
         self.retire(commands);
     }
 
-    /// Bytes that values may take from now on. Without effect if they were without limit.
-    pub fn set_budget(&mut self, bytes_max: u64, commands: &mut Vec<Command>) {
+    /// Bytes that values may take from now on, and that they never exceed while the disk is full.
+    /// Without effect if they were without limit.
+    pub fn set_budget(&mut self, bytes_max: u64, hard_bytes_max: u64, commands: &mut Vec<Command>) {
         self.recycle();
         if self.machine.memory.is_limited() {
+            self.machine.memory.hard_bytes_max = hard_bytes_max;
             // `u64::MAX` stands for no limit.
             self.machine.memory.bytes_max = bytes_max.min(u64::MAX - 1);
             self.machine.shrink_to_budget(commands);
@@ -254,10 +256,23 @@ impl Worker {
         self.retire(commands);
     }
 
+    /// Whether tasks could run, and none is begun since there is no room: the disk is full, and
+    /// nothing goes on that would end with an event.
+    pub fn is_starved(&self) -> bool {
+        let waits = self.machine.ready.len() > 0 || self.has_fetches();
+        let is_busy = self.fetches_open > 0 || self.machine.is_busy();
+        self.machine.memory.disk_full && waits && !is_busy
+    }
+
     /// A compute thread's next job.
     pub fn pull(&mut self, pull: Pull, commands: &mut Vec<Command>) -> Option<Job> {
         self.machine.transfers_elsewhere = self.fetches_open;
         self.machine.pull(pull, commands)
+    }
+
+    /// The next job of a thread that does nothing but write values to disk.
+    pub fn pull_spill(&mut self) -> Option<Job> {
+        self.machine.pull_spill()
     }
 
     /// A job that was pulled and not begun: it can be pulled again.

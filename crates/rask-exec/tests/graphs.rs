@@ -144,7 +144,7 @@ proptest! {
         let topology = TableTopology::new(table, &sequence, vec![0], vec![0], move |_, task| {
             predicts.then(|| known[task as usize])
         });
-        let limits = Limits { memory_bytes_max: budget, spill_bytes_min: 0 };
+        let limits = Limits { memory_bytes_max: budget, spill_bytes_min: 0, spills_ahead: false };
         let mut machine = Machine::new(topology, limits);
         wanted.iter().for_each(|&task| machine.keep(task));
         machine.begin(&sequence);

@@ -92,6 +92,14 @@ impl World {
         job.is_some()
     }
 
+    fn pull_spill(&mut self) -> bool {
+        let job = self.worker.pull_spill();
+        assert!(job.is_none_or(|job| matches!(job, Job::Spill { .. })));
+        self.obey();
+        self.jobs.extend(job);
+        job.is_some()
+    }
+
     fn pull_fetch(&mut self) -> bool {
         let fetch = self.worker.pull_fetch(&mut self.commands);
         self.obey();
@@ -115,7 +123,8 @@ impl World {
                     nanos: 1000,
                 }
             }
-            Job::Spill { task } if fails => Event::SpillFailed { task },
+            Job::Spill { task } if fails && at.is_multiple_of(2) => Event::SpillFailed { task },
+            Job::Spill { task } if fails => Event::DiskFull { task },
             Job::Spill { task } => {
                 self.disk.insert(task);
                 Event::Spilled { task }
@@ -166,6 +175,8 @@ enum Step {
     Assign(u64, Vec<u64>),
     Pull,
     PullFetch,
+    PullSpill,
+    DiskHasRoom,
     EndJob(usize, bool),
     ReturnJob(usize),
     EndFetch(usize, bool),
@@ -182,6 +193,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0u64..60, inputs).prop_map(|(key, inputs)| Step::Assign(key, inputs)),
         4 => Just(Step::Pull),
         3 => Just(Step::PullFetch),
+        2 => Just(Step::PullSpill),
+        1 => Just(Step::DiskHasRoom),
         4 => (any::<usize>(), proptest::bool::weighted(0.1)).prop_map(|(at, f)| Step::EndJob(at, f)),
         3 => (any::<usize>(), proptest::bool::weighted(0.2)).prop_map(|(at, f)| Step::EndFetch(at, f)),
         1 => any::<usize>().prop_map(Step::ReturnJob),
@@ -205,8 +218,9 @@ proptest! {
     fn books_add_up_and_nothing_is_left(
         steps in proptest::collection::vec(step(), 1..250),
         budget in prop_oneof![Just(None), (0u64..300).prop_map(Some)],
+        spills_ahead in any::<bool>(),
     ) {
-        let limits = Limits { memory_bytes_max: budget, spill_bytes_min: 0 };
+        let limits = Limits { memory_bytes_max: budget, spill_bytes_min: 0, spills_ahead };
         let mut world = World {
             worker: Worker::new(limits),
             scheduler: Scheduler::default(),
@@ -225,6 +239,11 @@ proptest! {
                 }
                 Step::Pull => drop(world.pull()),
                 Step::PullFetch => drop(world.pull_fetch()),
+                Step::PullSpill => drop(world.pull_spill()),
+                Step::DiskHasRoom => {
+                    world.worker.handle(Event::DiskHasRoom, &mut world.commands);
+                    world.obey();
+                }
                 Step::EndJob(at, fails) if !world.jobs.is_empty() => {
                     world.end_job(at % world.jobs.len(), fails);
                 }
@@ -235,7 +254,7 @@ proptest! {
                     world.end_fetch(at % world.fetches.len(), fails);
                 }
                 Step::SetBudget(bytes_max) => {
-                    world.worker.set_budget(bytes_max, &mut world.commands);
+                    world.worker.set_budget(bytes_max, bytes_max * 2, &mut world.commands);
                     world.obey();
                 }
                 Step::SetPace(pace) => world.worker.set_pace(pace),
@@ -261,8 +280,10 @@ proptest! {
         }
         // Everything that can end does.
         world.worker.set_pace(Pace::Full);
+        world.worker.handle(Event::DiskHasRoom, &mut world.commands);
+        world.obey();
         for _ in 0..10_000 {
-            let began = world.pull() | world.pull_fetch();
+            let began = world.pull() | world.pull_fetch() | world.pull_spill();
             if !world.jobs.is_empty() {
                 world.end_job(0, false);
             } else if !world.fetches.is_empty() {
@@ -293,6 +314,7 @@ fn a_fetch_waits_for_room_only_while_something_goes_on() {
     let limits = Limits {
         memory_bytes_max: Some(10),
         spill_bytes_min: 100,
+        spills_ahead: false,
     };
     let (mut worker, mut commands) = (Worker::new(limits), Vec::new());
     let inputs = [1, 2].map(|key| Source {
@@ -332,4 +354,108 @@ fn a_fetch_waits_for_room_only_while_something_goes_on() {
     worker.handle(event, &mut commands);
     let dropped = |command: &&Command| matches!(command, Command::Drop { .. });
     assert_eq!(commands.iter().filter(dropped).count(), 2);
+}
+
+fn task(key: u64, nbytes: u64) -> Assignment {
+    Assignment {
+        key,
+        priority: key,
+        group: 0,
+        lane: 0,
+        predicted_bytes: Some(nbytes),
+        inputs: Default::default(),
+    }
+}
+
+fn make(worker: &mut Worker, key: u64, nbytes: u64) -> u32 {
+    let mut commands = Vec::new();
+    worker.assign(task(key, nbytes), &mut commands);
+    let Some(Job::Run { task }) = worker.pull(Pull::Any, &mut commands) else {
+        panic!("{key} does not begin: {commands:?}");
+    };
+    let event = Event::Finished {
+        task,
+        nbytes,
+        nanos: 1,
+    };
+    worker.handle(event, &mut commands);
+    worker.check_invariants();
+    task
+}
+
+/// Above the mark values are written while there is room, and go at once when there is none.
+#[test]
+fn what_is_written_ahead_goes_without_waiting() {
+    let limits = Limits {
+        memory_bytes_max: Some(1000),
+        spill_bytes_min: 0,
+        spills_ahead: true,
+    };
+    let (mut worker, mut commands) = (Worker::new(limits), Vec::new());
+    for key in 0..8 {
+        make(&mut worker, key, 100);
+        assert_eq!(worker.pull_spill(), None, "nothing is to be written yet");
+    }
+    make(&mut worker, 8, 100);
+    let Some(Job::Spill { task: written }) = worker.pull_spill() else {
+        panic!("above the mark");
+    };
+    let event = Event::Spilled { task: written };
+    worker.handle(event, &mut commands);
+    assert!(commands.is_empty(), "it stays in memory: {commands:?}");
+    assert_eq!(worker.pull_spill(), None, "enough is on disk");
+    make(&mut worker, 9, 100);
+    assert_eq!(worker.machine().held_bytes(), 1000);
+    worker.assign(task(10, 100), &mut commands);
+    let job = worker.pull(Pull::Any, &mut commands);
+    assert!(matches!(job, Some(Job::Run { .. })), "{job:?}");
+    assert_eq!(commands, [Command::Evict { task: written }]);
+    worker.check_invariants();
+}
+
+/// While the disk is full nothing is tried again, and no value is lost; then it is.
+#[test]
+fn values_stay_in_memory_while_the_disk_is_full() {
+    let limits = Limits {
+        memory_bytes_max: Some(1000),
+        spill_bytes_min: 0,
+        spills_ahead: false,
+    };
+    let (mut worker, mut commands) = (Worker::new(limits), Vec::new());
+    for key in 0..10 {
+        make(&mut worker, key, 100);
+    }
+    worker.assign(task(10, 100), &mut commands);
+    let Some(Job::Spill { task: tried }) = worker.pull(Pull::Any, &mut commands) else {
+        panic!("there is no room");
+    };
+    worker.handle(Event::DiskFull { task: tried }, &mut commands);
+    worker.check_invariants();
+    // One task at a time, as where nothing can be spilled.
+    let Some(Job::Run { task: running }) = worker.pull(Pull::Any, &mut commands) else {
+        panic!("nothing else goes on");
+    };
+    worker.handle(
+        Event::Finished {
+            task: running,
+            nbytes: 100,
+            nanos: 1,
+        },
+        &mut commands,
+    );
+    assert_eq!(worker.pull(Pull::Any, &mut commands), None);
+    assert_eq!(commands, [Command::Report { task: running }]);
+    // Up to a limit that is never exceeded.
+    worker.set_budget(1000, 1150, &mut commands);
+    worker.assign(task(11, 100), &mut commands);
+    assert_eq!(worker.pull(Pull::Any, &mut commands), None);
+    assert!(worker.is_starved());
+    worker.set_budget(1000, 1200, &mut commands);
+    let job = worker.pull(Pull::Any, &mut commands);
+    assert!(matches!(job, Some(Job::Run { .. })), "{job:?}");
+    assert!(!worker.is_starved());
+    worker.handle(Event::DiskHasRoom, &mut commands);
+    let job = worker.pull(Pull::Any, &mut commands);
+    assert!(matches!(job, Some(Job::Spill { .. })), "{job:?}");
+    worker.check_invariants();
 }

@@ -45,6 +45,7 @@ fn try_run(
     let limits = Limits {
         memory_bytes_max: options.memory_bytes_max,
         spill_bytes_min: SPILL_BYTES_MIN,
+        spills_ahead: false,
     };
     let fused = options.optimize.then(|| fuse_plan(plan)).flatten();
     let plan = fused.as_ref().unwrap_or(plan);

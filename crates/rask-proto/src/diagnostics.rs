@@ -51,4 +51,7 @@ pub struct TaskStream {
     /// Tasks that ended since the time asked for and are not remembered any more.
     #[prost(uint64, tag = "10")]
     pub forgotten: u64,
+    /// By how much the process grew at most while the task ran, its value included; 0 if unknown.
+    #[prost(uint64, repeated, tag = "320")]
+    pub working_bytes: Vec<u64>,
 }

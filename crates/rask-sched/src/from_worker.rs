@@ -64,6 +64,7 @@ impl Scheduler {
                 block,
                 duration_micros,
                 nbytes: finished.nbytes[at],
+                working_bytes: finished.working_bytes.get(at).copied().unwrap_or(0),
             };
             self.stream.push(now, worker, ended, after_micros);
             let stop_micros = now.micros.saturating_sub(after_micros);

@@ -83,6 +83,14 @@ impl Scheduler {
         self.fail_lost_actors(&mut lost, &left.register.name, &why);
         self.transition_memory_lost(&lost);
         for id in blamed {
+            let task = self.tasks.get(id);
+            let why = match left.find_growth(task.layer, task.block) {
+                Some(grown) if grown >> 20 > 0 => format!(
+                    "{why}; since this task began, the process had grown by {} MiB",
+                    grown >> 20
+                ),
+                _ => why.clone(),
+            };
             self.blame(id, &left.register.name, &why);
         }
         for id in called_back {

@@ -20,6 +20,7 @@ struct Ended {
     start_micros: u64,
     duration_micros: u32,
     nbytes: u64,
+    working_bytes: u64,
 }
 
 /// The tasks that ended last.
@@ -39,6 +40,8 @@ pub(crate) struct Task {
     pub block: u32,
     pub duration_micros: u32,
     pub nbytes: u64,
+    /// By how much its process grew; 0 if unknown.
+    pub working_bytes: u64,
 }
 
 impl Stream {
@@ -69,6 +72,7 @@ impl Stream {
             start_micros: end_micros.saturating_sub(u64::from(task.duration_micros)),
             duration_micros: task.duration_micros,
             nbytes: task.nbytes,
+            working_bytes: task.working_bytes,
         });
     }
 
@@ -123,6 +127,7 @@ impl Stream {
             answer.start_micros.push(ended.start_micros);
             answer.duration_micros.push(ended.duration_micros);
             answer.nbytes.push(ended.nbytes);
+            answer.working_bytes.push(ended.working_bytes);
         }
         answer.names = names.names;
         answer

@@ -57,6 +57,9 @@ pub(crate) enum Happening {
     /// Two workers cannot reach each other for a while.
     WorkersPart,
     DiskFills,
+    DiskHasRoom {
+        worker: u32,
+    },
     WorkerDies,
     WorkerPauses,
     MemoryRunsShort,

@@ -300,6 +300,7 @@ impl Simulation {
                 Happening::ConnectionMissed { id } => self.on_connection_missed(id),
                 Happening::WorkersPart => self.on_workers_part(),
                 Happening::DiskFills => self.on_disk_fills(),
+                Happening::DiskHasRoom { worker } => self.on_disk_has_room(worker),
                 Happening::WorkerDies => self.on_worker_dies(),
                 Happening::WorkerPauses => self.on_worker_pauses(),
                 Happening::MemoryRunsShort => self.on_memory_runs_short(),
@@ -386,10 +387,7 @@ impl Simulation {
     }
 
     fn on_job_end(&mut self, number: u32, job: Job) {
-        let mut faults = self.settings.faults;
-        if self.has_full_disk(number) {
-            faults.spill_failing_percent = 100;
-        }
+        let faults = self.settings.faults;
         let mut random = self.random.clone();
         self.random.next();
         if matches!(job, Job::Run { .. }) && self.workers.contains_key(&number) {

@@ -110,15 +110,25 @@ impl Simulation {
 
     pub(crate) fn on_disk_fills(&mut self) {
         if let Some(worker) = self.pick_worker() {
-            let until = self.network.now + self.random.below(TROUBLE_MICROS);
-            self.troubles.full_disks.insert(worker, until);
+            let micros = self.random.below(TROUBLE_MICROS);
+            let until = self.network.now + micros;
+            let full_until = self.troubles.full_disks.entry(worker).or_default();
+            *full_until = until.max(*full_until);
+            self.with_worker(worker, |worker, effects| {
+                worker.set_disk_full(true, effects);
+            });
+            self.network
+                .after(micros, Happening::DiskHasRoom { worker });
         }
     }
 
-    /// Whether nothing can be written to a worker's disk.
-    pub(crate) fn has_full_disk(&self, worker: u32) -> bool {
+    pub(crate) fn on_disk_has_room(&mut self, worker: u32) {
         let until = self.troubles.full_disks.get(&worker);
-        until.is_some_and(|&until| self.network.now < until)
+        if until.is_none_or(|&until| until <= self.network.now) {
+            self.with_worker(worker, |worker, effects| {
+                worker.set_disk_full(false, effects);
+            });
+        }
     }
 
     /// What a transfer to or from disk takes beyond the usual.

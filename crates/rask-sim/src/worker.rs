@@ -28,6 +28,7 @@ pub(crate) struct SimWorker {
     disk: BTreeMap<TaskId, u64>,
     commands: Vec<Command>,
     costs: Arc<Costs>,
+    disk_full: bool,
     /// Most bytes held at a time.
     pub(crate) held_most: u64,
     /// See [`crate::Hosts::value_scale`].
@@ -52,12 +53,14 @@ impl SimWorker {
             tasks: rask_exec::Worker::new(Limits {
                 memory_bytes_max: budget,
                 spill_bytes_min: 0,
+                spills_ahead: true,
             }),
             layers: HashMap::new(),
             memory: BTreeMap::new(),
             disk: BTreeMap::new(),
             commands: Vec::new(),
             costs,
+            disk_full: false,
             held_most: 0,
             value_scale: 1,
         }
@@ -131,10 +134,22 @@ impl SimWorker {
         self.pull(effects);
     }
 
+    /// Nothing can be written to its disk any more, or it can again.
+    pub(crate) fn set_disk_full(&mut self, disk_full: bool, effects: &mut Effects) {
+        self.disk_full = disk_full;
+        if !disk_full {
+            self.tasks.handle(Event::DiskHasRoom, &mut self.commands);
+            self.obey(effects, None);
+        }
+        effects.tell.push(self.heartbeat(None));
+        self.pull(effects);
+    }
+
     pub(crate) fn heartbeat(&self, transfers: Option<Transfers>) -> FromWorker {
         FromWorker::Heartbeat(Heartbeat {
             running: Some(self.tasks.running_keys().map(key_of).collect()),
             paused: self.pace() != Pace::Full,
+            spill_error: if self.disk_full { "full" } else { "" }.to_owned(),
             transfers,
             ..Heartbeat::default()
         })
@@ -256,6 +271,10 @@ impl SimWorker {
         self.busy -= 1;
         match job {
             Job::Run { task } => self.on_task_end(task, faults, effects),
+            Job::Spill { task } if self.disk_full => {
+                let event = Event::DiskFull { task };
+                self.tasks.handle(event, &mut self.commands);
+            }
             Job::Spill { task } if random.chance(faults.spill_failing_percent) => {
                 let event = Event::SpillFailed { task };
                 self.tasks.handle(event, &mut self.commands);
@@ -404,6 +423,15 @@ impl SimWorker {
             let job = self.tasks.pull(Pull::Any, &mut self.commands);
             self.obey(effects, None);
             let Some(job) = job else { break };
+            self.check_job(&job);
+            self.busy += 1;
+            effects.jobs.push(job);
+        }
+        // One more thread writes values to disk.
+        while self.busy <= self.threads {
+            let Some(job) = self.tasks.pull_spill() else {
+                break;
+            };
             self.check_job(&job);
             self.busy += 1;
             effects.jobs.push(job);

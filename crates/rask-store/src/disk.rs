@@ -1,4 +1,6 @@
-//! Segment files: written from front to back, read through memory maps.
+//! Segment files: written from front to back, read through memory maps. What is forgotten is cut out
+//! of its file at once, so that it takes no space, and is never written if the system has not yet
+//! done so.
 
 use std::fs::File;
 use std::io;
@@ -7,9 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{Advice, Mmap, MmapOptions};
 use parking_lot::Mutex;
 use rask_value::{Encoded, Frames};
+use rustix::fs::FallocateFlags;
 
 use crate::compress::{decompress, try_compress};
 
@@ -17,6 +20,8 @@ use crate::compress::{decompress, try_compress};
 const SEGMENT_BYTES: u64 = 256 << 20;
 /// Buffers start at multiples of this, so that arrays in them are aligned.
 const ALIGNMENT: u64 = 64;
+/// Smaller ranges are not worth a call to the system when they are free.
+const CUT_BYTES_MIN: u64 = 64 * 1024;
 
 /// A folder's worth of segment files. The files have no names: they go when their last value does,
 /// and with the process in any case.
@@ -32,10 +37,43 @@ struct Segment {
     end: Mutex<u64>,
 }
 
-/// Where an encoded value lies. Dropping the last extent of a full segment gives its space back.
+/// A range of a segment. Its space is given back with it.
+#[derive(Debug)]
+struct Region {
+    segment: Arc<Segment>,
+    start: u64,
+    length: u64,
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        let is_last = Arc::strong_count(&self.segment) == 1;
+        if is_last || self.length < CUT_BYTES_MIN {
+            return;
+        }
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        // Where the file system cannot do it, the space is free when the segment goes.
+        let _ = rustix::fs::fallocate(&self.segment.file, flags, self.start, self.length);
+    }
+}
+
+/// Pages of a file in memory, which stay what they are as long as the map is there.
+struct Mapped {
+    map: Mmap,
+    _region: Arc<Region>,
+}
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+/// Where an encoded value lies. Its space is free when the last extent and the last view of its
+/// pages are gone.
 #[derive(Clone, Debug)]
 pub struct Extent {
-    segment: Arc<Segment>,
+    region: Arc<Region>,
     kind: String,
     header: Piece,
     buffers: Vec<Piece>,
@@ -58,7 +96,12 @@ impl Disk {
         }
     }
 
-    /// Writes a value.
+    /// The folder that the files are in.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
+    /// Writes a value. Nothing of it stays on disk if that fails.
     pub fn write(&self, encoded: &Encoded) -> io::Result<Extent> {
         let packed: Vec<Option<Vec<u8>>> = encoded
             .frames
@@ -71,10 +114,11 @@ impl Disk {
             chunks.push(packed.as_deref().unwrap_or(buffer));
         }
         let total: u64 = chunks.iter().map(|c| padded(c.len() as u64)).sum();
-        let (segment, mut at) = self.reserve(total)?;
+        let region = self.reserve(total)?;
+        let mut at = region.start;
         let mut pieces = Vec::with_capacity(chunks.len());
         for chunk in &chunks {
-            write_at(&segment.file, chunk, at)?;
+            write_at(&region.segment.file, chunk, at)?;
             let stored = chunk.len() as u64;
             pieces.push(Piece {
                 start: at,
@@ -88,16 +132,27 @@ impl Disk {
             piece.length = buffer.len() as u64;
         }
         Ok(Extent {
-            segment,
+            region: Arc::new(region),
             kind: encoded.kind.clone(),
             header,
             buffers: pieces,
         })
     }
 
+    /// Whether so many bytes can be written now. Where the file system does not tell, they can.
+    pub fn check_room(&self, length: u64) -> io::Result<()> {
+        let region = self.reserve(length.max(CUT_BYTES_MIN))?;
+        let flags = FallocateFlags::empty();
+        let file = &region.segment.file;
+        match rustix::fs::fallocate(file, flags, region.start, region.length) {
+            Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+            outcome => Ok(outcome?),
+        }
+    }
+
     /// Reads a value back. Buffers that are not compressed are views of the file's pages.
     pub fn read(&self, extent: &Extent) -> io::Result<Encoded> {
-        let header = read_piece(&extent.segment.file, extent.header, false)?;
+        let header = read_piece(&extent.region, extent.header, false)?;
         let buffers = self.read_buffers(extent, 0..extent.buffers.len())?;
         Ok(Encoded {
             kind: extent.kind.clone(),
@@ -107,7 +162,7 @@ impl Disk {
 
     /// The header of a value alone.
     pub fn read_header(&self, extent: &Extent) -> io::Result<Bytes> {
-        read_piece(&extent.segment.file, extent.header, true)
+        read_piece(&extent.region, extent.header, true)
     }
 
     /// Some of the buffers of a value, as [`read`](Self::read) reads them all.
@@ -115,12 +170,12 @@ impl Disk {
         let pieces = extent.buffers.get(range);
         let pieces = pieces.ok_or(io::ErrorKind::UnexpectedEof)?.iter();
         pieces
-            .map(|&piece| read_piece(&extent.segment.file, piece, true))
+            .map(|&piece| read_piece(&extent.region, piece, true))
             .collect()
     }
 
     /// A place for `total` bytes in a segment with room, or in a new one.
-    fn reserve(&self, total: u64) -> io::Result<(Arc<Segment>, u64)> {
+    fn reserve(&self, total: u64) -> io::Result<Region> {
         let mut active = self.active.lock();
         let segment = match &*active {
             Some(segment) => segment.clone(),
@@ -140,7 +195,11 @@ impl Disk {
             *active = None;
         }
         drop(end);
-        Ok((segment, start))
+        Ok(Region {
+            segment,
+            start,
+            length: total,
+        })
     }
 }
 
@@ -163,7 +222,7 @@ fn padded(length: u64) -> u64 {
 
 fn write_at(file: &File, mut chunk: &[u8], mut at: u64) -> io::Result<()> {
     while !chunk.is_empty() {
-        let written = rustix::io::pwrite(file, chunk, at)?;
+        let written = rustix::io::retry_on_intr(|| rustix::io::pwrite(file, chunk, at))?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -176,14 +235,15 @@ fn write_at(file: &File, mut chunk: &[u8], mut at: u64) -> io::Result<()> {
 /// Below this, copying is cheaper than a map.
 const MAPPED_BYTES_MIN: u64 = 64 * 1024;
 
-fn read_piece(file: &File, piece: Piece, may_map: bool) -> io::Result<Bytes> {
+fn read_piece(region: &Arc<Region>, piece: Piece, may_map: bool) -> io::Result<Bytes> {
     if piece.stored == 0 {
         return Ok(Bytes::new());
     }
     let compressed = piece.stored != piece.length;
     if !compressed && may_map && piece.stored >= MAPPED_BYTES_MIN {
-        return Ok(Bytes::from_owner(map(file, piece)?));
+        return Ok(Bytes::from_owner(map(region, piece)?));
     }
+    let file = &region.segment.file;
     let mut buffer = vec![0; piece.stored as usize];
     let mut filled = 0;
     while filled < buffer.len() {
@@ -199,10 +259,67 @@ fn read_piece(file: &File, piece: Piece, may_map: bool) -> io::Result<Bytes> {
     Ok(Bytes::from(buffer))
 }
 
-fn map(file: &File, piece: Piece) -> io::Result<Mmap> {
+fn map(region: &Arc<Region>, piece: Piece) -> io::Result<Mapped> {
     let mut options = MmapOptions::new();
     options.offset(piece.start).len(piece.stored as usize);
     // SAFETY: the file has no name, so no other process has it open, and a region that has been
-    // written is never written again or cut off.
-    unsafe { options.map(file) }
+    // written is never written again, or cut out as long as the map holds it.
+    let map = unsafe { options.map(&region.segment.file) }?;
+    // The system reads it all while whoever asked for it begins at the front.
+    let _ = map.advise(Advice::WillNeed);
+    Ok(Mapped {
+        map,
+        _region: region.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn value(fill: u8) -> Encoded {
+        // Noise, as compression would spoil the figures.
+        let mut state = u64::from(fill) + 1;
+        let bytes = (0..1u32 << 20).map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 56) as u8
+        });
+        Encoded {
+            kind: "test".to_owned(),
+            frames: Frames {
+                header: Bytes::from_static(b"head"),
+                buffers: vec![bytes.collect::<Vec<u8>>().into()],
+            },
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_takes_no_space_and_what_is_read_stays() {
+        let disk = Disk::new(None);
+        let extents: Vec<Extent> = (0..8).map(|i| disk.write(&value(i)).unwrap()).collect();
+        let file = extents[0].region.segment.file.try_clone().unwrap();
+        let taken = || file.metadata().unwrap().blocks() * 512;
+        assert!(taken() >= 8 << 20);
+        let read = disk.read(&extents[3]).unwrap();
+        drop(extents);
+        // The pages that are read, and what small ranges leave.
+        assert!(taken() < 2 << 20, "{} bytes are taken", taken());
+        assert_eq!(read.frames.buffers, value(3).frames.buffers);
+        drop(read);
+        assert!(taken() < 1 << 20, "{} bytes are taken", taken());
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_an_error() {
+        let folder = tempfile::tempdir().unwrap().path().join("gone");
+        let disk = Disk::new(Some(folder.clone()));
+        assert!(disk.write(&value(0)).is_err() && disk.check_room(1).is_err());
+        std::fs::create_dir_all(&folder).unwrap();
+        assert!(disk.check_room(1 << 20).is_ok() && disk.write(&value(0)).is_ok());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

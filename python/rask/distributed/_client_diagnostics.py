@@ -43,9 +43,11 @@ class DiagnosticsMethods:
         Returns
         -------
         list of dict
-            ``key``, ``name`` (the operation), ``worker``, ``status``, ``nbytes`` and ``startstops``:
-            a list of one dict of ``action``, ``start`` and ``stop`` in seconds since the epoch. With
-            `plot` the list and the page as text.
+            ``key``, ``name`` (the operation), ``worker``, ``status``, ``nbytes`` (of the value),
+            ``working_bytes`` (by which the process grew at most while the task ran; 0 if that was not
+            measured, as of tasks of a few milliseconds) and ``startstops``: a list of one dict of
+            ``action``, ``start`` and ``stop`` in seconds since the epoch. With `plot` the list and the
+            page as text.
         """
         return self._either(self._get_task_stream, start, stop, count, plot, filename)
 
@@ -90,5 +92,6 @@ def _describe(task: dict[str, Any], origin: float) -> dict[str, Any]:
         "worker": task["worker"],
         "status": "OK",
         "nbytes": task["nbytes"],
+        "working_bytes": task["working_bytes"],
         "startstops": [{"action": "compute", "start": start, "stop": stop}],
     }

@@ -112,9 +112,8 @@ def worker_of_arguments(arguments: list[str] | None) -> tuple[Callable[[], Any],
     keywords["supervised"] = options.supervised
 
     def make() -> Any:
-        from rask.distributed.worker import Worker
-
         from rask import config
+        from rask.distributed.worker import Worker
 
         extra = _extra_options()
         config.update(config.config, extra.pop("config", {}))

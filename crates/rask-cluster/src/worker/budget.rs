@@ -75,6 +75,16 @@ impl Budget {
         left.clamp(least, target)
     }
 
+    /// What values never exceed while they cannot be written to disk.
+    pub fn decide_hard(self, own: u64, managed: u64) -> u64 {
+        let share = match self.shares.pause > 0.0 {
+            true => self.shares.pause,
+            false => 1.0,
+        };
+        let left = self.part(share).saturating_sub(own.saturating_sub(managed));
+        left.max(self.part(LEAST_SHARE))
+    }
+
     /// Whether no task begins while the process has `own` bytes.
     pub fn decide_pause(self, own: u64, is_paused: bool) -> bool {
         if self.shares.pause <= 0.0 {
@@ -113,6 +123,8 @@ mod tests {
         assert_eq!(budget.decide(300, 0), 400);
         // However much there is.
         assert_eq!(budget.decide(5000, 600), 100);
+        assert_eq!(budget.decide_hard(300, 200), 700);
+        assert_eq!(budget.decide_hard(5000, 600), 100);
         // Values in files' pages are no memory of the process.
         assert_eq!(budget.decide(100, 500), 600);
     }

@@ -6,16 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rask_proto::{Blocks, FromWorker};
-use rask_store::Extent;
-use rask_value::{
-    CodecError, Encoded, Inputs, Scope, TaskContext, TaskError, Value, ValueRef, codec,
-};
+use rask_value::{Inputs, Scope, TaskContext, TaskError, ValueRef, codec};
 
-use super::Shared;
 use super::core::{Key, Slot};
 use super::job::{Effects, Fetched, Job, RunJob};
 use super::lanes::{Front, Lane};
+use super::spilling::{Unreadable, spill, unspill};
 use super::threads::RunningSlot;
+use super::{Shared, spilling};
 use crate::ClusterError;
 use crate::convert::unpack;
 
@@ -34,6 +32,8 @@ pub(super) struct Outcome {
     pub nbytes: u64,
     pub nanos: u64,
     pub inline: Option<rask_value::Encoded>,
+    /// By how much the process grew; 0 if unknown.
+    pub working_bytes: u64,
     /// What a task that failed was given.
     pub given: Vec<String>,
     pub decoded: Vec<(Slot, ValueRef)>,
@@ -102,6 +102,10 @@ pub(super) fn start_all(shared: &Arc<Shared>) -> Result<(), ClusterError> {
             source,
         })?;
     }
+    spilling::start(shared).map_err(|source| ClusterError::Start {
+        what: "the thread that writes values to disk",
+        source,
+    })?;
     Ok(())
 }
 
@@ -261,52 +265,6 @@ fn do_front(shared: &Shared, lane: &Lane) -> bool {
     true
 }
 
-/// Writes a value to disk.
-fn spill(shared: &Shared, slot: Slot, value: &ValueRef) {
-    let encoded = value.encode().ok();
-    let extent = encoded.and_then(|encoded| shared.disk.write(&encoded).ok());
-    let mut effects = Effects::default();
-    shared.core.lock().on_spilled(slot, extent, &mut effects);
-    shared.follow(effects);
-}
-
-/// Reads a value back from disk. One that cannot be read makes the tasks fail that need it.
-fn unspill(shared: &Shared, slot: Slot, extent: &Extent) {
-    let read = shared.disk.read(extent).map_err(|e| e.to_string());
-    let value = read.and_then(|encoded| codec::decode_value(&encoded).map_err(|e| e.to_string()));
-    let value = value.unwrap_or_else(|reason| Arc::new(Unreadable(reason)));
-    let mut effects = Effects::default();
-    shared.core.lock().on_unspilled(slot, value, &mut effects);
-    shared.follow(effects);
-}
-
-/// Stands for a value that was spilled and cannot be read back.
-#[derive(Debug)]
-struct Unreadable(String);
-
-impl Unreadable {
-    fn error(&self) -> CodecError {
-        CodecError::NotSerialisable {
-            what: "a spilled value".to_owned(),
-            reason: self.0.clone(),
-        }
-    }
-}
-
-impl Value for Unreadable {
-    fn nbytes(&self) -> u64 {
-        0
-    }
-
-    fn type_name(&self) -> String {
-        "unreadable".to_owned()
-    }
-
-    fn encode(&self) -> Result<Encoded, CodecError> {
-        Err(self.error())
-    }
-}
-
 /// Runs the tasks at the front that share a scope, inside it.
 fn run_same_scope(shared: &Shared, lane: &Lane, layer: &super::layer::RunLayer) {
     let scope = layer.try_op().ok().and_then(|op| op.scope());
@@ -352,7 +310,9 @@ fn run_one(shared: &Shared, job: RunJob) -> Option<Outcome> {
     take_signal();
     shared.note_transition(&job.layer, job.key.1, "ready", "executing");
     let serial = shared.note_begun(job.key, &job.layer);
+    let watched = shared.begin_growth(&job);
     let result = try_run(&job, job_inputs(&job, &mut decoded));
+    let grown = shared.growth.end(watched);
     let signal = take_signal();
     if signal == Some(Signal::Deferred) {
         shared.note_deferred(job, serial, started, decoded);
@@ -364,6 +324,8 @@ fn run_one(shared: &Shared, job: RunJob) -> Option<Outcome> {
     }
     let mut outcome = conclude(&job, result, started);
     outcome.decoded = decoded;
+    outcome.working_bytes = grown.most_bytes;
+    shared.note_left(&job, grown, outcome.nbytes);
     outcome.reschedule = signal == Some(Signal::Reschedule);
     Some(outcome)
 }
@@ -398,6 +360,7 @@ pub(super) fn conclude(
         nbytes,
         nanos,
         inline,
+        working_bytes: 0,
         given,
         decoded: Vec::new(),
         reschedule: false,

@@ -31,13 +31,15 @@ pub(super) struct Core {
     pub peers: HashMap<u32, String>,
     layers: HashMap<u32, Arc<RunLayer>>,
     kin: Kin,
-    tasks: Worker,
-    slots: Slots,
+    pub(super) tasks: Worker,
+    pub(super) slots: Slots,
     /// By slot: whether the value goes with the report if it is small.
     wanted: Vec<bool>,
-    spilled_bytes: u64,
-    commands: Vec<Command>,
-    history: History,
+    pub(super) spilled_bytes: u64,
+    /// Why a value could not be written to disk, and of how many bytes.
+    pub(super) spill_error: Option<(String, u64)>,
+    pub(super) commands: Vec<Command>,
+    pub(super) history: History,
 }
 
 /// Smaller values are not worth a place on disk.
@@ -49,6 +51,7 @@ impl Core {
         let limits = Limits {
             memory_bytes_max,
             spill_bytes_min: SPILL_BYTES_MIN,
+            spills_ahead: true,
         };
         Core {
             stopping: false,
@@ -61,6 +64,7 @@ impl Core {
             slots: Slots::default(),
             wanted: Vec::new(),
             spilled_bytes: 0,
+            spill_error: None,
             commands: Vec::new(),
             history: History::default(),
         }
@@ -242,9 +246,10 @@ impl Core {
         fetches
     }
 
-    /// Values may take this much from now on.
-    pub fn set_budget(&mut self, bytes_max: u64, effects: &mut Effects) {
-        self.tasks.set_budget(bytes_max, &mut self.commands);
+    /// Values may take this much from now on, and never more than that while the disk is full.
+    pub fn set_budget(&mut self, bytes_max: u64, hard_bytes_max: u64, effects: &mut Effects) {
+        self.tasks
+            .set_budget(bytes_max, hard_bytes_max, &mut self.commands);
         self.obey(effects, &mut Vec::new());
     }
 
@@ -344,7 +349,7 @@ impl Core {
     }
 
     /// A job with what it needs.
-    fn prepare(&self, step: Step) -> Option<Job> {
+    pub(super) fn prepare(&self, step: Step) -> Option<Job> {
         match step {
             Step::Spill { task } => {
                 let value = self.slots.find(task)?.clone();
@@ -478,31 +483,6 @@ impl Core {
         self.history.note(key, step);
     }
 
-    /// A value was written to disk, or could not be.
-    pub fn on_spilled(&mut self, slot: Slot, extent: Option<Extent>, effects: &mut Effects) {
-        let event = match extent {
-            None => Event::SpillFailed { task: slot },
-            Some(extent) => {
-                self.spilled_bytes += extent.stored_bytes();
-                let key = key_of(self.tasks.key_of(slot));
-                self.history.begin(Stimulus::Spill);
-                self.history.note(key, Noted::Spilled);
-                self.slots.put_extent(slot, extent);
-                Event::Spilled { task: slot }
-            }
-        };
-        self.tasks.handle(event, &mut self.commands);
-        self.obey(effects, &mut Vec::new());
-    }
-
-    /// A value was read back from disk.
-    pub fn on_unspilled(&mut self, slot: Slot, value: ValueRef, effects: &mut Effects) {
-        self.slots.put(slot, value);
-        let event = Event::Unspilled { task: slot };
-        self.tasks.handle(event, &mut self.commands);
-        self.obey(effects, &mut Vec::new());
-    }
-
     /// The decoded form of a fetched value, for the tasks that come.
     pub fn on_decoded(&mut self, slot: Slot, value: ValueRef, effects: &mut Effects) {
         let fetched = self.slots.find(slot).cloned();
@@ -532,7 +512,7 @@ impl Core {
     }
 
     /// Does what the books say. Inputs that could not be had are added to `lacking`.
-    fn obey(&mut self, effects: &mut Effects, lacking: &mut Vec<Key>) {
+    pub(super) fn obey(&mut self, effects: &mut Effects, lacking: &mut Vec<Key>) {
         for command in self.commands.drain(..) {
             match command {
                 Command::Drop { task } => {

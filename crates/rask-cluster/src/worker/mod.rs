@@ -12,6 +12,7 @@ mod core;
 mod deferred;
 mod events;
 mod fetch;
+mod growth;
 mod history;
 mod job;
 mod lanes;
@@ -25,6 +26,7 @@ mod report;
 mod scheduler_link;
 mod serve;
 mod spans;
+mod spilling;
 mod threads;
 mod timing;
 
@@ -107,14 +109,18 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     /// Tasks have become ready, or the worker ends.
     work: Condvar,
+    /// Values have to be written to disk, or the worker ends.
+    spills_wanted: Condvar,
     /// What the scheduler and this worker are both capable of, as bits.
     capabilities: AtomicU64,
     /// To the scheduler; another one after a reconnection.
     sender: Mutex<FrameSender>,
     peers: PeerPool,
     disk: Disk,
-    /// Of a worker with a process of its own.
     budget: Option<Budget>,
+    growth: growth::Growth,
+    /// The process's memory is the worker's.
+    owns_process: bool,
     transferred: Transferred,
     measured: measured::Measured,
     /// Held while a value moves into shared memory, so that it moves once.
@@ -283,8 +289,12 @@ impl Shared {
     /// The same for who fetches: there is nothing more to fetch before something else happens.
     fn settle(&self, effects: Effects) {
         self.discharge(effects);
-        if self.core.lock().has_ready() {
+        let core = self.core.lock();
+        if core.has_ready() {
             self.work.notify_one();
+        }
+        if core.has_spills() {
+            self.spills_wanted.notify_one();
         }
     }
 

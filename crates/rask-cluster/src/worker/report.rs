@@ -68,6 +68,7 @@ impl Report {
                 self.finished.nbytes.push(outcome.nbytes);
                 let micros = outcome.nanos.div_ceil(1000).min(u64::from(u32::MAX));
                 self.finished.duration_micros.push(micros as u32);
+                self.finished.working_bytes.push(outcome.working_bytes);
                 match &outcome.inline {
                     Some(encoded) => self.inline.push(
                         &encoded.kind,
@@ -86,6 +87,9 @@ impl Report {
         if !self.blocks.is_empty() {
             self.finished.blocks = Some(self.blocks);
             self.finished.inline = Some(self.inline.finish());
+            if self.finished.working_bytes.iter().all(|&bytes| bytes == 0) {
+                self.finished.working_bytes.clear();
+            }
             shared.tell(FromWorker::Finished(self.finished));
         }
         for ((layer, block), failure, reschedule) in self.failed {
@@ -111,7 +115,7 @@ pub(super) fn write_down(
         return;
     }
     let mut effects = Effects::default();
-    let (has_ready, has_fetches) = {
+    let (has_ready, has_fetches, has_spills) = {
         let mut core = shared.core.lock();
         for outcome in outcomes {
             let finish = match outcome.result {
@@ -121,8 +125,15 @@ pub(super) fn write_down(
             shared.note_transition(&outcome.layer, outcome.key.1, "executing", finish);
             report.add(shared, &mut core, outcome, &mut effects);
         }
-        (core.ready_count() > usize::from(stays), core.has_fetches())
+        (
+            core.ready_count() > usize::from(stays),
+            core.has_fetches(),
+            core.has_spills(),
+        )
     };
+    if has_spills {
+        shared.spills_wanted.notify_one();
+    }
     if has_ready {
         shared.work.notify_one();
     }

@@ -23,7 +23,9 @@ use super::lending::Lendings;
 use super::parts::{UnavailableError, Wanted, try_pack};
 use super::scheduler_link::SchedulerLink;
 use super::timing;
-use super::{Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch, lanes, memory};
+use super::{
+    Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch, lanes, memory, spilling,
+};
 use crate::ClusterError;
 use crate::calls::{IncomingCall, ServiceEvent};
 use crate::convert::{failure_from_task, pack, unpack};
@@ -74,6 +76,7 @@ pub(super) fn run(options: WorkerOptions, report: Sender<Report>) {
 fn finish(shared: &Shared, end: WorkerEnd) {
     shared.core.lock().stopping = true;
     shared.work.notify_all();
+    shared.spills_wanted.notify_all();
     shared.calls.close();
     *shared.end.lock() = Some(end);
     shared.ended.notify_all();
@@ -103,11 +106,14 @@ async fn start(
     let shared = Arc::new(Shared {
         core: Mutex::new(core),
         work: Condvar::new(),
+        spills_wanted: Condvar::new(),
         capabilities: AtomicU64::new(connection.agreement.capabilities.0),
         sender: Mutex::new(connection.sender.clone()),
         peers: PeerPool::new(security),
         disk: Disk::new(options.local_directory.clone()),
-        budget: budget.filter(|_| options.owns_process),
+        budget,
+        growth: Default::default(),
+        owns_process: options.owns_process,
         transferred: Default::default(),
         measured: Default::default(),
         filling: Mutex::default(),
@@ -203,6 +209,7 @@ async fn serve(
         tokio::spawn(memory::give_back_segments());
     }
     tokio::spawn(memory::watch(shared.clone()));
+    tokio::spawn(spilling::retry(shared.clone()));
     loop {
         let ended = take_messages(&shared, &mut connection).await;
         let WorkerEnd::Disconnected(reason) = &ended else {

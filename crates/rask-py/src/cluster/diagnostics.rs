@@ -32,7 +32,7 @@ impl PyDiagnostics {
     /// The scheduler's time, how many tasks are forgotten, and the tasks that ended since
     /// `since_micros`, the last `count` of them at most (0: all): a dict each of layer, operation,
     /// worker, block, start (microseconds of the scheduler's time), duration (microseconds) and
-    /// nbytes.
+    /// nbytes and working_bytes.
     #[pyo3(signature = (since_micros=0, count=0))]
     fn task_stream<'py>(
         &self,
@@ -66,6 +66,7 @@ impl PyDiagnostics {
             task.set_item("start", wide(&stream.start_micros))?;
             task.set_item("duration", column(&stream.duration_micros))?;
             task.set_item("nbytes", wide(&stream.nbytes))?;
+            task.set_item("working_bytes", wide(&stream.working_bytes))?;
             tasks.append(task)?;
         }
         Ok((stream.now_micros, stream.forgotten, tasks))

@@ -120,6 +120,13 @@ impl Worker {
         self.memory_timeline.push_back(bytes);
     }
 
+    /// By how much its process had grown, at its last heartbeat, since it began to run a task.
+    pub fn find_growth(&self, layer: u32, block: u32) -> Option<u64> {
+        let running = self.heartbeat.running.as_ref()?;
+        let at = running.iter().position(|key| key == (layer, block))?;
+        self.heartbeat.running_growth.get(at).copied()
+    }
+
     /// The memory of its process at its last heartbeats, in words.
     pub fn describe_memory(&self) -> Option<String> {
         let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
