@@ -203,7 +203,10 @@ impl Cluster {
         });
         self.ended += 1;
         // It looks at all tasks.
-        if self.ended % (self.scheduler.task_count() / 20).max(1) == 0 {
+        if self
+            .ended
+            .is_multiple_of((self.scheduler.task_count() / 20).max(1))
+        {
             self.scheduler.check_invariants().expect("the books");
         }
     }
