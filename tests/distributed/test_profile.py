@@ -58,8 +58,8 @@ def test_calls_of_tasks(client):
     assert innermost["identifier"] in outermost["children"]
     assert innermost["description"]["filename"] == __file__
     assert innermost["description"]["line"]
-    # One look each 10 ms, less what the thread that looks had to wait for.
-    assert innermost["count"] > 5
+    # One look each 10 ms, but fewer where looking costs much, as on a busy machine.
+    assert innermost["count"] > 1
     assert find(tree, "other")
 
 
