@@ -160,8 +160,12 @@ pub(crate) struct Layers {
 impl Layers {
     /// Adds a layer.
     pub fn add(&mut self, layer: Layer) -> u32 {
-        let number = self.next;
-        self.next += 1;
+        let mut number = self.next;
+        // A journal may name any number, the last too.
+        while self.by_number.contains_key(&number) {
+            number = number.wrapping_add(1);
+        }
+        self.next = number.wrapping_add(1);
         self.by_name.insert(layer.name.clone(), number);
         self.by_number.insert(number, layer);
         number
