@@ -337,3 +337,26 @@ def test_a_released_future_is_skipped(client):
     with pytest.raises(CancelledError):
         client.gather(futures)
     assert [future.status for future in as_completed(futures)].count("cancelled") == 1
+
+
+def test_annotations_in_force_say_how_calls_and_collections_run(client, tmp_path):
+    import rask
+
+    workers = sorted(client.scheduler_info()["workers"])
+    with rask.annotate(workers=[workers[1]], retries=3):
+        futures = client.map(inc, range(10), pure=False)
+        tries = client.submit(fail_until, str(tmp_path / "call"), 3)
+        lazy = client.compute(rask.delayed(fail_until)(str(tmp_path / "collection"), 2))
+        wait(futures)
+    assert {holders for (holders,) in client.who_has(futures).values()} == {workers[1]}
+    assert tries.result() == "done"
+    assert lazy.result() == "done"
+    # What the call itself says counts.
+    with rask.annotate(workers=[workers[1]], retries=3):
+        elsewhere = client.submit(inc, 1, pure=False, workers=[workers[0]])
+        once = client.submit(fail_until, str(tmp_path / "once"), 1, retries=0)
+        wait([elsewhere, once])
+    assert client.who_has([elsewhere])[elsewhere.key] == (workers[0],)
+    assert isinstance(once.exception(), OSError)
+    with rask.annotate(priority=len), pytest.raises(NotImplementedError, match="annotation"):
+        client.submit(inc, 1)

@@ -69,6 +69,7 @@ impl Scheduler {
         for id in self.tasks_of(client, blocks) {
             self.unwant(client, id);
         }
+        self.reconsider_quotas();
     }
 
     pub(crate) fn unwant(&mut self, client: ClientId, id: TaskId) {

@@ -8,6 +8,7 @@ from typing import Any
 
 from rask import _core
 from rask._core import Future
+from rask.base import get_annotations
 from rask.distributed._arguments import extract
 
 __all__ = ["call_name", "function_name", "is_collection", "map_pages", "options_of"]
@@ -38,8 +39,20 @@ def options_of(
     workers: Any,
     allow_other_workers: bool,
     resources: dict[str, float] | None,
+    annotated: bool = True,
 ) -> dict[str, Any] | None:
-    """Keyword arguments of a submission; None if all have their defaults."""
+    """Keyword arguments of a submission; None if all have their defaults.
+
+    What is not given is taken from the annotations in force, if the submission is `annotated`.
+    """
+    notes = _submission_notes() if annotated else None
+    if notes:
+        priority = priority or notes.get("priority", 0)
+        retries = notes.get("retries") if retries is None else retries
+        if not workers and "workers" in notes:
+            workers = notes["workers"]
+            allow_other_workers = allow_other_workers or notes.get("allow_other_workers", False)
+        resources = resources or notes.get("resources")
     options: dict[str, Any] = {}
     if priority:
         options["priority"] = int(priority)
@@ -51,6 +64,18 @@ def options_of(
     if resources:
         options["resources"] = {name: float(amount) for name, amount in resources.items()}
     return options or None
+
+
+def _submission_notes() -> dict[str, Any]:
+    """Annotations that say how submissions are run."""
+    notes = get_annotations()
+    for name in ("priority", "retries", "workers", "resources", "allow_other_workers"):
+        if callable(notes.get(name)):
+            raise NotImplementedError(
+                f"the annotation {name!r} is a function of keys, which a cluster's submissions do "
+                "not take: annotate with a value, or submit what differs apart"
+            )
+    return notes
 
 
 def _worker_names(workers: Any) -> list[str]:

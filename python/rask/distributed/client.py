@@ -587,7 +587,7 @@ class Client(
 
     def _scatter_once(self, data: Any, workers: Any, hash: bool) -> Any:
         self._check_running()
-        options = options_of(0, None, workers, False, None)
+        options = options_of(0, None, workers, False, None, annotated=False)
 
         def one(value: Any) -> Future:
             kind = type(value).__name__
@@ -685,7 +685,7 @@ class Client(
         refuse_actors(actors)
         single = not isinstance(collections, (list, tuple, set))
         items = [collections] if single else list(collections)
-        options = options_of(priority, retries, workers, allow_other_workers, resources)
+        options = options_of(priority, retries or None, workers, allow_other_workers, resources)
         options = with_timeout(options, take_timeout())
         futures = [self._compute_one(item, optimize_graph, options) for item in items]
         result = futures[0] if single else futures

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from rask import _core
 from rask.distributed._context import find_task, key_of
 from rask.distributed._logs import keeper
+from rask.distributed._memory_shares import memory_shares
 from rask.distributed._node import Node, Status, find_scheduler, listen_address, make_security
 from rask.distributed._profile import Profiler
 from rask.distributed._service import WorkerService, takes_argument
@@ -210,7 +211,7 @@ class Worker(Node):
                     nanny=nanny or "",
                     held=True,
                     versions=registered_versions(),
-                    memory_shares=_memory_shares(),
+                    memory_shares=memory_shares(),
                     owns_process=self._owns_process,
                 )
             except OSError as error:
@@ -634,23 +635,6 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
         raise SystemExit("the nanny is gone")
-
-
-def _memory_shares() -> tuple[float, float, float]:
-    """Shares of the memory limit that values and process may take, and that pauses; 0 is never."""
-    from rask import config
-
-    shares = {"target": 0.6, "spill": 0.7, "pause": 0.8}
-    for name, default in shares.items():
-        given = config.get(f"distributed.worker.memory.{name}", default)
-        share = float(given or 0)
-        if not 0 <= share <= 1:
-            raise ValueError(
-                f"distributed.worker.memory.{name} of the configuration is {given!r}; it must be "
-                "between 0 and 1, or False"
-            )
-        shares[name] = share
-    return shares["target"], shares["spill"], shares["pause"]
 
 
 def run_process(

@@ -44,6 +44,15 @@ impl Scheduler {
         has_failed
     }
 
+    /// Clients have given something up: whether there is anything left that they could is decided
+    /// anew, and so is for how long to wait for it.
+    pub(crate) fn reconsider_quotas(&mut self) {
+        for at in 0..self.shares.limited().len() {
+            let share = self.shares.limited()[at];
+            self.shares.get_mut(share).standing_until = None;
+        }
+    }
+
     /// When the next share has waited long enough for its quota.
     pub(crate) fn quota_deadline(&self) -> Option<Time> {
         if !self.looks_at_quotas() {
