@@ -12,7 +12,6 @@ const LISTED: &[(&str, usize)] = &[
     ("python/rask/array/core.py", 850),
     ("python/rask/array/reductions.py", 750),
     ("python/rask/bag/core.py", 850),
-    ("python/rask/distributed/client.py", 900),
 ];
 
 /// Source files (tests aside) of more than [`LINES_MAX`] lines.

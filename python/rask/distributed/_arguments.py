@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rask._core import Future
+from rask.distributed._clients import default_client
 
-__all__ = ["extract", "fill", "refill"]
+if TYPE_CHECKING:
+    from rask.distributed.client import Client
+
+__all__ = ["extract", "fill", "futures_of", "refill"]
 
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 
@@ -44,6 +48,28 @@ def extract(value: Any, futures: list[Future], collections: list[Any] | None = N
     before = len(futures)
     replaced = _rebuild(value, lambda item: extract(item, futures, collections))
     return replaced if len(futures) > before else value
+
+
+def futures_of(o: Any, client: Client | None = None) -> list[Future]:
+    """The futures inside of collections and of nested lists, tuples, sets and dicts.
+
+    Parameters
+    ----------
+    o : Any
+        Futures, collections whose blocks a cluster holds, and containers of these.
+    client : Client, optional
+        Whose blocks of collections are meant; the default client if there is one.
+    """
+    collections: list[Any] = []
+    futures: list[Future] = []
+    extract(o, futures, collections)
+    if not collections:
+        return futures
+    client = client or default_client()
+    for collection in collections:
+        plan, _ = type(collection)._rask_lower([collection], False)
+        futures.extend(client._core.plan_futures(client, plan))
+    return futures
 
 
 def _rebuild(value: Any, change: Any) -> Any:

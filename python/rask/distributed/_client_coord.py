@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rask import _core
+from rask.distributed._arguments import futures_of
 from rask.distributed._context import key_of
 from rask.distributed._utils import parse_seconds
 from rask.distributed.widgets import HasWhat, WhoHas
@@ -102,8 +103,6 @@ class CoordinationMethods:
 
     def futures_of(self, futures: Any) -> list[Future]:
         """The futures inside of collections and containers; see `rask.distributed.futures_of`."""
-        from rask.distributed.client import futures_of
-
         return futures_of(futures, client=self)  # pyright: ignore[reportArgumentType]
 
     def normalize_collection(self, collection: Any) -> Any:

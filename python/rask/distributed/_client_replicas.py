@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rask import _core
+from rask.distributed._arguments import futures_of
+from rask.distributed._submission import worker_names
 from rask.distributed._utils import parse_seconds
 
 __all__ = ["ReplicaMethods"]
-
-
-def _names(workers: Any) -> list[str]:
-    if workers is None:
-        return []
-    return [str(w) for w in ([workers] if isinstance(workers, (str, int)) else workers)]
 
 
 class ReplicaMethods:
@@ -54,14 +50,12 @@ class ReplicaMethods:
         if n is not None and n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
         return self._either(
-            self._replicate, futures, n or 0, _names(workers), parse_seconds(timeout)
+            self._replicate, futures, n or 0, worker_names(workers), parse_seconds(timeout)
         )
 
     def _replicate(
         self, futures: Any, count: int, workers: list[str], timeout: float | None
     ) -> None:
-        from rask.distributed.client import futures_of
-
         found = futures_of(futures, self)  # type: ignore[arg-type]
         self._core.wait_all(found, timeout)
         _core.Replicas(self._core).replicate(found, count, workers, timeout)
@@ -83,11 +77,9 @@ class ReplicaMethods:
             Names or addresses of those that come into question.
         timeout : float or str, optional
         """
-        return self._either(self._rebalance, futures, _names(workers), parse_seconds(timeout))
+        return self._either(self._rebalance, futures, worker_names(workers), parse_seconds(timeout))
 
     def _rebalance(self, futures: Any, workers: list[str], timeout: float | None) -> None:
-        from rask.distributed.client import futures_of
-
         found = futures_of(futures, self) if futures is not None else []  # type: ignore[arg-type]
         self._core.wait_all(found, timeout)
         _core.Replicas(self._core).rebalance(found, workers, timeout)

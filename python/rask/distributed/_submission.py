@@ -11,7 +11,7 @@ from rask._core import Future
 from rask.base import get_annotations
 from rask.distributed._arguments import extract
 
-__all__ = ["call_name", "function_name", "is_collection", "map_pages", "options_of"]
+__all__ = ["call_name", "function_name", "is_collection", "map_pages", "options_of", "worker_names"]
 
 _PAGE_BLOCKS = 1024
 _PAGE_ITEM_BYTES_MAX = 8192
@@ -59,7 +59,7 @@ def options_of(
     if retries:
         options["retries"] = int(retries)
     if workers:
-        options["workers"] = _worker_names(workers)
+        options["workers"] = worker_names(workers)
         options["allow_other_workers"] = bool(allow_other_workers)
     if resources:
         options["resources"] = {name: float(amount) for name, amount in resources.items()}
@@ -78,7 +78,10 @@ def _submission_notes() -> dict[str, Any]:
     return notes
 
 
-def _worker_names(workers: Any) -> list[str]:
+def worker_names(workers: Any) -> list[str]:
+    """Names or addresses of workers as users give them: one, several or none."""
+    if workers is None:
+        return []
     if isinstance(workers, (str, int)):
         workers = [workers]
     return [str(worker) for worker in workers]

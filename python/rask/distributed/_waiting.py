@@ -8,6 +8,7 @@ from collections import namedtuple
 from typing import Any
 
 from rask._core import CompletionQueue, Future
+from rask.distributed._arguments import futures_of
 from rask.distributed._futures import wait_async
 from rask.distributed._submission import is_collection
 from rask.distributed._utils import parse_seconds, seconds_left
@@ -39,8 +40,6 @@ def wait(fs: Any, timeout: Any = None, return_when: str = "ALL_COMPLETED") -> An
     CancelledError
         If futures are cancelled or released.
     """
-    from rask.distributed.client import futures_of
-
     futures = futures_of(fs if isinstance(fs, Future) or is_collection(fs) else list(fs))
     if return_when not in ("ALL_COMPLETED", "FIRST_COMPLETED"):
         raise ValueError("return_when must be 'ALL_COMPLETED' or 'FIRST_COMPLETED'")
@@ -97,7 +96,5 @@ def fire_and_forget(obj: Any) -> None:
     ----------
     obj : Future, or nested lists of futures
     """
-    from rask.distributed.client import futures_of
-
     for future in futures_of(obj):
         future.client._core.keep(future)

@@ -192,7 +192,7 @@ def find_caller(actor: Actor) -> Any:
     worker = find_worker()
     if worker is not None:
         return worker._caller
-    from rask.distributed._client_runtime import find_client
+    from rask.distributed._clients import find_client
 
     client = find_client(actor._scheduler)
     if client is None:

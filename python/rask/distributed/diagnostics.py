@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from rask import _core
+from rask.distributed._clients import default_client
 
 __all__ = ["get_task_stream", "performance_report"]
 
@@ -50,8 +51,6 @@ class get_task_stream:
         self._start = 0.0
 
     def _begin(self) -> None:
-        from rask.distributed.client import default_client
-
         self.client = self.client or default_client()
         self._start = time.time()
 
@@ -130,8 +129,6 @@ class performance_report:
         self._client: Any = None
 
     def _note_code(self) -> None:
-        from rask.distributed.client import default_client
-
         self._client = default_client()
         frame = inspect.currentframe()
         for _ in range(self._stacklevel + 1):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rask._core import CompletionQueue
+from rask.distributed._arguments import futures_of
 
 __all__ = ["NotebookProgress", "progress", "watched"]
 
@@ -34,8 +35,6 @@ def progress(*futures: Any, notebook: bool | None = None, multi: bool = True, **
     NotebookProgress or None
         In a notebook, what is shown.
     """
-    from rask.distributed.client import futures_of
-
     found = futures_of(list(futures))
     if not found:
         return None

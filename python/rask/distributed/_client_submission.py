@@ -1,0 +1,202 @@
+"""Calls of functions that clients submit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rask import _core
+from rask._core import Future
+from rask._functions import is_fixed, ship
+from rask.distributed._arguments import extract
+from rask.distributed._submission import call_name, function_name, map_pages, options_of
+from rask.distributed._task_options import complete, prepare, take_timeout
+
+__all__ = ["SubmissionMethods"]
+
+
+class SubmissionMethods:
+    """Part of `Client`."""
+
+    _core: Any
+    _check_running: Callable[[], None]
+
+    def submit(
+        self,
+        func: Callable[..., Any],
+        *args: Any,
+        key: str | None = None,
+        workers: Any = None,
+        resources: dict[str, float] | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        fifo_timeout: Any = None,
+        allow_other_workers: bool = False,
+        actor: bool = False,
+        actors: bool = False,
+        pure: bool = True,
+        **kwargs: Any,
+    ) -> Future:
+        """Call a function on the cluster.
+
+        Parameters
+        ----------
+        func : callable
+        *args, **kwargs
+            May be or contain (in lists, tuples, sets, dicts) futures, whose values are passed.
+        key : str, optional
+            Name of the result. Equal keys are taken to mean equal results.
+        workers : str or list of str, optional
+            Names, addresses or hosts of the workers that may run it.
+        resources : dict, optional
+            What it takes of a worker's resources while it runs.
+        retries : int, optional
+            How many times it is run again if it raises.
+        priority : int
+            Higher runs earlier.
+        actor : bool
+            Whether the function, mostly a class, makes an object that stays on the worker: see
+            `Actor`.
+        pure : bool
+            Whether equal functions with equal arguments may share one result.
+        executor : str, optional
+            Name of the worker's executor that runs it; ``"process"`` is a process of its own, which
+            ``cancel(force=True)`` kills. Passed on to functions that have such a parameter.
+        task_timeout : float or str, optional
+            A run of the task that takes longer fails with TimeoutError, and is stopped where that
+            can be done; retries are for it, too. Passed on to functions that have such a parameter.
+
+        Returns
+        -------
+        Future
+        """
+        if not callable(func):
+            raise TypeError("the first argument of client.submit must be callable")
+        self._check_running()
+        limit = take_timeout(func, kwargs)
+        func = prepare(func, kwargs, actor or actors)
+        pure = pure and not (actor or actors)
+        options = options_of(priority, retries, workers, allow_other_workers, resources)
+        options = complete(options, func, limit)
+        operation = function_name(func)
+        shipped = ship(func)
+        key = None if key is None else str(key)
+        if not kwargs:
+            fixed = is_fixed(shipped)
+            future = _core.submit_call(
+                self._core, self, operation, shipped, fixed, args, key, pure, options
+            )
+            if future is not None:
+                return future
+        futures: list[Future] = []
+        args = tuple([extract(argument, futures) for argument in args])
+        kwargs = {name: extract(value, futures) for name, value in kwargs.items()}
+        payload = _core.Payload((operation, shipped, args, kwargs))
+        if key is None:
+            key = call_name(operation, [payload], futures, pure)
+        return self._core.submit_calls(
+            self, key, operation, payload, None, [], 0, futures, [0, len(futures)], options
+        )[0]
+
+    def map(
+        self,
+        func: Callable[..., Any],
+        *iterables: Any,
+        key: Any = None,
+        workers: Any = None,
+        retries: int | None = None,
+        resources: dict[str, float] | None = None,
+        priority: int = 0,
+        allow_other_workers: bool = False,
+        fifo_timeout: Any = None,
+        actor: bool = False,
+        actors: bool = False,
+        pure: bool = True,
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> list[Future]:
+        """Call a function on the cluster for each element of iterables, as `map` does.
+
+        All calls are one layer: the function and the keyword arguments travel once.
+
+        Parameters
+        ----------
+        func : callable
+        *iterables
+            Elements may be or contain futures.
+        key : str or list of str, optional
+            Prefix of the keys, or one key a call.
+        batch_size : int, optional
+            Accepted for compatibility: calls always travel in batches.
+        **kwargs
+            Passed to every call.
+
+        Returns
+        -------
+        list of Future
+        """
+        if not callable(func):
+            raise TypeError("the first argument of client.map must be callable")
+        if not iterables:
+            raise ValueError("client.map needs at least one iterable")
+        self._check_running()
+        limit = take_timeout(func, kwargs)
+        func = prepare(func, kwargs, actor or actors)
+        pure = pure and not (actor or actors)
+        common = (workers, retries, resources, priority, allow_other_workers)
+        if isinstance(key, (list, tuple)):
+            if limit is not None:
+                kwargs = {**kwargs, "task_timeout": limit}
+            return self._map_keys(func, iterables, list(key), common, pure, kwargs)
+        columns = _columns(iterables)
+        count = len(columns[0])
+        if count == 0:
+            return []
+        futures: list[Future] = []
+        kwargs = {name: extract(value, futures) for name, value in kwargs.items()}
+        shared = list(futures)
+        pages, page_blocks, futures, offsets = map_pages(columns, shared)
+        operation = function_name(func)
+        payload = _core.Payload((operation, func, (), kwargs))
+        prefix = operation if key is None else str(key)
+        name = call_name(prefix, [payload, *pages], futures, pure and key is None)
+        options = options_of(priority, retries, workers, allow_other_workers, resources)
+        options = complete(options, func, limit)
+        return self._core.submit_calls(
+            self, name, operation, payload, count, pages, page_blocks, futures, offsets, options
+        )
+
+    def _map_keys(
+        self,
+        func: Callable[..., Any],
+        iterables: tuple[Any, ...],
+        keys: list[Any],
+        common: tuple[Any, ...],
+        pure: bool,
+        kwargs: dict[str, Any],
+    ) -> list[Future]:
+        workers, retries, resources, priority, allow_other_workers = common
+        calls = list(zip(*iterables, strict=False))
+        if len(keys) != len(calls):
+            raise ValueError(f"{len(keys)} keys for {len(calls)} calls")
+        return [
+            self.submit(
+                func,
+                *arguments,
+                key=key,
+                workers=workers,
+                retries=retries,
+                resources=resources,
+                priority=priority,
+                allow_other_workers=allow_other_workers,
+                pure=pure,
+                **kwargs,
+            )
+            for key, arguments in zip(keys, calls, strict=True)
+        ]
+
+
+def _columns(iterables: Iterable[Any]) -> list[list[Any]]:
+    columns = [list(iterable) for iterable in iterables]
+    shortest = min(len(column) for column in columns)
+    return [column[:shortest] for column in columns]
