@@ -30,6 +30,9 @@ def name_of(function: Any) -> str:
 class GroupBy:
     """Rows grouped by keys, and the columns that are aggregated."""
 
+    #: Of results.
+    _kind: Any
+
     def __init__(
         self, expr: _core.Frame, by: Any, selected: _core.Frame, sort: bool | None, dropna: bool
     ) -> None:
@@ -104,6 +107,15 @@ class GroupBy:
         numeric_only: bool = False,
         split_out: Any = None,
     ) -> Any:
+        """An aggregation of each column that there is."""
+        parts = [
+            (column, function, parameter, label, True, min_count)
+            for column, label in self._aggregated(numeric_only)
+        ]
+        return self._kind(self._aggregate(parts, split_out))
+
+    def _aggregated(self, numeric_only: bool) -> list[tuple[_core.Frame, Any]]:
+        """The columns that are aggregated, and their labels."""
         raise NotImplementedError
 
 
@@ -166,20 +178,13 @@ def aggregation_methods(cls: type) -> type:
 class SeriesGroupBy(GroupBy):
     """One column, grouped."""
 
-    def _part(self, function: str, parameter: Any, label: Any, min_count: int = 0) -> tuple:
-        return (self._selected, function, parameter, label, True, min_count)
+    _kind = Series
 
-    def _one(
-        self,
-        function: str,
-        parameter: Any = None,
-        min_count: int = 0,
-        numeric_only: bool = False,
-        split_out: Any = None,
-    ) -> Series:
-        label = self._selected.labels[0]
-        part = self._part(function, parameter, label, min_count)
-        return Series(self._aggregate([part], split_out))
+    def _part(self, function: str, label: Any) -> tuple:
+        return (self._selected, function, None, label, True, 0)
+
+    def _aggregated(self, numeric_only: bool) -> list[tuple[_core.Frame, Any]]:
+        return [(self._selected, self._selected.labels[0])]
 
     def quantile(self, q: float = 0.5) -> Series:
         """The quantile of each group."""
@@ -196,12 +201,12 @@ class SeriesGroupBy(GroupBy):
         """One or several aggregations of the column, in one partition or in `split_out`."""
         label = self._selected.labels[0]
         if isinstance(arg, (list, tuple)):
-            parts = [self._part(name, None, name) for name in map(name_of, arg)]
+            parts = [self._part(name, name) for name in map(name_of, arg)]
             return DataFrame(self._aggregate(parts, split_out))
         if arg is None:
-            parts = [self._part(name_of(f), None, out) for out, f in kwargs.items()]
+            parts = [self._part(name_of(f), out) for out, f in kwargs.items()]
             return DataFrame(self._aggregate(parts, split_out))
-        return Series(self._aggregate([self._part(name_of(arg), None, label)], split_out))
+        return Series(self._aggregate([self._part(name_of(arg), label)], split_out))
 
     aggregate = agg
 
@@ -218,6 +223,8 @@ class DataFrameGroupBy(GroupBy):
     [[4.0, 2.0], [7.0, 1.0]]
     """
 
+    _kind = DataFrame
+
     def __getitem__(self, key: Any) -> Any:
         kind: Any = DataFrameGroupBy if isinstance(key, list) else SeriesGroupBy
         group = kind.__new__(kind)
@@ -230,23 +237,12 @@ class DataFrameGroupBy(GroupBy):
             raise AttributeError(f"'DataFrameGroupBy' object has no attribute {name!r}")
         return self[name]
 
-    def _one(
-        self,
-        function: str,
-        parameter: Any = None,
-        min_count: int = 0,
-        numeric_only: bool = False,
-        split_out: Any = None,
-    ) -> DataFrame:
+    def _aggregated(self, numeric_only: bool) -> list[tuple[_core.Frame, Any]]:
         labels = self._columns()
         if numeric_only:
             numbers = self._expr.meta().select_dtypes(include=["number", "bool"]).columns
             labels = [label for label in labels if label in numbers]
-        parts = [
-            (self._expr.column(label), function, parameter, label, True, min_count)
-            for label in labels
-        ]
-        return DataFrame(self._aggregate(parts, split_out))
+        return [(self._expr.column(label), label) for label in labels]
 
     def agg(self, arg: Any = None, split_every: Any = None, split_out: Any = None, shuffle_method: Any = None,
             **kwargs: Any) -> DataFrame:  # fmt: skip
