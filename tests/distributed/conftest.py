@@ -28,3 +28,18 @@ def own_cluster():
     """A cluster whose workers a test may kill."""
     with LocalCluster(n_workers=2, threads_per_worker=1) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def strict_client():
+    """Of a cluster of one small worker, where a task is given up when its worker dies once."""
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            memory_limit="400 MiB",
+            scheduler_kwargs={"allowed_failures": 0},
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client

@@ -108,3 +108,12 @@ def noise(seed, nbytes):
 
 def total(array):
     return int(array.sum())
+
+
+def wait_for(find, seconds=30.0):
+    """Ask again and again until there is an answer that is true; the answer."""
+    deadline = time.monotonic() + seconds
+    while not (found := find()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found

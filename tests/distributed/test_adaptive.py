@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
-from functions import inc, slow_square
+from functions import inc, slow_square, wait_for
 
 from rask.distributed import Adaptive, Client, LocalCluster
 from rask.distributed.adaptive import decide_target
-
-
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def make(x):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from functions import inc
+from functions import inc, wait_for
 
 from rask.distributed import (
     Client,
@@ -24,13 +23,6 @@ from rask.distributed import (
     SubprocessCluster,
     Worker,
 )
-
-
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def run(coroutine):

@@ -8,17 +8,10 @@ import time
 
 import numpy as np
 import pytest
-from functions import fail_until, inc, slow_square
+from functions import fail_until, inc, slow_square, wait_for
 
 import rask
 from rask.distributed import Client, KilledWorker, LocalCluster, Nanny
-
-
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def forever(path=None):
@@ -149,25 +142,16 @@ def take_memory(nbytes: int) -> int:
         taken[0] += 1
 
 
-def test_a_process_over_its_memory_limit_is_replaced():
-    with (
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=1,
-            memory_limit="400 MiB",
-            scheduler_kwargs={"allowed_failures": 0},
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        before = client.run(os.getpid)
-        greedy = client.submit(take_memory, 500 << 20)
-        with pytest.raises(KilledWorker, match="take_memory") as raised:
-            greedy.result(timeout=60)
-        # 95 % of the limit are 380 MiB.
-        assert "380.0 MiB are allowed" in str(raised.value)
-        client.wait_for_workers(1, timeout=30)
-        assert client.submit(abs, -1).result(timeout=30) == 1
-        assert set(client.run(os.getpid).values()).isdisjoint(before.values())
+def test_a_process_over_its_memory_limit_is_replaced(strict_client):
+    before = strict_client.run(os.getpid)
+    greedy = strict_client.submit(take_memory, 500 << 20)
+    with pytest.raises(KilledWorker, match="take_memory") as raised:
+        greedy.result(timeout=60)
+    # 95 % of the limit are 380 MiB.
+    assert "380.0 MiB are allowed" in str(raised.value)
+    strict_client.wait_for_workers(1, timeout=30)
+    assert strict_client.submit(abs, -1).result(timeout=30) == 1
+    assert set(strict_client.run(os.getpid).values()).isdisjoint(before.values())
 
 
 def test_no_limit_is_kept_where_none_is_wanted():

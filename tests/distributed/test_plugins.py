@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import zipfile
 
 import pytest
-from functions import fail, inc
+from functions import fail, inc, wait_for
 
 from rask.distributed import (
     Client,
@@ -20,13 +19,6 @@ from rask.distributed import (
     UploadDirectory,
     WorkerPlugin,
 )
-
-
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import weakref
 
 import numpy as np
 import pytest
+from functions import wait_for
 
 import rask.array as da
 from rask.distributed import Client, LocalCluster
@@ -124,12 +125,6 @@ def test_looking_keeps_nothing_alive():
                 wait_for(lambda: not any(client.has_what().values()))
         finally:
             gc.enable()
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
 
 
 def test_pages(client, tmp_path):

@@ -48,6 +48,18 @@ def held(client: Client, chunks: tuple[int, int]) -> da.Array:
     return array
 
 
+def persisted_in_few_moves(
+    client: Client, chunks: tuple[int, int], operation: Callable[[da.Array], da.Array]
+) -> da.Array:
+    """What an operation makes of an array that workers hold, having moved little of its data."""
+    array = held(client, chunks)
+    before = incoming(client)
+    result = operation(array).persist()
+    wait(result)
+    assert incoming(client) - before < DATA_MAX
+    return result
+
+
 ROWS, COLUMNS, TILES = (SIDE // 16, SIDE), (SIDE, SIDE // 16), (SIDE // 4, SIDE // 4)
 
 
@@ -74,40 +86,26 @@ def test_each_byte_moves_once_at_most(
     operation: Callable[[da.Array], da.Array],
     expected: np.ndarray,
 ):
-    array = held(client, old)
-    before = incoming(client)
-    result = operation(array).persist()
-    wait(result)
-    assert incoming(client) - before < DATA_MAX
+    result = persisted_in_few_moves(client, old, operation)
     np.testing.assert_allclose(result.compute(), expected)
 
 
 def test_blocks_taken_whole_are_not_cut(client):
-    array = held(client, ROWS)
-    before = incoming(client)
-    result = array.rechunk((SIDE // 4, SIDE)).persist()
-    wait(result)
-    assert incoming(client) - before < DATA_MAX
+    result = persisted_in_few_moves(client, ROWS, lambda x: x.rechunk((SIDE // 4, SIDE)))
     np.testing.assert_array_equal(result.compute(), EXPECTED)
 
 
 def test_a_halo_moves_without_its_block(client):
-    array = held(client, ROWS)
-    before = incoming(client)
-    result = da.overlap.overlap(array, depth={0: 1}, boundary="none").persist()
-    wait(result)
     # A row of each of two neighbours of 64 rows each, and what was not made at home.
-    assert incoming(client) - before < DATA_MAX
+    result = persisted_in_few_moves(
+        client, ROWS, lambda x: da.overlap.overlap(x, depth={0: 1}, boundary="none")
+    )
     assert result.shape == (SIDE + 2 * 15, SIDE)
 
 
 def test_rows_in_any_order_move_once(client):
-    array = held(client, ROWS)
     order = np.random.default_rng(0).permutation(SIDE)
-    before = incoming(client)
-    result = array[order].persist()
-    wait(result)
-    assert incoming(client) - before < DATA_MAX
+    result = persisted_in_few_moves(client, ROWS, lambda x: x[order])
     np.testing.assert_array_equal(result.compute(), EXPECTED[order])
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from functions import wait_for
 
 import rask
 from rask.distributed import Client, LocalCluster, performance_report, span
@@ -33,14 +34,6 @@ def reporting(tmp_path_factory):
         LocalCluster(n_workers=1, threads_per_worker=1) as cluster,
     ):
         yield cluster, folder
-
-
-def wait_for(find, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not (found := find()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 def complete_pages(folder):

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from functions import inc, slow_square
+from functions import inc, slow_square, wait_for
 
 import rask
 from rask.distributed import (
@@ -64,13 +64,6 @@ def test_cancelling_a_coroutine_stops_it(client, tmp_path):
     wait_for(busy)
     future.cancel()
     wait_for(path.exists)
-
-
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def run_on_the_second(marker):

@@ -6,22 +6,15 @@ import asyncio
 import fcntl
 import os
 import signal
-import time
 
 import numpy as np
 import pytest
+from functions import wait_for
 
 import rask
 from rask.distributed import Client, LocalCluster, wait
 
 MIB = 2**20
-
-
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def make(nbytes, value):

@@ -7,18 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from functions import noise, process, take_for_a_while, total, wait_for_file
+from functions import noise, process, take_for_a_while, total, wait_for, wait_for_file
 
 from rask.distributed import Client, KilledWorker, LocalCluster
 
 MIB = 1 << 20
-
-
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def own_bytes() -> int:
@@ -114,19 +107,10 @@ def take_more_and_more(first: int, then: int) -> None:
     time.sleep(3600)
 
 
-def test_a_death_tells_what_the_task_took():
-    with (
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=1,
-            memory_limit="400 MiB",
-            scheduler_kwargs={"allowed_failures": 0},
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        greedy = client.submit(take_more_and_more, 200 * MIB, 300 * MIB)
-        with pytest.raises(KilledWorker, match=r"the process had grown by (19|2\d|3\d)\d MiB"):
-            greedy.result(timeout=60)
+def test_a_death_tells_what_the_task_took(strict_client):
+    greedy = strict_client.submit(take_more_and_more, 200 * MIB, 300 * MIB)
+    with pytest.raises(KilledWorker, match=r"the process had grown by (19|2\d|3\d)\d MiB"):
+        greedy.result(timeout=60)
 
 
 def limit_files(nbytes: int) -> None:
