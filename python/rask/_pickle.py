@@ -48,7 +48,7 @@ def dumps(obj: Any) -> tuple[bytes, list[Any]]:
         import cloudpickle
 
         buffers.clear()
-        header = cloudpickle.dumps(obj, 5, keep)
+        header = cloudpickle.dumps(obj, protocol=5, buffer_callback=keep)
     return header, buffers
 
 

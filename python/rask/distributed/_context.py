@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -10,7 +9,15 @@ from typing import Any
 
 from rask import _core
 
-__all__ = ["RunningTask", "enter", "find_task", "find_worker", "running", "workers"]
+__all__ = [
+    "RunningTask",
+    "enter",
+    "find_task",
+    "find_worker",
+    "running",
+    "set_process_worker",
+    "workers",
+]
 
 #: Workers of this process by the number that `_core.current_worker` gives.
 workers: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -62,6 +69,16 @@ def find_task() -> RunningTask | None:
     return RunningTask(worker, key_of(name, block, numbered), layer, block)
 
 
+#: The worker of a worker process.
+_process_worker: Any = None
+
+
+def set_process_worker(worker: Any) -> None:
+    """This process is one of a worker: what belongs to no task is the worker's."""
+    global _process_worker
+    _process_worker = worker
+
+
 def find_worker() -> Any:
     """The worker that the calling code runs on: that of the task, or the only one of a worker
     process; None otherwise."""
@@ -71,5 +88,4 @@ def find_worker() -> Any:
     number = _core.current_worker()
     if number is not None:
         return workers.get(number)
-    module = sys.modules.get("rask.distributed.worker")
-    return getattr(module, "_current", None)
+    return _process_worker

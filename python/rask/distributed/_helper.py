@@ -19,8 +19,9 @@ import threading
 from typing import Any
 
 from rask import _core
+from rask.distributed._calls import Service, takes_argument
+from rask.distributed._plugin_table import PluginTable
 from rask.distributed._preloading import load_preloads
-from rask.distributed._service import Service, takes_argument
 
 __all__ = ["SchedulerView", "main"]
 
@@ -199,14 +200,18 @@ class Helper(Service):
 
     def __init__(self, link: Any) -> None:
         self.link = link
-        self.plugins: dict[str, Any] = {}
-        self._serials: dict[str, str] = {}
         self.view = SchedulerView(link, self)
+        self._plugins = PluginTable(
+            lambda plugin: plugin.start(self.view),
+            lambda plugin: plugin.close(),
+            self._wait,
+            lambda: link.watch(bool(self.plugins)),
+        )
         self.closed = threading.Event()
         handlers = {
             "run": lambda _, body: self._run(*body),
-            "plugin-add": lambda _, body: self._add(*body),
-            "plugin-remove": lambda _, name: self._remove(name),
+            "plugin-add": lambda _, body: self._plugins.add(body[0], body[2], body[1]),
+            "plugin-remove": lambda _, name: self._plugins.remove(name),
         }
         super().__init__("rask-helper", link, handlers)
 
@@ -228,6 +233,11 @@ class Helper(Service):
         else:
             self._answer(event)
 
+    @property
+    def plugins(self) -> dict[str, Any]:
+        """Plugins by name."""
+        return self._plugins.plugins
+
     def _run(self, function: Any, args: Any, kwargs: Any) -> Any:
         if takes_argument(function, "dask_scheduler"):
             kwargs.setdefault("dask_scheduler", self.view)
@@ -242,34 +252,15 @@ class Helper(Service):
             return asyncio.run_coroutine_threadsafe(finish(), self.loop).result()
         return outcome
 
-    def _add(self, name: str, serial: str, plugin: Any) -> None:
-        if self._serials.get(name) == serial:
-            return
-        if name in self.plugins:
-            self._remove(name)
-        self._wait(plugin.start(self.view))
-        self.plugins[name] = plugin
-        self._serials[name] = serial
-        self.link.watch(True)
-
-    def _remove(self, name: str) -> None:
-        self._serials.pop(name, None)
-        plugin = self.plugins.pop(name, None)
-        if not self.plugins:
-            self.link.watch(False)
-        if plugin is not None:
-            self._wait(plugin.close())
-
     def _close(self) -> None:
         if self.closed.is_set():
             return
         for name, plugin in list(self.plugins.items()):
             try:
                 self._wait(plugin.before_close())
-                self._wait(plugin.close())
             except Exception:
-                logger.exception("plugin %s could not be closed", name)
-        self.plugins.clear()
+                logger.exception("plugin %s raised before it was closed", name)
+        self._plugins.clear()
         self.closed.set()
 
     def _tell(self, plugin: Any, event: dict[str, Any]) -> Any:

@@ -76,7 +76,7 @@ def _names_in(archive: str) -> list[str]:
     return sorted(names)
 
 
-def _load(name: str, folder: Callable[[], str]) -> ModuleType:
+def _load(name: str) -> ModuleType:
     if name.startswith(("http://", "https://")):
         import urllib.request
 
@@ -104,7 +104,7 @@ class Preload:
         self.name = name
         self.arguments = list(arguments)
         self._run = run
-        self.module = _load(name, lambda: node.local_directory)
+        self.module = _load(name)
 
     def start(self) -> None:
         """Call the module's setup; a click command gets the arguments."""

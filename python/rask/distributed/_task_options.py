@@ -24,7 +24,7 @@ def prepare(
         return MakeActor(function)
     name = None
     if "executor" in kwargs:
-        from rask.distributed._service import takes_argument
+        from rask.distributed._calls import takes_argument
 
         if not takes_argument(function, "executor"):
             name = kwargs.pop("executor")
@@ -36,7 +36,7 @@ def prepare(
         return function
     if not isinstance(name, str):
         raise TypeError(f"executor must be the name of a worker's executor, not {name!r}")
-    from rask.distributed._service import InExecutor
+    from rask.distributed._executors import InExecutor
 
     return InExecutor(function, name)
 
@@ -48,7 +48,7 @@ def take_timeout(
     function has a parameter of this name, or of the annotations."""
     given = None
     if kwargs and "task_timeout" in kwargs:
-        from rask.distributed._service import takes_argument
+        from rask.distributed._calls import takes_argument
 
         if function is None or not takes_argument(function, "task_timeout"):
             given = kwargs.pop("task_timeout")

@@ -11,6 +11,7 @@ from typing import Any
 
 from rask.distributed._utils import cpu_count
 from rask.distributed._worker_options import add_common, import_term, keywords_of, security_of
+from rask.distributed._worker_process import run_process
 
 __all__ = ["main"]
 
@@ -87,8 +88,6 @@ def _counts(options: argparse.Namespace) -> tuple[int, int]:
 
 
 def _run_alone(options: argparse.Namespace, keywords: dict[str, Any]) -> int:
-    from rask.distributed.worker import run_process
-
     kind = import_term(options.worker_class)
     return run_process(
         lambda: kind(**keywords),

@@ -49,6 +49,14 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     add("--tls-key", help="private key, PEM")
 
 
+def parse_resources(text: str) -> list[tuple[str, float]]:
+    """``"GPU=2,MEM=1e9"`` as pairs."""
+    pairs = [entry.split("=", 1) for entry in text.replace(" ", ",").split(",") if entry]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"resources are written NAME=AMOUNT,NAME=AMOUNT; got {text!r}")
+    return [(name, float(amount)) for name, amount in pairs]
+
+
 def security_of(options: argparse.Namespace) -> Security:
     """Token and certificates that options or environment give."""
     token = os.environ.get("RASK_TOKEN")
@@ -71,8 +79,6 @@ def security_of(options: argparse.Namespace) -> Security:
 
 def keywords_of(options: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `Worker` and `Nanny`."""
-    from rask.distributed.worker import parse_resources
-
     if options.listen_address and (options.host or options.worker_port):
         raise SystemExit("give --listen-address, or --host and --worker-port")
     if options.contact_address and options.contact_address != options.listen_address:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import os
 import sys
@@ -11,9 +10,10 @@ import threading
 from typing import Any
 
 from rask import _core
+from rask.distributed._calls import Service, takes_argument
 from rask.distributed._logs import keeper
 from rask.distributed._node import Node, Status, find_scheduler, listen_address, make_security
-from rask.distributed._service import Service, takes_argument
+from rask.distributed._plugin_table import PluginTable, call_if_there
 from rask.distributed._utils import parse_seconds
 from rask.distributed._worker_options import EXTRA_OPTIONS
 
@@ -104,11 +104,14 @@ class Nanny(Node):
         self.nthreads = nthreads
         self.env = {key: str(value) for key, value in (env or {}).items()}
         self.config = dict(config or {})
-        self.plugins: dict[str, Any] = {}
+        self._plugins = PluginTable(
+            lambda plugin: plugin.setup(nanny=self),
+            lambda plugin: call_if_there(plugin, "teardown", nanny=self),
+            self._run_awaitable,
+        )
         self.worker_address: str | None = None
         self.pid: int | None = None
         self._paths: list[str] = []
-        self._plugin_serials: dict[str, str] = {}
         self._initial_plugins = list(plugins)
         self._given_folder = local_directory
         self._given_preloads = (preload_nanny, preload_nanny_argv)
@@ -163,7 +166,7 @@ class Nanny(Node):
         self._preloads = load_preloads(self, names, arguments, self._run_awaitable)
         self._preloads.start()
         for number, plugin in enumerate(self._initial_plugins):
-            self._plugin_add(getattr(plugin, "name", None) or f"plugin-{number}", plugin, "")
+            self._plugins.add(getattr(plugin, "name", None) or f"plugin-{number}", plugin)
         self._fetch_plugins()
         self._start_worker()
 
@@ -172,10 +175,7 @@ class Nanny(Node):
         client = self._connect()
         try:
             for name, serial, plugin in _core.Runtime(client).plugins("nanny"):
-                try:
-                    self._plugin_add(name, plugin, serial)
-                except Exception:
-                    logger.exception("plugin %s could not be set up", name)
+                self._plugins.try_add(name, plugin, serial)
         finally:
             client.close()
 
@@ -297,9 +297,7 @@ class Nanny(Node):
         self._begin_close()
         with self._restart_lock:
             self._stop_worker()
-        for name in list(self.plugins):
-            with contextlib.suppress(Exception):
-                self._plugin_remove(name)
+        self._plugins.clear()
         if self._preloads is not None:
             self._preloads.teardown()
         if self._events_client is not None:
@@ -406,28 +404,10 @@ class Nanny(Node):
 
     # -------------------------------------------------------------- plugins
 
-    def _plugin_add(self, name: str, plugin: Any, serial: str) -> None:
-        if serial and self._plugin_serials.get(name) == serial:
-            return
-        if name in self.plugins:
-            self._plugin_remove(name)
-        self.plugins[name] = plugin
-        self._plugin_serials[name] = serial
-        try:
-            self._finish(plugin.setup(nanny=self))
-        except BaseException:
-            del self.plugins[name]
-            raise
-
-    def _plugin_remove(self, name: str) -> None:
-        self._plugin_serials.pop(name, None)
-        plugin = self.plugins.pop(name, None)
-        if plugin is not None and hasattr(plugin, "teardown"):
-            self._finish(plugin.teardown(nanny=self))
-
-    def _finish(self, outcome: Any) -> None:
-        if inspect.isawaitable(outcome):
-            self._run_awaitable(outcome)
+    @property
+    def plugins(self) -> dict[str, Any]:
+        """Plugins by name."""
+        return self._plugins.plugins
 
     def _run_awaitable(self, awaitable: Any) -> Any:
         from rask.distributed._loop import sync
@@ -443,7 +423,7 @@ class Nanny(Node):
             "run": lambda _, body: self._on_run(*body),
             "plugin-add": lambda _, body: self._service.run_function(self._on_plugin_add, body, {}),
             "plugin-remove": lambda name, _: self._service.run_function(
-                self._plugin_remove, (name,), {}
+                self._plugins.remove, (name,), {}
             ),
         }
 
@@ -461,7 +441,7 @@ class Nanny(Node):
         return outcome if wait else None
 
     def _on_plugin_add(self, name: str, serial: str, plugin: Any) -> None:
-        self._plugin_add(name, plugin, serial)
+        self._plugins.add(name, plugin, serial)
         if getattr(plugin, "restart", False):
             self._restart()
 

@@ -216,7 +216,7 @@ class WorkerSetup(WorkerPlugin):
 
     def setup(self, worker: Any) -> Any:
         """Call it."""
-        from rask.distributed._service import takes_argument
+        from rask.distributed._calls import takes_argument
 
         if takes_argument(self._function, "dask_worker"):
             return self._function(dask_worker=worker)

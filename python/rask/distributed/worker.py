@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import os
 import random
-import signal
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -16,25 +13,24 @@ from concurrent.futures import Executor
 from typing import Any, ClassVar
 
 from rask import _core
-from rask.distributed._context import find_task, key_of
+from rask.distributed._calls import takes_argument
+from rask.distributed._context import find_task
+from rask.distributed._executors import named_executors
 from rask.distributed._logs import keeper
 from rask.distributed._memory_shares import memory_shares
 from rask.distributed._node import Node, Status, find_scheduler, listen_address, make_security
+from rask.distributed._plugin_table import PluginTable, call_if_there
 from rask.distributed._profile import Profiler
-from rask.distributed._service import WorkerService, takes_argument
+from rask.distributed._service import WorkerService
 from rask.distributed._utils import cpu_count, memory_limit_bytes, parse_seconds
 from rask.distributed._versions import registered_versions
+from rask.distributed._worker_view import WorkerData, WorkerState
 
-__all__ = ["Worker", "main"]
+__all__ = ["Worker"]
 
 logger = logging.getLogger("rask.distributed.worker")
 
-#: With this exit code a worker process asks to be started again.
-RESTART_EXIT_CODE = 75
 _CONNECT_SECONDS = 30.0
-_PR_SET_PDEATHSIG = 1
-#: For plugins and preloads to be torn down when a worker process ends.
-_FAREWELL_SECONDS = 5.0
 
 
 class Worker(Node):
@@ -137,11 +133,14 @@ class Worker(Node):
         self.contact_address = contact_address
         self.name = name
         self.nanny = nanny
-        self.plugins: dict[str, Any] = {}
-        self._plugin_serials: dict[str, str] = {}
-        self._plugin_lock = threading.RLock()
+        self._plugins = PluginTable(
+            lambda plugin: call_if_there(plugin, "setup", worker=self),
+            lambda plugin: call_if_there(plugin, "teardown", worker=self),
+            self._run_awaitable,
+            self._update_transitions,
+        )
         self._initial_plugins = list(plugins)
-        self._executors = _named_executors(executor)
+        self._executors = named_executors(executor)
         self._listen = listen_address(self.scheduler_address, protocol, host, port, interface)
         self._given_folder = local_directory
         self._given_preloads = (preload, preload_argv)
@@ -178,9 +177,9 @@ class Worker(Node):
         Worker._instances.add(self)
         self._load()
         for number, plugin in enumerate(self._initial_plugins):
-            self._plugin_add(_plugin_name(plugin, number), plugin, "", raises=True)
+            self._plugins.add(_plugin_name(plugin, number), plugin)
         for name, serial, plugin in self._core.plugins():
-            self._plugin_add(name, plugin, serial, raises=False)
+            self._plugins.try_add(name, plugin, serial)
         self._service.begin()
         self._core.open()
         self._profiler.begin()
@@ -235,8 +234,7 @@ class Worker(Node):
         """Plugins and preloads, before the worker ends."""
         if self._lifetime_timer is not None:
             self._lifetime_timer.cancel()
-        for name in list(self.plugins):
-            self._plugin_remove(name)
+        self._plugins.clear()
         if self._preloads is not None:
             self._preloads.teardown()
 
@@ -311,7 +309,7 @@ class Worker(Node):
     @property
     def data(self) -> Mapping[Any, Any]:
         """Values that the worker holds in memory, by key; those on disk read as None."""
-        return _Data(self._core)
+        return WorkerData(self._core)
 
     @property
     def state(self) -> WorkerState:
@@ -401,51 +399,20 @@ class Worker(Node):
 
     # -------------------------------------------------------------- plugins
 
+    @property
+    def plugins(self) -> dict[str, Any]:
+        """Plugins by name."""
+        return self._plugins.plugins
+
     def plugin_add(self, plugin: Any, name: str | None = None) -> dict[str, Any]:
         """Set a plugin up, in the place of one of the same name."""
-        self._plugin_add(name or _plugin_name(plugin, 0), plugin, "", raises=True)
+        self._plugins.add(name or _plugin_name(plugin, 0), plugin)
         return {"status": "OK"}
 
     def plugin_remove(self, name: str) -> dict[str, Any]:
         """Tear a plugin down."""
-        self._plugin_remove(name, raises=True)
+        self._plugins.remove(name)
         return {"status": "OK"}
-
-    def _plugin_add(self, name: str, plugin: Any, serial: str, raises: bool) -> None:
-        with self._plugin_lock:
-            if serial and self._plugin_serials.get(name) == serial:
-                return
-            if name in self.plugins:
-                self._plugin_remove(name)
-            self.plugins[name] = plugin
-            self._plugin_serials[name] = serial
-            try:
-                if hasattr(plugin, "setup"):
-                    self._finish(plugin.setup(worker=self))
-            except Exception:
-                if raises:
-                    del self.plugins[name]
-                    raise
-                logger.exception("plugin %s could not be set up", name)
-            self._update_transitions()
-
-    def _plugin_remove(self, name: str, raises: bool = False) -> None:
-        with self._plugin_lock:
-            plugin = self.plugins.pop(name, None)
-            self._plugin_serials.pop(name, None)
-            self._update_transitions()
-            if plugin is None or not hasattr(plugin, "teardown"):
-                return
-            try:
-                self._finish(plugin.teardown(worker=self))
-            except Exception:
-                if raises:
-                    raise
-                logger.exception("plugin %s could not be torn down", name)
-
-    def _finish(self, outcome: Any) -> None:
-        if inspect.isawaitable(outcome):
-            self._run_awaitable(outcome)
 
     def _update_transitions(self) -> None:
         self._core.want_transitions(any(map(_has_transition, self.plugins.values())))
@@ -483,7 +450,7 @@ class Worker(Node):
             ),
             "plugin-add": lambda _, body: self._on_plugin_add(*body),
             "plugin-remove": lambda name, _: self._service.run_function(
-                self._plugin_remove, (name,), {"raises": True}
+                self._plugins.remove, (name,), {}
             ),
         }
 
@@ -492,8 +459,7 @@ class Worker(Node):
         return outcome if wait else None
 
     def _on_plugin_add(self, name: str, serial: str, plugin: Any) -> Any:
-        arguments = (name, plugin, serial)
-        return self._service.run_function(self._plugin_add, arguments, {"raises": True})
+        return self._service.run_function(self._plugins.add, (name, plugin, serial), {})
 
     def __repr__(self) -> str:
         where = self._handle.address if self._handle is not None else "not started"
@@ -511,70 +477,6 @@ class _Answer(dict[str, Any]):
         return self
 
 
-class WorkerState:
-    """What a worker was doing when this was made.
-
-    Attributes
-    ----------
-    address : str
-    nthreads : int
-    running : bool
-    executing : list
-        Keys of the tasks that run.
-    ready_count : int
-        Tasks that could run and have not begun.
-    tasks : dict
-        State by key: ``"executing"`` or ``"memory"``.
-    actors : dict
-        Objects of actors by key.
-    """
-
-    def __init__(self, worker: Worker) -> None:
-        core = worker._core
-        self.address = worker.address
-        self.nthreads = worker.nthreads
-        self.running = worker.status == Status.running
-        held = core.held()
-        numbered = {name for name, _, is_numbered, _ in held if is_numbered}
-        self.executing = [
-            key_of(name, block, name in numbered or block > 0) for name, block in core.running()
-        ]
-        self.executing_count = len(self.executing)
-        self.ready_count = core.ready_count
-        self.tasks = {key_of(name, block, number): "memory" for name, block, number, _ in held}
-        self.tasks.update(dict.fromkeys(self.executing, "executing"))
-        self.in_memory_count = len(held)
-        self.nbytes, self.spilled_nbytes = core.value_bytes
-        #: Bytes of values that came from peers, and that went to peers and clients, so far.
-        self.transfer_incoming_bytes_total, self.transfer_outgoing_bytes_total = (
-            core.transferred_bytes
-        )
-        self.actors = {key: actor._instance for key, actor in list(worker._actors.items())}
-
-
-class _Data(Mapping[Any, Any]):
-    """Values of a worker by key."""
-
-    def __init__(self, core: Any) -> None:
-        self._core = core
-
-    def _keys(self) -> dict[Any, tuple[str, int]]:
-        return {
-            key_of(name, block, numbered): (name, block)
-            for name, block, numbered, _ in self._core.held()
-        }
-
-    def __getitem__(self, key: Any) -> Any:
-        name, block = self._keys()[key]
-        return self._core.value(name, block)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._keys())
-
-    def __len__(self) -> int:
-        return len(self._core.held())
-
-
 def _has_transition(plugin: Any) -> bool:
     from rask.distributed.plugins import SchedulerPlugin, WorkerPlugin
 
@@ -584,24 +486,6 @@ def _has_transition(plugin: Any) -> bool:
 
 def _plugin_name(plugin: Any, number: int) -> str:
     return getattr(plugin, "name", None) or f"{type(plugin).__name__}-{number}"
-
-
-def _named_executors(executor: Any) -> dict[str, Executor]:
-    if executor is None or executor == "offload":
-        return {}
-    if isinstance(executor, Executor):
-        executor = {"default": executor}
-    if isinstance(executor, dict):
-        if "default" in executor:
-            raise ValueError(
-                "tasks that ask for no executor run on the worker's own threads (nthreads=…): give "
-                "yours another name, and choose it with submit(…, executor=name)"
-            )
-        for name, value in executor.items():
-            if not isinstance(value, Executor):
-                raise TypeError(f"executor {name!r} is no concurrent.futures.Executor: {value!r}")
-        return dict(executor)
-    raise TypeError(f"executor must be an Executor or a dict of them, not {executor!r}")
 
 
 def _staggered(seconds: float | None, stagger: float | None) -> float | None:
@@ -614,74 +498,8 @@ def _mark_last(items: list[str]) -> Iterator[tuple[bool, str]]:
     return ((at == len(items) - 1, item) for at, item in enumerate(items))
 
 
-def parse_resources(text: str) -> list[tuple[str, float]]:
-    """``"GPU=2,MEM=1e9"`` as pairs."""
-    pairs = [entry.split("=", 1) for entry in text.replace(" ", ",").split(",") if entry]
-    if any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"resources are written NAME=AMOUNT,NAME=AMOUNT; got {text!r}")
-    return [(name, float(amount)) for name, amount in pairs]
-
-
-#: The worker of a worker process.
-_current: Worker | None = None
-
-
-def _end_with_parent() -> None:
-    """Let the kernel end this process when the nanny's dies, however that happens."""
-    parent = os.getppid()
-    with contextlib.suppress(OSError, AttributeError):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:
-        raise SystemExit("the nanny is gone")
-
-
-def run_process(
-    make: Callable[[], Worker],
-    supervised: bool,
-    started: Callable[[Worker], None] = lambda worker: None,
-) -> int:
-    """Run a worker until it ends; the exit code that the process should have.
-
-    `started` is called once the worker has started.
-    """
-    global _current
-    if supervised:
-        _end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else signal.SIG_DFL)
-    worker = make()
-    worker._owns_process = True
-    _current = worker
-    worker._ensure_started()
-    started(worker)
-    signal.signal(signal.SIGTERM, lambda *_: worker._handle.stop())
-    code, reason = worker._handle.wait()
-    if code == 0 and worker._restarting:
-        code = RESTART_EXIT_CODE
-    if code == 1:
-        print(f"rask worker {worker.name}: {reason}", file=sys.stderr)
-    farewell = threading.Thread(target=worker._tear_down, daemon=True)
-    farewell.start()
-    farewell.join(_FAREWELL_SECONDS)
-    worker._remove_folder()
-    return code
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run a worker until the scheduler ends it; the process's exit code."""
-    from rask.distributed._worker_options import worker_of_arguments
-
-    make, supervised = worker_of_arguments(arguments)
-    code = run_process(make, supervised)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Threads may still be inside user code: nothing would be gained by waiting for them.
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    # As the module that others import: there must be one `Worker` class.
-    from rask.distributed.worker import main as run_main
+    # With the module that others import: there must be one `Worker` class.
+    from rask.distributed._worker_process import main
 
-    raise SystemExit(run_main())
+    raise SystemExit(main())

@@ -1,0 +1,73 @@
+"""Processes that are one worker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rask.distributed._context import set_process_worker
+from rask.distributed._worker_options import worker_of_arguments
+
+__all__ = ["main", "run_process"]
+
+#: With this exit code a worker process asks to be started again.
+RESTART_EXIT_CODE = 75
+_PR_SET_PDEATHSIG = 1
+#: For plugins and preloads to be torn down when a worker process ends.
+_FAREWELL_SECONDS = 5.0
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end this process when the nanny's dies, however that happens."""
+    parent = os.getppid()
+    with contextlib.suppress(OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        raise SystemExit("the nanny is gone")
+
+
+def run_process(
+    make: Callable[[], Any],
+    supervised: bool,
+    started: Callable[[Any], None] = lambda worker: None,
+) -> int:
+    """Run a worker until it ends; the exit code that the process should have.
+
+    `started` is called once the worker has started.
+    """
+    if supervised:
+        _end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else signal.SIG_DFL)
+    worker = make()
+    worker._owns_process = True
+    set_process_worker(worker)
+    worker._ensure_started()
+    started(worker)
+    signal.signal(signal.SIGTERM, lambda *_: worker._handle.stop())
+    code, reason = worker._handle.wait()
+    if code == 0 and worker._restarting:
+        code = RESTART_EXIT_CODE
+    if code == 1:
+        print(f"rask worker {worker.name}: {reason}", file=sys.stderr)
+    farewell = threading.Thread(target=worker._tear_down, daemon=True)
+    farewell.start()
+    farewell.join(_FAREWELL_SECONDS)
+    worker._remove_folder()
+    return code
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a worker until the scheduler ends it; the process's exit code."""
+    make, supervised = worker_of_arguments(arguments)
+    code = run_process(make, supervised)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads may still be inside user code: nothing would be gained by waiting for them.
+    os._exit(code)
