@@ -66,6 +66,9 @@ pub struct Submit {
     /// A task that runs for longer fails; 0 is without limit.
     #[prost(uint32, tag = "320")]
     pub timeout_millis: u32,
+    /// These tasks may not run twice without need.
+    #[prost(bool, tag = "240")]
+    pub impure: bool,
     /// Where layers belong that were made in no span.
     #[prost(message, optional, tag = "300")]
     pub span: Option<crate::SpanPath>,
@@ -97,7 +100,7 @@ pub struct Query {
     pub id: u64,
     #[prost(
         oneof = "QueryBody",
-        tags = "2, 3, 4, 5, 6, 7, 220, 221, 222, 300, 301, 302, 303, 304, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344, 345"
+        tags = "2, 3, 4, 5, 6, 7, 220, 221, 222, 240, 300, 301, 302, 303, 304, 317, 318, 320, 321, 322, 323, 324, 325, 340, 341, 342, 343, 344, 345"
     )]
     pub body: Option<QueryBody>,
 }
@@ -156,6 +159,9 @@ pub enum QueryBody {
     /// Whom work is counted for. Answered with Shares.
     #[prost(message, tag = "222")]
     Shares(()),
+    /// Steers the dropping of superfluous copies. Answered with MemoryManager.
+    #[prost(message, tag = "240")]
+    MemoryManager(crate::MemoryManager),
     /// The tasks that ended last.
     #[prost(message, tag = "340")]
     TaskStream(crate::TaskStreamQuery),
@@ -272,7 +278,7 @@ pub struct Answer {
     pub id: u64,
     #[prost(
         oneof = "AnswerBody",
-        tags = "2, 3, 4, 5, 222, 300, 301, 303, 304, 318, 320, 321, 322, 340, 341, 342, 343, 344, 345"
+        tags = "2, 3, 4, 5, 222, 240, 300, 301, 303, 304, 318, 320, 321, 322, 340, 341, 342, 343, 344, 345"
     )]
     pub body: Option<AnswerBody>,
 }
@@ -290,6 +296,8 @@ pub enum AnswerBody {
     Contents(Contents),
     #[prost(message, tag = "222")]
     Shares(crate::Shares),
+    #[prost(message, tag = "240")]
+    MemoryManager(crate::MemoryManager),
     #[prost(message, tag = "318")]
     Recipe(crate::Recipe),
     #[prost(message, tag = "320")]

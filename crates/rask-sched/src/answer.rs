@@ -43,6 +43,7 @@ impl Scheduler {
             Some(QueryBody::Report(_)) => AnswerBody::Report(rask_proto::ReportPage::default()),
             Some(QueryBody::Sample(_)) => AnswerBody::Samples(rask_proto::Samples::default()),
             Some(QueryBody::Logs(_)) => AnswerBody::Logs(rask_proto::LogLines::default()),
+            Some(QueryBody::MemoryManager(wish)) => self.on_memory_manager(&wish),
             Some(QueryBody::Replicate(wish)) => {
                 return self.on_replicate((client, query.id), &wish);
             }

@@ -11,7 +11,12 @@ impl Scheduler {
     /// When the next [`Event::TimePassed`](crate::Event::TimePassed) is wanted; may change with
     /// every event.
     pub fn next_deadline(&self) -> Option<Time> {
-        let deadlines = [self.attention.next_stalled_check(), self.quota_deadline()];
+        let deadlines = [
+            self.attention.next_stalled_check(),
+            self.copies.next_check(),
+            self.reduction.next(),
+            self.quota_deadline(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 }

@@ -86,6 +86,8 @@ impl Scheduler {
         let task = self.tasks.get(id);
         match task.state {
             state if state.is_pending() => {
+                self.end_copy(id, Some(worker));
+                let task = self.tasks.get(id);
                 if task.worker != worker {
                     self.call_back(id);
                 }
@@ -112,6 +114,11 @@ impl Scheduler {
         let Some(id) = self.find_task(erred.layer, erred.block) else {
             return;
         };
+        if self.has_copy_at(id, worker) {
+            // The task itself is still running: what counts is how that ends.
+            self.take_copy(id);
+            return;
+        }
         let task = self.tasks.get_mut(id);
         if task.state != TaskState::Assigned || task.worker != worker {
             return;
@@ -172,6 +179,8 @@ impl Scheduler {
             let task = self.tasks.get(id);
             if task.state == TaskState::Assigned && task.worker == worker {
                 self.count_missing(id);
+            } else if self.has_copy_at(id, worker) {
+                self.take_copy(id);
             }
         }
     }

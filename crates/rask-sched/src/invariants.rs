@@ -14,6 +14,7 @@ impl Scheduler {
         }
         self.check_workers()?;
         self.check_shares()?;
+        self.check_copies()?;
         self.topics.check()?;
         self.check_spans()?;
         self.check_layers()

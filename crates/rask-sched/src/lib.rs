@@ -50,6 +50,6 @@ pub(crate) type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedS
 pub use event::{ClientId, Command, Event, JournalEntry, Time, WorkerId};
 pub use memory_figures::MemoryFigures;
 pub use scheduler::Scheduler;
-pub use settings::Settings;
+pub use settings::{Settings, Speculation};
 pub use share_settings::{ShareError, ShareSettings};
 pub use topics::TopicLimits;

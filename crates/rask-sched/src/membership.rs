@@ -41,16 +41,11 @@ impl Scheduler {
         self.workers.insert(worker, record);
         self.attention.touch(worker);
         self.shares.thread_count += u64::from(thread_count);
-        let everyone = self.all_peers();
-        self.out.push(Command::ToWorker {
-            worker,
-            message: ToWorker::Peers(everyone),
-        });
         let news = Peers {
             joined: vec![joined],
             left: Vec::new(),
         };
-        self.tell_peers_but(worker, &news);
+        self.tell_clients(&news);
         self.place_stranded();
         self.relieve_paused();
     }
@@ -72,9 +67,12 @@ impl Scheduler {
             joined: Vec::new(),
             left: vec![worker.0],
         };
-        self.tell_peers_but(worker, &news);
+        self.tell_clients(&news);
+        self.tell_left(worker, &left);
+        let copied = self.lose_copies_at(worker);
         let (mut lost, called_back) = self.collect_lost(worker, &left);
-        let blamed = self.decide_blamed(&left, &called_back);
+        let mut blamed = self.decide_blamed(&left, &called_back);
+        blamed.extend(copied);
         let why = match left.describe_memory() {
             Some(memory) => format!("{reason}; {memory}"),
             None => reason.to_owned(),
@@ -94,7 +92,9 @@ impl Scheduler {
             self.blame(id, &left.register.name, &why);
         }
         for id in called_back {
-            self.count_missing(id);
+            if !self.try_promote_copy(id) {
+                self.count_missing(id);
+            }
         }
         self.forget_shipped(worker, left.shipped);
     }
@@ -233,11 +233,7 @@ impl Scheduler {
         self.out.push(Command::ToClient { client, message });
     }
 
-    fn tell_peers_but(&mut self, except: WorkerId, news: &Peers) {
-        for &worker in self.workers.by_id.keys().filter(|id| **id != except) {
-            let message = ToWorker::Peers(news.clone());
-            self.out.push(Command::ToWorker { worker, message });
-        }
+    fn tell_clients(&mut self, news: &Peers) {
         for &client in self.clients.by_id.keys() {
             let message = ToClient::Peers(news.clone());
             self.out.push(Command::ToClient { client, message });

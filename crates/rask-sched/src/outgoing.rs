@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rask_proto::{
-    Assign, Blocks, Failure, Finished, InlineBuilder, Pages, ToClient, ToWorker, WorkerLayer,
-    WorkerPage,
+    Assign, Blocks, Failure, Finished, InlineBuilder, Missing, Pages, PeerAddress, Peers, ToClient,
+    ToWorker, WorkerLayer, WorkerPage,
 };
 
 use crate::event::{ClientId, Command, WorkerId};
@@ -23,11 +23,13 @@ pub(crate) struct Outgoing {
 /// For one worker; sent in the order of the fields.
 #[derive(Default)]
 struct ForWorker {
+    peers: Peers,
     unassign: Blocks,
     free: Blocks,
     forget: Vec<u32>,
     layers: Vec<WorkerLayer>,
     pages: Vec<WorkerPage>,
+    replicate: Vec<Missing>,
     assign: Assign,
 }
 
@@ -51,6 +53,21 @@ impl Outgoing {
     /// Something to be written down before anybody is told anything.
     pub fn journal(&mut self, client: Option<ClientId>, entry: crate::JournalEntry) {
         self.journal.push(Command::Journal { client, entry });
+    }
+
+    /// Where a peer listens.
+    pub fn joined_peer(&mut self, worker: WorkerId, peer: PeerAddress) {
+        self.worker(worker).peers.joined.push(peer);
+    }
+
+    /// A peer is gone.
+    pub fn left_peer(&mut self, worker: WorkerId, peer: WorkerId) {
+        self.worker(worker).peers.left.push(peer.0);
+    }
+
+    /// Values to hold as well.
+    pub fn replicate(&mut self, worker: WorkerId, wish: Missing) {
+        self.worker(worker).replicate.push(wish);
     }
 
     pub fn layer(&mut self, worker: WorkerId, layer: WorkerLayer) {
@@ -174,6 +191,9 @@ impl Outgoing {
 impl ForWorker {
     fn into_messages(self) -> Vec<ToWorker> {
         let mut messages = Vec::new();
+        if !self.peers.joined.is_empty() || !self.peers.left.is_empty() {
+            messages.push(ToWorker::Peers(self.peers));
+        }
         if !self.unassign.is_empty() {
             messages.push(ToWorker::Unassign(self.unassign));
         }
@@ -188,6 +208,7 @@ impl ForWorker {
         if !self.pages.is_empty() {
             messages.push(ToWorker::Pages(Pages { pages: self.pages }));
         }
+        messages.extend(self.replicate.into_iter().map(ToWorker::Replicate));
         if self.assign.tasks.is_some() {
             messages.push(ToWorker::Assign(self.assign));
         }

@@ -44,6 +44,10 @@ pub struct Scheduler {
     pub(crate) topics: crate::topics::Topics,
     pub(crate) spans: crate::spans::Spans,
     pub(crate) coordination: crate::coordination::Coordination,
+    /// Second copies of tasks that take long.
+    pub(crate) copies: crate::policy::speculation::Copies,
+    /// Superfluous copies of values.
+    pub(crate) reduction: crate::policy::reduction::Reduction,
     pub(crate) bandwidth: crate::policy::bandwidth::Bandwidth,
     pub(crate) out: Outgoing,
     pub(crate) plugins: PluginTable,
@@ -76,6 +80,8 @@ impl Scheduler {
                 settings.bandwidth_bytes_per_second,
             ),
             shares: Shares::new(&settings.shares),
+            copies: Default::default(),
+            reduction: crate::policy::reduction::Reduction::new(settings.drops_replicas),
             settings,
             now: Time::default(),
             layers: Layers::default(),
@@ -133,6 +139,8 @@ impl Scheduler {
         self.advance_retirements();
         self.advance_copies();
         self.shares.settle();
+        self.advance_copies_of_slow();
+        self.advance_reduction();
         self.out.flush(commands);
     }
 

@@ -33,8 +33,32 @@ pub struct Settings {
     /// How long a share that holds its quota of bytes, and runs nothing that would make room, is
     /// given to release values before what waits is failed.
     pub quota_patience_micros: u64,
+    /// Tasks that take much longer than others like them are begun a second time elsewhere.
+    pub speculation: Option<Speculation>,
+    /// Superfluous copies of values are dropped from the start, not only when a client wants it.
+    pub drops_replicas: bool,
+    /// Between looks for superfluous copies of values.
+    pub reduction_interval_micros: u64,
     /// What the scheduler runs on, by package.
     pub versions: Vec<rask_proto::Version>,
+}
+
+/// When a task is begun a second time, on a worker that has nothing to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Speculation {
+    /// It runs for so many times as long as is usual in its layer,
+    pub slower_times: f32,
+    /// and for longer than this.
+    pub micros_min: u64,
+}
+
+impl Default for Speculation {
+    fn default() -> Self {
+        Speculation {
+            slower_times: 3.0,
+            micros_min: 500_000,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -58,6 +82,9 @@ impl Default for Settings {
             history_length: 65_536,
             shares: Vec::new(),
             quota_patience_micros: 60_000_000,
+            speculation: None,
+            drops_replicas: false,
+            reduction_interval_micros: 2_000_000,
             versions: Vec::new(),
         }
     }

@@ -179,6 +179,7 @@ impl Scheduler {
                 let mut layer = new_layer(spec, layer, restriction.clone(), submit.timeout_millis);
                 layer.span = span;
                 layer.set_sizes(self.find_sizes(spec, &numbers));
+                layer.is_impure = submit.impure;
                 match before.get(position) {
                     Some(&number) => self.layers.add_as(number, layer),
                     None => self.layers.add(layer),
@@ -425,6 +426,7 @@ fn new_layer(
         restriction,
         timeout_millis,
         actor: spec.actor,
+        is_impure: false,
         part_modulo: spec.part_modulo,
         part_count: spec.part_count,
         slots: vec![NO_TASK; layer.block_count() as usize],

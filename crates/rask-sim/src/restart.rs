@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rask_proto::{Blocks, FromClient, Hello, Register, TaskFailed};
-use rask_sched::{ClientId, Event, JournalEntry, Scheduler, ShareSettings, Time, WorkerId};
+use rask_sched::{
+    ClientId, Event, JournalEntry, Scheduler, ShareSettings, Speculation, Time, WorkerId,
+};
 
 use crate::network::{Happening, Message, Party};
-use crate::simulation::Simulation;
+use crate::simulation::{Settings, Simulation};
 
 /// The scheduler is down for up to this long, and the others come back within it.
 const DOWN_MICROS: u64 = 20_000;
@@ -182,7 +184,7 @@ impl Simulation {
 
     /// Another takes its place and reads what it wrote down.
     pub(crate) fn on_scheduler_starts(&mut self) {
-        self.scheduler = Simulation::new_scheduler();
+        self.scheduler = Simulation::new_scheduler(&self.settings);
         self.journal.replay(&mut self.scheduler);
         self.scheduler.begin_recovery();
         if let Err(broken) = self.scheduler.check_invariants() {
@@ -278,13 +280,19 @@ impl Simulation {
         }
     }
 
-    pub(crate) fn new_scheduler() -> Scheduler {
+    pub(crate) fn new_scheduler(settings: &Settings) -> Scheduler {
         // With many deaths any task may be running on many workers that die.
         Scheduler::new(rask_sched::Settings {
             allowed_failures: u8::MAX,
             journal: true,
             counted_bytes_min: 1,
             shares: shares(),
+            speculation: settings.speculates.then_some(Speculation {
+                slower_times: 2.0,
+                micros_min: 3000,
+            }),
+            drops_replicas: settings.drops_replicas,
+            reduction_interval_micros: 5000,
             ..rask_sched::Settings::default()
         })
     }

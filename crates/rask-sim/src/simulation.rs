@@ -31,6 +31,10 @@ pub struct Settings {
     pub layers: u64,
     pub blocks: u64,
     pub hosts: Hosts,
+    /// Tasks that take long are begun a second time elsewhere.
+    pub speculates: bool,
+    /// Superfluous copies of values are dropped.
+    pub drops_replicas: bool,
     pub faults: Faults,
     /// More happenings than this are taken for a standstill.
     pub happenings_max: u64,
@@ -48,6 +52,8 @@ impl Settings {
             clients: 3,
             layers: 6,
             blocks: 12,
+            speculates: true,
+            drops_replicas: true,
             hosts: Hosts {
                 count: 2,
                 slow_nanos_per_byte: 10_000,
@@ -67,6 +73,7 @@ impl Settings {
                 raising_percent: 2,
                 spill_failing_percent: 10,
                 leaving_percent: 20,
+                straggling_percent: 3,
             },
             happenings_max: 200_000,
             trace: false,
@@ -80,6 +87,8 @@ pub struct Report {
     pub happenings: u64,
     /// Simulated time.
     pub micros: u64,
+    /// When the last client had what it wanted.
+    pub done_micros: u64,
     pub tasks_run: u64,
     pub values_spilled: u64,
     pub values_fetched: u64,
@@ -130,6 +139,9 @@ pub(crate) struct Simulation {
     pub(crate) report: Report,
 }
 
+/// What a task takes that takes long.
+const STRAGGLING_MICROS: u64 = 200_000;
+
 /// Characters of a happening that are printed.
 const TRACE_LENGTH: usize = 400;
 
@@ -173,7 +185,7 @@ impl Simulation {
             settings,
             random,
             network: Network::new(latency),
-            scheduler: Simulation::new_scheduler(),
+            scheduler: Simulation::new_scheduler(&settings),
             journal: Journal::default(),
             connections: Connections::default(),
             troubles: Troubles::default(),
@@ -442,6 +454,10 @@ impl Simulation {
             }
             let drawn = 1 + self.random.below(2000);
             let mut micros = said.unwrap_or(drawn);
+            let straggling = self.settings.faults.straggling_percent;
+            if straggling > 0 && matches!(job, Job::Run { .. }) && self.random.chance(straggling) {
+                micros += STRAGGLING_MICROS;
+            }
             if !matches!(job, Job::Run { .. }) {
                 micros += self.decide_disk_delay();
             }
@@ -460,7 +476,11 @@ impl Simulation {
             return;
         };
         let mut wishes = Wishes::default();
+        let was_done = client.is_done();
         body(client, &mut wishes);
+        if client.is_done() && !was_done {
+            self.report.done_micros = self.network.now;
+        }
         let party = Party::Client(number);
         for message in wishes.tell {
             if message.is_kept() {

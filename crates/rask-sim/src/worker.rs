@@ -1,6 +1,6 @@
 //! A worker without threads, sockets and values: what it would do takes a random time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use rask_exec::{Assignment, Command, Event, Job, Limits, Pace, Pull, Source, TaskId};
@@ -23,6 +23,9 @@ pub(crate) struct SimWorker {
     busy: u32,
     tasks: rask_exec::Worker,
     layers: HashMap<u32, WorkerLayer>,
+    /// Peers of which it was told where they are, and those that have left.
+    peers: HashSet<u32>,
+    gone: HashSet<u32>,
     /// Values by slot.
     memory: BTreeMap<TaskId, u64>,
     disk: BTreeMap<TaskId, u64>,
@@ -56,6 +59,8 @@ impl SimWorker {
                 spills_ahead: true,
             }),
             layers: HashMap::new(),
+            peers: HashSet::new(),
+            gone: HashSet::new(),
             memory: BTreeMap::new(),
             disk: BTreeMap::new(),
             commands: Vec::new(),
@@ -94,10 +99,15 @@ impl SimWorker {
                     self.layers.remove(&layer);
                 }
             }
-            ToWorker::Welcome(_)
-            | ToWorker::Peers(_)
-            | ToWorker::Pages(_)
-            | ToWorker::Shutdown(_) => {}
+            ToWorker::Peers(peers) => {
+                self.peers
+                    .extend(peers.joined.iter().map(|peer| peer.worker));
+                for worker in peers.left {
+                    self.peers.remove(&worker);
+                    self.gone.insert(worker);
+                }
+            }
+            ToWorker::Welcome(_) | ToWorker::Pages(_) | ToWorker::Shutdown(_) => {}
         }
         self.pull(effects);
     }
@@ -105,6 +115,7 @@ impl SimWorker {
     /// The scheduler is back: tasks that have not begun are its to hand out again.
     pub(crate) fn on_reconnected(&mut self, number: u32, effects: &mut Effects) {
         self.number = number;
+        self.gone.extend(self.peers.drain());
         for key in self.tasks.waiting_keys() {
             self.tasks.cancel(key, &mut self.commands);
             self.obey(effects, None);
@@ -438,6 +449,11 @@ impl SimWorker {
         }
         while let Some(fetch) = self.tasks.pull_fetch(&mut self.commands) {
             self.obey(effects, None);
+            let is_told = self.peers.contains(&fetch.holder) || self.gone.contains(&fetch.holder);
+            assert!(
+                is_told || fetch.holder == self.number,
+                "a peer at no address"
+            );
             // What is here is asked of oneself over the network too: it may be gone by then.
             let (layer, block) = key_of(fetch.key);
             effects.ask.entry(fetch.holder).or_default().push(Asked {

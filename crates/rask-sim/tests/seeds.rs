@@ -15,6 +15,8 @@ const SETTINGS: Settings = Settings {
         value_scale: 1,
         are_unmeasured: false,
     },
+    speculates: false,
+    drops_replicas: false,
     faults: Faults {
         deaths: 0,
         restarts: 0,
@@ -29,6 +31,7 @@ const SETTINGS: Settings = Settings {
         raising_percent: 0,
         spill_failing_percent: 0,
         leaving_percent: 0,
+        straggling_percent: 0,
     },
     happenings_max: 200_000,
     trace: false,
@@ -246,6 +249,64 @@ fn with_full_and_slow_disks() {
     assert!(report.values_spilled > 0);
 }
 
+/// Of a task that takes long a copy runs elsewhere, and the first result counts: no more is lost
+/// than that, and nothing else changes.
+#[test]
+fn with_tasks_that_take_long_and_copies_of_them() {
+    let faults = Faults {
+        straggling_percent: 2,
+        ..SETTINGS.faults
+    };
+    let alone = Settings {
+        faults,
+        blocks: 40,
+        ..SETTINGS
+    };
+    let copied = Settings {
+        speculates: true,
+        ..alone
+    };
+    let (mut with, mut without) = (0, 0);
+    for seed in 0..seed_count().min(400) {
+        with += simulate(seed, &copied).done_micros;
+        without += simulate(seed, &alone).done_micros;
+    }
+    assert!(
+        with < without / 100 * 85,
+        "{with} µs with copies, {without} µs without"
+    );
+    let faults = Faults {
+        deaths: 4,
+        pauses: 2,
+        retirements: 1,
+        restarts: 1,
+        refused_percent: 5,
+        raising_percent: 3,
+        straggling_percent: 10,
+        ..SETTINGS.faults
+    };
+    run_seeds(&Settings { faults, ..copied });
+}
+
+/// What several workers hold and nobody needs there is dropped, and nothing that is needed.
+#[test]
+fn with_superfluous_copies_dropped() {
+    let dropping = Settings {
+        drops_replicas: true,
+        ..SETTINGS
+    };
+    run_seeds(&dropping);
+    let faults = Faults {
+        deaths: 3,
+        retirements: 2,
+        restarts: 1,
+        cuts: 2,
+        refused_percent: 5,
+        ..SETTINGS.faults
+    };
+    run_seeds(&Settings { faults, ..dropping });
+}
+
 /// What moves slowly is left where it is, once that is known.
 #[test]
 fn between_hosts_that_are_far_apart() {
@@ -264,8 +325,8 @@ fn between_hosts_that_are_far_apart() {
     };
     let (mut measured, mut unmeasured) = (0, 0);
     for seed in 0..20 {
-        measured += simulate(seed, &apart(false)).micros;
-        unmeasured += simulate(seed, &apart(true)).micros;
+        measured += simulate(seed, &apart(false)).done_micros;
+        unmeasured += simulate(seed, &apart(true)).done_micros;
     }
     assert!(
         measured < unmeasured / 100 * 95,

@@ -10,7 +10,7 @@ from rask._core import Future
 from rask._functions import is_fixed, ship
 from rask.distributed._arguments import extract
 from rask.distributed._submission import call_name, function_name, map_pages, options_of
-from rask.distributed._task_options import complete, prepare, take_timeout
+from rask.distributed._task_options import complete, prepare, take_timeout, with_purity
 
 __all__ = ["SubmissionMethods"]
 
@@ -77,7 +77,7 @@ class SubmissionMethods:
         func = prepare(func, kwargs, actor or actors)
         pure = pure and not (actor or actors)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
-        options = complete(options, func, limit)
+        options = with_purity(complete(options, func, limit), pure)
         operation = function_name(func)
         shipped = ship(func)
         key = None if key is None else str(key)
@@ -161,7 +161,7 @@ class SubmissionMethods:
         prefix = operation if key is None else str(key)
         name = call_name(prefix, [payload, *pages], futures, pure and key is None)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
-        options = complete(options, func, limit)
+        options = with_purity(complete(options, func, limit), pure)
         return self._core.submit_calls(
             self, name, operation, payload, count, pages, page_blocks, futures, offsets, options
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from rask.distributed._utils import parse_seconds
 
-__all__ = ["complete", "prepare", "refuse_actors", "take_timeout", "with_timeout"]
+__all__ = ["complete", "prepare", "refuse_actors", "take_timeout", "with_purity", "with_timeout"]
 
 
 def prepare(
@@ -66,6 +66,11 @@ def take_timeout(
 def with_timeout(options: dict[str, Any] | None, seconds: float | None) -> dict[str, Any] | None:
     """Options of a submission, with a limit of time if there is one."""
     return options if seconds is None else {**(options or {}), "task_timeout": seconds}
+
+
+def with_purity(options: dict[str, Any] | None, pure: bool) -> dict[str, Any] | None:
+    """Options of a submission, with a word about tasks that may not run twice without need."""
+    return options if pure else {**(options or {}), "impure": True}
 
 
 def complete(

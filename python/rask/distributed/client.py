@@ -17,6 +17,7 @@ from rask.distributed._client_data import DataMethods
 from rask.distributed._client_diagnostics import DiagnosticsMethods
 from rask.distributed._client_events import EventMethods
 from rask.distributed._client_futures import FutureMethods
+from rask.distributed._client_memory import MemoryManagerMethods
 from rask.distributed._client_plugins import PluginMethods
 from rask.distributed._client_profile import ProfileMethods
 from rask.distributed._client_replicas import ReplicaMethods
@@ -48,6 +49,7 @@ class Client(
     SharedMethods,
     ShareMethods,
     ReplicaMethods,
+    MemoryManagerMethods,
     DiagnosticsMethods,
     EventMethods,
     StateMethods,

@@ -258,7 +258,39 @@ def _limits() -> dict[str, Any]:
         "event_bytes": int(parse_bytes(nbytes)),
         "history_length": int(changes),
         "reports": config.get("distributed.scheduler.reports-directory", None),
+        **_policies(),
     }
+
+
+def _policies() -> dict[str, Any]:
+    """What the scheduler does of its own accord, as configured."""
+    from rask import config
+
+    manager = "distributed.scheduler.active-memory-manager"
+    return {
+        "speculation": speculation_of(config.get("distributed.scheduler.speculation", False)),
+        "drops_replicas": bool(config.get(f"{manager}.start", False)),
+        "replica_interval": parse_seconds(config.get(f"{manager}.interval", "2s")),
+    }
+
+
+def speculation_of(value: Any) -> float:
+    """How many times as long as usual a task takes of which a second copy is begun; 0 is never.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a boolean nor a number above 1.
+    """
+    if isinstance(value, bool) or value is None:
+        return 3.0 if value else 0.0
+    times = float(value)
+    if times != 0 and not times > 1:
+        raise ValueError(
+            "distributed.scheduler.speculation must be false, true, or how many times as long as "
+            f"usual a task has to take, more than 1: {value!r}"
+        )
+    return times
 
 
 def _helper_command() -> tuple[str, list[str], list[tuple[str, str]]]:

@@ -25,6 +25,8 @@ pub struct SubmitOptions {
     pub fire_and_forget: bool,
     /// A task that runs for longer fails; 0 is without limit.
     pub timeout_millis: u32,
+    /// These tasks may not run twice without need.
+    pub impure: bool,
     /// Where what was made in no span belongs.
     pub span: Option<Arc<SpanPath>>,
     /// The blocks are objects that stay on the workers that make them.
@@ -48,6 +50,7 @@ impl SubmitOptions {
                 .collect(),
             fire_and_forget: self.fire_and_forget,
             timeout_millis: self.timeout_millis,
+            impure: self.impure,
             span: self.span.as_deref().map(pack_span),
             ..Submit::default()
         }

@@ -63,6 +63,7 @@ pub(super) fn options_of(
                 read.timeout_millis = millis as u32;
             }
             "actor" => read.actor = value.extract()?,
+            "impure" => read.impure = value.extract()?,
             "fire_and_forget" => read.fire_and_forget = value.extract()?,
             other => return Err(PyValueError::new_err(format!("unknown option {other:?}"))),
         }

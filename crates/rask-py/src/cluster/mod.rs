@@ -10,6 +10,7 @@ mod future;
 mod gather;
 mod helper;
 mod inspect;
+mod memory_manager;
 mod outcome;
 mod payload;
 mod plugins;
@@ -51,6 +52,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<coordination::PyCoordination>()?;
     module.add_class::<diagnostics::PyDiagnostics>()?;
     module.add_class::<replicas::PyReplicas>()?;
+    module.add_class::<memory_manager::PyMemoryManager>()?;
     module.add_class::<inspect::PyInspector>()?;
     module.add_function(wrap_pyfunction!(shares::share_figures, module)?)?;
     module.add_class::<spans::PySpanTable>()?;

@@ -9,7 +9,7 @@ use rask_cluster::memory_guard::MemoryGuard;
 use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions};
 use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, SupervisorOptions, WorkerCommand};
 use rask_cluster::worker::{MemoryShares, WorkerEnd, WorkerHandle, WorkerOptions};
-use rask_sched::{Settings, ShareSettings, TopicLimits};
+use rask_sched::{Settings, ShareSettings, Speculation, TopicLimits};
 use rask_wire::{Address, Security, TlsVersion, Token, WireError};
 
 use super::errors;
@@ -116,7 +116,7 @@ pub struct PyScheduler {
 impl PyScheduler {
     #[new]
     #[allow(clippy::too_many_arguments)]
-    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0, versions=Vec::new(), events_per_topic=1000, event_bytes=64 << 20, history_length=65_536, reports=None, shares=Vec::new(), quota_patience=60.0))]
+    #[pyo3(signature = (address, security, allowed_failures=3, worker_timeout=60.0, helper=None, journal=None, reconnect_timeout=60.0, recovery_timeout=15.0, versions=Vec::new(), events_per_topic=1000, event_bytes=64 << 20, history_length=65_536, reports=None, shares=Vec::new(), quota_patience=60.0, speculation=0.0, replica_interval=2.0, drops_replicas=false))]
     fn new(
         py: Python<'_>,
         address: &str,
@@ -134,6 +134,9 @@ impl PyScheduler {
         reports: Option<std::path::PathBuf>,
         shares: Vec<String>,
         quota_patience: f64,
+        speculation: f32,
+        replica_interval: f64,
+        drops_replicas: bool,
     ) -> PyResult<Self> {
         let seconds = |count: f64| {
             Duration::try_from_secs_f64(count)
@@ -153,6 +156,12 @@ impl PyScheduler {
                 history_length,
                 shares: shares_of(&shares)?,
                 quota_patience_micros: seconds(quota_patience)?.as_micros() as u64,
+                speculation: (speculation > 0.0).then(|| Speculation {
+                    slower_times: speculation,
+                    ..Speculation::default()
+                }),
+                drops_replicas,
+                reduction_interval_micros: seconds(replica_interval)?.as_micros() as u64,
                 ..Settings::default()
             },
             worker_timeout: seconds(worker_timeout)?,

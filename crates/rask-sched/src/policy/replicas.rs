@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rask_proto::{Answer, AnswerBody, Blocks, Missing, Rebalance, Replicate, ToClient, ToWorker};
+use rask_proto::{Answer, AnswerBody, Blocks, Missing, Rebalance, Replicate, ToClient};
 
 use crate::event::{ClientId, Command, WorkerId};
 use crate::scheduler::Scheduler;
@@ -35,6 +35,12 @@ struct Copy {
 }
 
 impl Scheduler {
+    /// Tasks whose values are on their way to where clients want them.
+    pub(crate) fn tasks_being_copied(&self) -> impl Iterator<Item = TaskId> {
+        let copies = self.copying.iter().flat_map(|copying| &copying.copies);
+        copies.map(|copy| copy.task.0)
+    }
+
     pub(crate) fn on_replicate(&mut self, ticket: (ClientId, u64), wish: &Replicate) {
         let named = self.named_workers(&wish.workers);
         let count = match wish.count {
@@ -43,6 +49,9 @@ impl Scheduler {
         };
         let blocks = wish.blocks.clone().unwrap_or_default();
         let tasks: BTreeSet<TaskId> = self.tasks_of(ticket.0, &blocks).into_iter().collect();
+        for &id in &tasks {
+            self.note_copies_asked(id, count);
+        }
         let copies = tasks.into_iter().filter_map(|id| {
             let task = self.tasks.get(id);
             let held = self.tasks.holders(id);
@@ -162,8 +171,7 @@ impl Scheduler {
                 // Clients ask for values by the names of layers.
                 self.ship_op(worker, layer);
             }
-            let message = ToWorker::Replicate(wish);
-            self.out.push(Command::ToWorker { worker, message });
+            self.send_replicas(worker, wish);
         }
     }
 

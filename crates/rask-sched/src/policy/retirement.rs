@@ -168,8 +168,7 @@ impl Scheduler {
         }
         let wishes = staying.into_iter();
         for ((_, worker), wish) in wishes.filter(|(_, wish)| !wish.holders.is_empty()) {
-            let message = ToWorker::Replicate(wish);
-            self.out.push(Command::ToWorker { worker, message });
+            self.send_replicas(worker, wish);
         }
         for (worker, layer) in needed {
             // Clients ask for values by the names of layers.

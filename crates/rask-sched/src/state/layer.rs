@@ -29,6 +29,8 @@ pub(crate) struct Layer {
     pub timeout_millis: u32,
     /// Its values stay where they are made, see `policy::actors`.
     pub actor: bool,
+    /// Its tasks may not run twice without need.
+    pub is_impure: bool,
     /// See `LayerSpec::part_modulo`.
     pub part_modulo: u32,
     pub part_count: u32,

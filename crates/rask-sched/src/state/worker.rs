@@ -22,6 +22,9 @@ pub(crate) struct Worker {
     pub heartbeat: Heartbeat,
     /// Layers whose op it has.
     pub shipped: HashSet<u32>,
+    /// Workers of which it was told where they listen, and those that were told of it.
+    pub knows: HashSet<WorkerId>,
+    pub known_by: HashSet<WorkerId>,
     /// Tasks that were Placed or Assigned here, or are held here; more than once, and for a while
     /// after.
     pub noted: Vec<TaskId>,
@@ -34,6 +37,8 @@ pub(crate) struct Worker {
     pub assigned_micros: u64,
     /// Of those, the ones that take no thread.
     pub seceded_count: u32,
+    /// Copies of slow tasks that run here, see `policy::speculation`.
+    pub copy_count: u32,
     /// Values held here.
     pub held_count: u64,
     pub held_bytes: u64,
@@ -155,6 +160,8 @@ impl Worker {
             register,
             heartbeat: Heartbeat::default(),
             shipped: HashSet::default(),
+            knows: HashSet::default(),
+            known_by: HashSet::default(),
             noted: Vec::new(),
             queues: super::PlacedQueues::default(),
             placed_count: 0,
@@ -162,6 +169,7 @@ impl Worker {
             assigned_count: 0,
             assigned_micros: 0,
             seceded_count: 0,
+            copy_count: 0,
             held_count: 0,
             held_bytes: 0,
             needed_bytes: 0,
@@ -232,9 +240,9 @@ impl Worker {
         self.register.thread_count.clamp(1, THREAD_COUNT_MAX)
     }
 
-    /// Tasks Assigned here that run or will run on its threads.
+    /// Tasks Assigned here, and copies of tasks, that run or will run on its threads.
     pub fn busy_count(&self) -> u32 {
-        self.assigned_count - self.seceded_count
+        self.assigned_count + self.copy_count - self.seceded_count
     }
 
     /// Predicted time until all that is here has run.

@@ -40,6 +40,7 @@ impl Scheduler {
         if !self.tasks.holders(id).contains(&worker) {
             self.write_holder(id, worker);
             self.note_task(worker, id);
+            self.note_replica(id);
         }
     }
 

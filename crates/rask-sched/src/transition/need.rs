@@ -61,6 +61,9 @@ impl Scheduler {
 
     /// Takes a task out of whatever queue or worker it is in, in the books.
     pub(crate) fn leave_queues(&mut self, id: TaskId) {
+        if self.tasks.state(id) == TaskState::Assigned {
+            self.end_copy(id, None);
+        }
         let task = self.tasks.get_mut(id);
         let charged = u64::from(std::mem::take(&mut task.charged_micros));
         let charged_bytes = std::mem::take(&mut task.charged_bytes);

@@ -2,6 +2,8 @@
 
 use std::cmp::Reverse;
 
+use smallvec::SmallVec;
+
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
@@ -98,9 +100,11 @@ impl Scheduler {
                 worker.take(&restriction.resources, 1.0);
             }
         }
+        self.note_begin(id, worker);
     }
 
-    fn send_assignment(&mut self, id: TaskId, worker: WorkerId) {
+    pub(crate) fn send_assignment(&mut self, id: TaskId, worker: WorkerId) {
+        let mut senders = SmallVec::<[WorkerId; 8]>::new();
         let task = self.tasks.get(id);
         let wanted = task.is_wanted();
         let layer = self.layers.get(task.layer);
@@ -120,6 +124,12 @@ impl Scheduler {
             };
             self.out
                 .assign_input(worker, (dep.layer, dep.block), holder, nbytes);
+            if holder != worker {
+                senders.push(holder);
+            }
+        }
+        for sender in senders {
+            self.introduce(worker, sender);
         }
     }
 

@@ -164,7 +164,7 @@ impl Double {
                     tasks.extend(columns.iter().flat_map(Blocks::iter));
                     false
                 }
-                ToWorker::Layer(_) | ToWorker::Pages(_) => false,
+                ToWorker::Layer(_) | ToWorker::Pages(_) | ToWorker::Peers(_) => false,
                 _ => true,
             }
         });
