@@ -22,6 +22,7 @@ MODULES = [
     "rask.diagnostics.profile",
     "rask.distributed._as_completed",
     "rask.distributed._client_events",
+    "rask.distributed._client_memory",
     "rask.distributed._client_profile",
     "rask.distributed._client_shares",
     "rask.distributed._client_spans",

@@ -58,6 +58,16 @@ pub struct SchedulerOptions {
     /// Fail a task after this many workers died while they ran it.
     #[arg(long, default_value_t = 3)]
     pub allowed_failures: u8,
+    /// Begin tasks that take so many times as long as usual a second time, on a worker that has
+    /// nothing to do; 0 is never.
+    #[arg(long, default_value_t = 0.0)]
+    pub speculation: f32,
+    /// Drop superfluous copies of values from the start.
+    #[arg(long)]
+    pub drop_replicas: bool,
+    /// Seconds between looks for superfluous copies of values.
+    #[arg(long, default_value_t = 2.0)]
+    pub replica_interval: f64,
     /// Take a worker for dead after so many seconds without a word.
     #[arg(long, default_value_t = 60.0)]
     pub worker_timeout: f64,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions as Start};
-use rask_sched::Settings;
+use rask_sched::{Settings, Speculation};
 use rask_wire::{Address, Token};
 
 use crate::options::SchedulerOptions;
@@ -50,6 +50,12 @@ pub fn run(options: &SchedulerOptions, python: &str) -> Result<(), CliError> {
             allowed_failures: options.allowed_failures,
             shares: options.share.clone(),
             quota_patience_micros: seconds(options.quota_patience).as_micros() as u64,
+            speculation: (options.speculation > 0.0).then(|| Speculation {
+                slower_times: options.speculation,
+                ..Speculation::default()
+            }),
+            drops_replicas: options.drop_replicas,
+            reduction_interval_micros: seconds(options.replica_interval).as_micros() as u64,
             ..Settings::default()
         },
         worker_timeout: seconds(options.worker_timeout),

@@ -10,10 +10,14 @@ mod bandwidth;
 #[path = "machine/deadlines.rs"]
 mod deadlines;
 mod double;
+#[path = "machine/reduction.rs"]
+mod reduction;
 #[path = "machine/shares.rs"]
 mod shares;
 #[path = "machine/spans.rs"]
 mod spans;
+#[path = "machine/speculation.rs"]
+mod speculation;
 #[path = "machine/story.rs"]
 mod story;
 #[path = "machine/topics.rs"]

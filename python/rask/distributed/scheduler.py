@@ -11,6 +11,7 @@ from typing import Any
 
 from rask import _core
 from rask.distributed._node import Node, _known, host_of_interface, make_security, ports_of
+from rask.distributed._policies import configured_policies
 from rask.distributed._shares import describe_shares, quota_patience_seconds
 from rask.distributed._utils import parse_seconds
 from rask.distributed._versions import registered_versions
@@ -258,39 +259,8 @@ def _limits() -> dict[str, Any]:
         "event_bytes": int(parse_bytes(nbytes)),
         "history_length": int(changes),
         "reports": config.get("distributed.scheduler.reports-directory", None),
-        **_policies(),
+        **configured_policies(),
     }
-
-
-def _policies() -> dict[str, Any]:
-    """What the scheduler does of its own accord, as configured."""
-    from rask import config
-
-    manager = "distributed.scheduler.active-memory-manager"
-    return {
-        "speculation": speculation_of(config.get("distributed.scheduler.speculation", False)),
-        "drops_replicas": bool(config.get(f"{manager}.start", False)),
-        "replica_interval": parse_seconds(config.get(f"{manager}.interval", "2s")),
-    }
-
-
-def speculation_of(value: Any) -> float:
-    """How many times as long as usual a task takes of which a second copy is begun; 0 is never.
-
-    Raises
-    ------
-    ValueError
-        If it is neither a boolean nor a number above 1.
-    """
-    if isinstance(value, bool) or value is None:
-        return 3.0 if value else 0.0
-    times = float(value)
-    if times != 0 and not times > 1:
-        raise ValueError(
-            "distributed.scheduler.speculation must be false, true, or how many times as long as "
-            f"usual a task has to take, more than 1: {value!r}"
-        )
-    return times
 
 
 def _helper_command() -> tuple[str, list[str], list[tuple[str, str]]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from rask import _core, config
 from rask.distributed._node import Node, host_of_interface, make_security
+from rask.distributed._policies import configured_policies
 from rask.distributed._shares import describe_shares, quota_patience_seconds
 from rask.distributed._utils import parse_seconds
 from rask.distributed.security import Security
@@ -162,6 +163,11 @@ class SchedulerProcess(Node):
         folder = config.get("distributed.scheduler.reports-directory", None)
         if folder is not None:
             arguments.append(f"--reports={folder}")
+        policies = configured_policies()
+        arguments.append(f"--speculation={policies['speculation']}")
+        arguments.append(f"--replica-interval={policies['replica_interval']}")
+        if policies["drops_replicas"]:
+            arguments.append("--drop-replicas")
         if not self.security.token:
             arguments.append("--no-token")
         return arguments
