@@ -22,7 +22,7 @@ fn stuck(impure: bool, speculation: Option<Speculation>) -> (Double, (u32, u32),
     };
     let mut tasks = double.take_assigned(2);
     while !tasks.is_empty() {
-        double.now += 1_000_000;
+        double.now += 1000;
         double.finish(2, &tasks);
         tasks = double.take_assigned(2);
     }
