@@ -68,6 +68,8 @@ pub fn study(layers: &[StudyLayer], cluster: &StudyCluster, seed: u64) -> Study 
         bytes_per_second: Some(cluster.bytes_per_second),
     };
     let settings = Settings {
+        speculates: false,
+        drops_replicas: false,
         workers: cluster.workers,
         threads: cluster.threads,
         memory_bytes_max: cluster.budget_bytes,
