@@ -246,6 +246,7 @@ fn resource(source: &mut Source<'_>) -> Resource {
 
 fn submit(source: &mut Source<'_>) -> Submit {
     Submit {
+        impure: false,
         layers: source.some(4, layer),
         wanted: Some(blocks(source)),
         priority: source.number() as i32,
