@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import functions
 import pytest
 
@@ -39,7 +37,7 @@ def needed_on_both(client):
     value = client.submit(functions.big, 1000, workers=[first], pure=False)
     used = [client.submit(len, value, workers=[w], pure=False) for w in (first, second)]
     wait(used)
-    assert holder_count(client, value) == 2
+    functions.wait_for(lambda: holder_count(client, value) == 2)
     return value
 
 
@@ -53,16 +51,10 @@ def test_a_run_drops_what_no_task_needs(client):
 
 
 def test_it_runs_between_start_and_stop(client):
+    value = needed_on_both(client)
     client.amm.start()
     assert client.amm.running() is True
-    value = None
-    deadline = time.monotonic() + 30
-    first, second = client.scheduler_info()["workers"]
-    value = client.submit(functions.big, 1000, workers=[first], pure=False)
-    wait(client.submit(len, value, workers=[second], pure=False))
-    while holder_count(client, value) > 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    functions.wait_for(lambda: holder_count(client, value) == 1)
     client.amm.stop()
     assert client.amm.running() is False
     assert len(value.result()) == 1000
