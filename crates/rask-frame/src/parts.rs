@@ -1,22 +1,19 @@
-//! Partitions cut into parts for other partitions.
-//!
-//! Encoded, the header begins with an index, so that one part is found without looking at the others:
-//! a number of parts, and for each part and the end, as `u32` in little-endian order, where its own
-//! header begins behind the index, and which its first buffer is.
+//! Partitions cut into parts for other partitions; encoded with an index ([`PartIndex`]).
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use rask_value::{CodecError, Encoded, Frames, PartPlace, TaskError, Value, ValueRef, codec};
+use bytes::Bytes;
+use rask_value::{
+    CodecError, Encoded, Frames, PartIndex, PartKinds, PartPlace, PartsEncoder, TaskError, Value,
+    ValueRef, codec,
+};
 
 use crate::engine::{self, Table};
 
-/// The kind of encoded parts, all together.
-const KIND: &str = "table-parts";
-/// The kind of one part alone.
-const PART_KIND: &str = "table-part";
-/// Bytes of an entry of the index.
-const ENTRY_BYTES: usize = 8;
+const KINDS: PartKinds = PartKinds {
+    whole: "table-parts",
+    part: "table-part",
+};
 
 /// A partition cut into parts for other partitions.
 #[derive(Debug)]
@@ -28,11 +25,11 @@ struct Part(Table);
 
 /// Makes parts decodable in this process.
 pub(crate) fn register() {
-    codec::register_value(KIND, decode_parts);
-    codec::register_value(PART_KIND, |frames| {
+    codec::register_value(KINDS.whole, decode_parts);
+    codec::register_value(KINDS.part, |frames| {
         Ok(Arc::new(Part(engine::decode(frames)?)) as ValueRef)
     });
-    codec::register_parts(KIND, find_part);
+    codec::register_parts(KINDS.whole, find_part);
 }
 
 /// The table of part `number`, of all the parts or of that part alone.
@@ -58,25 +55,12 @@ impl Value for Parts {
     }
 
     fn encode(&self) -> Result<Encoded, CodecError> {
-        let mut index = BytesMut::with_capacity(4 + (self.0.len() + 1) * ENTRY_BYTES);
-        let mut headers = BytesMut::new();
-        let mut buffers = Vec::new();
-        index.put_u32_le(self.0.len() as u32);
-        for table in &self.0 {
-            put_entry(&mut index, headers.len(), buffers.len());
+        let mut parts = PartsEncoder::new(self.0.len());
+        for (number, table) in self.0.iter().enumerate() {
             let frames = table.encode()?.frames;
-            headers.put(frames.header);
-            buffers.extend(frames.buffers);
+            parts.add(number as u32, &[&frames.header], frames.buffers);
         }
-        put_entry(&mut index, headers.len(), buffers.len());
-        index.put(headers);
-        Ok(Encoded {
-            kind: KIND.into(),
-            frames: Frames {
-                header: index.freeze(),
-                buffers,
-            },
-        })
+        Ok(parts.finish(KINDS.whole))
     }
 
     fn part(&self, number: u32) -> Option<ValueRef> {
@@ -96,63 +80,20 @@ impl Value for Part {
 
     fn encode(&self) -> Result<Encoded, CodecError> {
         Ok(Encoded {
-            kind: PART_KIND.into(),
+            kind: KINDS.part.into(),
             ..self.0.encode()?
         })
     }
 }
 
-fn put_entry(index: &mut BytesMut, header: usize, buffer: usize) {
-    index.put_u32_le(header as u32);
-    index.put_u32_le(buffer as u32);
-}
-
-fn malformed(reason: &str) -> CodecError {
-    CodecError::Malformed {
-        kind: KIND,
-        reason: reason.into(),
-    }
-}
-
-fn read_u32(bytes: &[u8], at: usize) -> Option<usize> {
-    let bytes = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_le_bytes(bytes.try_into().ok()?) as usize)
-}
-
-/// Where part `number` lies; the header may hold anything.
 fn find_part(header: &Bytes, number: u32) -> Result<PartPlace, CodecError> {
-    let count = read_u32(header, 0).ok_or_else(|| malformed("no index"))?;
-    if number as usize >= count {
-        return Err(malformed("there are fewer parts"));
-    }
-    let entry = |number: usize| {
-        let at = number.checked_mul(ENTRY_BYTES)?.checked_add(4)?;
-        Some((read_u32(header, at)?, read_u32(header, at + 4)?))
-    };
-    let headers = count
-        .checked_add(1)
-        .and_then(|entries| entries.checked_mul(ENTRY_BYTES)?.checked_add(4));
-    let place = (|| {
-        let (start, first) = entry(number as usize)?;
-        let (end, last) = entry(number as usize + 1)?;
-        let (start, end) = (headers?.checked_add(start)?, headers?.checked_add(end)?);
-        let fits = start <= end && end <= header.len() && first <= last;
-        fits.then(|| PartPlace {
-            kind: PART_KIND,
-            header: header.slice(start..end),
-            buffers: first..last,
-        })
-    })();
-    place.ok_or_else(|| malformed("an index that does not fit"))
+    PartIndex::read(KINDS, header)?.find(number)
 }
 
 fn decode_parts(frames: &Frames) -> Result<ValueRef, CodecError> {
-    let count = read_u32(&frames.header, 0).ok_or_else(|| malformed("no index"))?;
-    let mut tables = Vec::new();
-    for number in 0..count as u32 {
-        let part = find_part(&frames.header, number)?.take(&frames.buffers)?;
-        tables.push(engine::decode(&part.frames)?);
-    }
+    let index = PartIndex::read(KINDS, &frames.header)?;
+    let parts = index.decode_all(&frames.buffers, engine::decode)?;
+    let tables = parts.into_iter().map(|(_, table)| table).collect();
     Ok(Arc::new(Parts(tables)))
 }
 
@@ -174,7 +115,7 @@ mod tests {
         let encoded = parts.encode().unwrap();
         let whole = codec::decode_value(&encoded).unwrap();
         for (number, expected) in parts.0.iter().enumerate() {
-            let place = codec::find_part(KIND, &encoded.frames.header, number as u32);
+            let place = codec::find_part(KINDS.whole, &encoded.frames.header, number as u32);
             let alone = place
                 .unwrap()
                 .unwrap()
@@ -187,7 +128,7 @@ mod tests {
                 assert_eq!(format!("{found:?}"), format!("{expected:?}"));
             }
         }
-        assert!(codec::find_part(KIND, &encoded.frames.header, 3).is_err());
+        assert!(codec::find_part(KINDS.whole, &encoded.frames.header, 3).is_err());
     }
 
     #[test]

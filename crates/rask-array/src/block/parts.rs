@@ -1,28 +1,27 @@
 //! Blocks cut into parts for other blocks.
 //!
 //! The block stays as it is until a part of it has to leave: engines whose tasks share memory never
-//! copy a part. Encoded, the header begins with an index, so that one part is found without looking
-//! at the others: the number of parts, and for each part and the end, as `u32` in little-endian
-//! order, the part's number (increasing), where its header begins behind the index, and which its
-//! first buffer is. A part's header is the length of its kind, its kind, and the header of its kind.
+//! copy a part. Encoded, the header begins with an index ([`PartIndex`]); a part's own header is the
+//! length of its kind, its kind, and the header of its kind.
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use rask_value::array::NdArray;
-use rask_value::{CodecError, Encoded, Frames, PartPlace, TaskError, Value, ValueRef, codec};
+use rask_value::{
+    CodecError, Encoded, Frames, PartIndex, PartKinds, PartPlace, PartsEncoder, TaskError, Value,
+    ValueRef, codec,
+};
 use smallvec::SmallVec;
 
 use super::gather::{copy_of, view, whole_picker};
 use super::ops::shape;
 use crate::duck::Picker;
 
-/// The kind of encoded parts, all together.
-const KIND: &str = "array-parts";
-/// The kind of one part alone.
-const PART_KIND: &str = "array-part";
-/// Bytes of an entry of the index.
-const ENTRY_BYTES: usize = 12;
+const KINDS: PartKinds = PartKinds {
+    whole: "array-parts",
+    part: "array-part",
+};
 
 /// Which elements of the block a part has, axis by axis.
 type Place = SmallVec<[Picker; 4]>;
@@ -41,9 +40,9 @@ pub enum BlockParts {
 
 /// Makes parts decodable in this process.
 pub(super) fn register() {
-    codec::register_value(KIND, decode_parts);
-    codec::register_value(PART_KIND, decode_part);
-    codec::register_parts(KIND, find_part);
+    codec::register_value(KINDS.whole, decode_parts);
+    codec::register_value(KINDS.part, decode_part);
+    codec::register_parts(KINDS.whole, find_part);
 }
 
 impl BlockParts {
@@ -147,11 +146,7 @@ impl Value for BlockParts {
 
     fn encode(&self) -> Result<Encoded, CodecError> {
         let count = self.count();
-        let mut index = BytesMut::with_capacity(4 + (count + 1) * ENTRY_BYTES);
-        let mut headers = BytesMut::new();
-        let mut buffers = Vec::new();
-        index.put_u32_le(count as u32);
-        let mut last = 0;
+        let mut parts = PartsEncoder::new(count);
         for at in 0..count {
             let (number, part) = self
                 .part_at(at)
@@ -159,21 +154,11 @@ impl Value for BlockParts {
                     what: "a part of a block".into(),
                     reason: error.to_string(),
                 })?;
-            let part = part.encode()?;
-            put_entry(&mut index, number, headers.len(), buffers.len());
-            put_part(&mut headers, &part);
-            buffers.extend(part.frames.buffers);
-            last = number;
+            let Encoded { kind, frames } = part.encode()?;
+            let header: [&[u8]; 3] = [&[kind.len() as u8], kind.as_bytes(), &frames.header];
+            parts.add(number, &header, frames.buffers);
         }
-        put_entry(&mut index, last, headers.len(), buffers.len());
-        index.put(headers);
-        Ok(Encoded {
-            kind: KIND.into(),
-            frames: Frames {
-                header: index.freeze(),
-                buffers,
-            },
-        })
+        Ok(parts.finish(KINDS.whole))
     }
 
     fn part(&self, number: u32) -> Option<ValueRef> {
@@ -181,89 +166,8 @@ impl Value for BlockParts {
     }
 }
 
-fn put_entry(index: &mut BytesMut, number: u32, header: usize, buffer: usize) {
-    index.put_u32_le(number);
-    index.put_u32_le(header as u32);
-    index.put_u32_le(buffer as u32);
-}
-
-fn put_part(headers: &mut BytesMut, part: &Encoded) {
-    headers.put_u8(part.kind.len() as u8);
-    headers.put(part.kind.as_bytes());
-    headers.put(&part.frames.header[..]);
-}
-
-fn malformed(reason: &str) -> CodecError {
-    CodecError::Malformed {
-        kind: KIND,
-        reason: reason.into(),
-    }
-}
-
-fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
-    let bytes = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_le_bytes(bytes.try_into().ok()?))
-}
-
-/// The index of encoded parts; the header may hold anything.
-struct Index<'a> {
-    header: &'a Bytes,
-    count: usize,
-    /// Where headers begin.
-    headers: usize,
-}
-
-impl<'a> Index<'a> {
-    fn read(header: &'a Bytes) -> Result<Self, CodecError> {
-        let count = read_u32(header, 0).ok_or_else(|| malformed("no index"))? as usize;
-        let headers = count
-            .checked_add(1)
-            .and_then(|entries| entries.checked_mul(ENTRY_BYTES)?.checked_add(4))
-            .filter(|&end| end <= header.len());
-        Ok(Index {
-            header,
-            count,
-            headers: headers.ok_or_else(|| malformed("an index that is cut off"))?,
-        })
-    }
-
-    /// Number, header and first buffer of the part in this place.
-    fn entry(&self, at: usize) -> (u32, usize, usize) {
-        let word = |word: usize| read_u32(self.header, 4 + at * ENTRY_BYTES + word * 4);
-        let word = |number| word(number).unwrap_or(u32::MAX);
-        (word(0), word(1) as usize, word(2) as usize)
-    }
-
-    fn place(&self, at: usize) -> Result<PartPlace, CodecError> {
-        let (_, start, first) = self.entry(at);
-        let (_, end, last) = self.entry(at + 1);
-        let borders = self
-            .headers
-            .checked_add(start)
-            .zip(self.headers.checked_add(end));
-        let fits = borders
-            .filter(|&(start, end)| start <= end && end <= self.header.len() && first <= last);
-        let (start, end) = fits.ok_or_else(|| malformed("an index that does not fit"))?;
-        Ok(PartPlace {
-            kind: PART_KIND,
-            header: self.header.slice(start..end),
-            buffers: first..last,
-        })
-    }
-}
-
 fn find_part(header: &Bytes, number: u32) -> Result<PartPlace, CodecError> {
-    let index = Index::read(header)?;
-    let (mut low, mut high) = (0, index.count);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match index.entry(middle).0.cmp(&number) {
-            std::cmp::Ordering::Equal => return index.place(middle),
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Greater => high = middle,
-        }
-    }
-    Err(malformed("there is no such part"))
+    PartIndex::read(KINDS, header)?.find(number)
 }
 
 fn decode_part(frames: &Frames) -> Result<ValueRef, CodecError> {
@@ -271,9 +175,11 @@ fn decode_part(frames: &Frames) -> Result<ValueRef, CodecError> {
     let kind = frames.header.get(1..1 + length);
     let kind = kind.and_then(|kind| std::str::from_utf8(kind).ok());
     // A part is a block, never parts again.
-    let kind = kind.filter(|kind| ![KIND, PART_KIND].contains(kind));
+    let kind = kind.filter(|kind| ![KINDS.whole, KINDS.part].contains(kind));
     codec::decode_value(&Encoded {
-        kind: kind.ok_or_else(|| malformed("a part of no kind"))?.into(),
+        kind: kind
+            .ok_or_else(|| KINDS.malformed("a part of no kind"))?
+            .into(),
         frames: Frames {
             header: frames.header.slice(1 + length..),
             buffers: frames.buffers.clone(),
@@ -282,16 +188,8 @@ fn decode_part(frames: &Frames) -> Result<ValueRef, CodecError> {
 }
 
 fn decode_parts(frames: &Frames) -> Result<ValueRef, CodecError> {
-    let index = Index::read(&frames.header)?;
-    let mut parts: Vec<(u32, ValueRef)> = Vec::new();
-    for at in 0..index.count {
-        let number = index.entry(at).0;
-        if parts.last().is_some_and(|&(before, _)| before >= number) {
-            return Err(malformed("parts out of order"));
-        }
-        let part = index.place(at)?.take(&frames.buffers)?;
-        parts.push((number, decode_part(&part.frames)?));
-    }
+    let index = PartIndex::read(KINDS, &frames.header)?;
+    let parts = index.decode_all(&frames.buffers, decode_part)?;
     Ok(Arc::new(BlockParts::Apart(parts)))
 }
 
@@ -340,7 +238,7 @@ mod tests {
             (17, vec![1, 3], vec![9, 10, 11]),
         ];
         for (number, shape, values) in expected {
-            let place = codec::find_part(KIND, &encoded.frames.header, number);
+            let place = codec::find_part(KINDS.whole, &encoded.frames.header, number);
             let alone = place.unwrap().unwrap().take(&encoded.frames.buffers);
             let alone = codec::decode_value(&alone.unwrap()).unwrap();
             for value in [
@@ -351,7 +249,7 @@ mod tests {
                 assert_eq!(elements(&value), (shape.clone(), values.clone()));
             }
         }
-        assert!(codec::find_part(KIND, &encoded.frames.header, 7).is_err());
+        assert!(codec::find_part(KINDS.whole, &encoded.frames.header, 7).is_err());
         assert!(part_of(&whole, 7).is_err());
     }
 
