@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -28,9 +27,7 @@ def function_name(function: Callable[..., Any]) -> str:
 
 def call_name(prefix: str, payloads: list[Any], futures: list[Future], pure: bool) -> str:
     """The name of a layer of calls: equal for equal calls if `pure`."""
-    if not pure:
-        return f"{prefix}-{uuid.uuid4().hex}"
-    return f"{prefix}-{_core.payload_token(payloads, futures)}"
+    return _core.call_name(prefix, payloads, futures, pure)
 
 
 def options_of(

@@ -7,16 +7,15 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use rask_cluster::client::{
-    BlockKey, ClusterClient, Gathered, Identity, SubmitOptions, Waited, held_op,
-};
-use rask_cluster::pack;
-use rask_proto::{AnswerBody, LayerSpec, OriginSpec, QueryBody, RefColumns};
+use rask_cluster::client::{BlockKey, ClusterClient, Gathered, Identity, Waited, held_op};
+use rask_cluster::{ClusterError, pack};
+use rask_proto::{AnswerBody, LayerSpec, QueryBody};
 
 use super::future::{PyCompletionQueue, PyFuture};
 use super::gather::{gather_outcomes, to_object, wait_for};
 use super::payload::PyPayload;
 use super::process::{PyScheduler, PySecurity};
+use super::submission::{References, options_of, origin_of};
 use super::{call, errors, sharing};
 use crate::convert::from_python;
 use crate::plan::PyPlan;
@@ -30,51 +29,18 @@ pub struct PyClusterClient {
     pub core: ClusterClient,
 }
 
-/// Keyword arguments of submissions.
-pub(super) fn options_of(
-    py: Python<'_>,
-    options: Option<&Bound<'_, PyDict>>,
-) -> PyResult<SubmitOptions> {
-    let mut read = SubmitOptions {
-        span: crate::spans::current(py),
-        ..SubmitOptions::default()
-    };
-    let Some(options) = options else {
-        return Ok(read);
-    };
-    for (name, value) in options {
-        match name.extract::<String>()?.as_str() {
-            "priority" => read.priority = value.extract()?,
-            "retries" => read.retries = value.extract()?,
-            "workers" => read.workers = value.extract()?,
-            "allow_other_workers" => read.allow_other_workers = value.extract()?,
-            "resources" => {
-                let resources: HashMap<String, f64> = value.extract()?;
-                read.resources = resources.into_iter().collect();
-            }
-            "task_timeout" => {
-                let seconds: f64 = value.extract()?;
-                let millis = (seconds * 1e3).ceil();
-                if !(1.0..=f64::from(u32::MAX)).contains(&millis) {
-                    let text =
-                        format!("task_timeout must be between 1 ms and 49 days: {seconds} s");
-                    return Err(PyValueError::new_err(text));
-                }
-                read.timeout_millis = millis as u32;
-            }
-            "actor" => read.actor = value.extract()?,
-            "impure" => read.impure = value.extract()?,
-            "fire_and_forget" => read.fire_and_forget = value.extract()?,
-            other => return Err(PyValueError::new_err(format!("unknown option {other:?}"))),
-        }
-    }
-    Ok(read)
-}
-
 impl PyClusterClient {
     /// The client itself.
     pub fn core(&self) -> &ClusterClient {
         &self.core
+    }
+
+    fn open(
+        py: Python<'_>,
+        open: impl FnOnce() -> Result<ClusterClient, ClusterError> + Send,
+    ) -> PyResult<Self> {
+        let core = py.detach(open).map_err(errors::to_py_err)?;
+        Ok(PyClusterClient { core })
     }
 
     pub(super) fn future(
@@ -94,44 +60,6 @@ impl PyClusterClient {
     }
 }
 
-pub(super) fn origin_of(py: Python<'_>) -> Option<OriginSpec> {
-    let origin = crate::origin::capture(py)?;
-    Some(OriginSpec {
-        file: origin.file.to_string(),
-        line: origin.line,
-        function: origin.function.to_string(),
-    })
-}
-
-/// Layers of a submission, and positions in them with blocks.
-type References = (Vec<LayerSpec>, Vec<(u32, u32)>);
-
-/// The layers of futures that calls refer to, as remote layers of a submission, and where in
-/// them each future is.
-pub(super) fn reference_layers(
-    py: Python<'_>,
-    client: &ClusterClient,
-    futures: &[Bound<'_, PyFuture>],
-) -> PyResult<References> {
-    sharing::refuse_released(py, futures.iter().map(Bound::get))?;
-    let mut positions: HashMap<Arc<str>, u32> = HashMap::new();
-    let mut layers = Vec::new();
-    let mut entries = Vec::with_capacity(futures.len());
-    for future in futures {
-        let future = future.get();
-        let is_new = !positions.contains_key(&future.name);
-        if is_new {
-            sharing::check_usable(client, future)?;
-        }
-        let position = *positions.entry(future.name.clone()).or_insert_with(|| {
-            layers.push(ClusterClient::remote_layer(&future.name));
-            layers.len() as u32 - 1
-        });
-        entries.push((position, future.block.1));
-    }
-    Ok((layers, entries))
-}
-
 #[pymethods]
 impl PyClusterClient {
     /// Connects to the scheduler at `address`.
@@ -148,10 +76,8 @@ impl PyClusterClient {
         let address = address
             .parse()
             .map_err(|error: rask_wire::WireError| PyValueError::new_err(error.to_string()))?;
-        let core = py.detach(|| ClusterClient::connect_as(identity, &address, &security.security));
-        Ok(PyClusterClient {
-            core: core.map_err(errors::to_py_err)?,
-        })
+        let connect = || ClusterClient::connect_as(identity, &address, &security.security);
+        Self::open(py, connect)
     }
 
     /// Talks to a scheduler of this process.
@@ -165,11 +91,8 @@ impl PyClusterClient {
         share: String,
     ) -> PyResult<Self> {
         let identity = Identity { name, share };
-        let core =
-            py.detach(|| ClusterClient::attach_as(identity, &scheduler.handle, &security.security));
-        Ok(PyClusterClient {
-            core: core.map_err(errors::to_py_err)?,
-        })
+        let attach = || ClusterClient::attach_as(identity, &scheduler.handle, &security.security);
+        Self::open(py, attach)
     }
 
     #[getter]
@@ -210,9 +133,11 @@ impl PyClusterClient {
     ) -> PyResult<Bound<'py, PyList>> {
         let options = options_of(py, options)?;
         let mut submit = options.to_submit();
-        let (mut layers, entries) = reference_layers(py, &self.core, &futures)?;
-        let has_inputs = !entries.is_empty();
-        let filling = match has_inputs {
+        let References {
+            mut layers,
+            columns,
+        } = References::find(py, &self.core, &futures, offsets)?;
+        let filling = match columns.is_some() {
             true => call::Filling::Markers,
             false => call::Filling::Nothing,
         };
@@ -224,11 +149,7 @@ impl PyClusterClient {
         layers.push(LayerSpec {
             name: name.to_owned(),
             grid: count.into_iter().collect(),
-            refs: has_inputs.then(|| RefColumns {
-                offsets,
-                layers: entries.iter().map(|entry| entry.0).collect(),
-                blocks: entries.iter().map(|entry| entry.1).collect(),
-            }),
+            refs: columns,
             op: Some(pack(call::encode(payload, page_blocks, &filling))),
             pages: pages.collect(),
             page_blocks,

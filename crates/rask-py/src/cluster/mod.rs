@@ -11,6 +11,7 @@ mod gather;
 mod helper;
 mod inspect;
 mod memory_manager;
+mod names;
 mod outcome;
 mod payload;
 mod plugins;
@@ -26,6 +27,7 @@ mod shares;
 mod sharing;
 mod small;
 mod spans;
+mod submission;
 
 use pyo3::prelude::*;
 
@@ -58,7 +60,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<spans::PySpanTable>()?;
     module.add_class::<profile::PyThreadSampler>()?;
     module.add_class::<samples::PyMemorySamples>()?;
-    module.add_function(wrap_pyfunction!(payload::payload_token, module)?)?;
+    module.add_function(wrap_pyfunction!(names::call_name, module)?)?;
     module.add_function(wrap_pyfunction!(quick::submit_call, module)?)?;
     module.add_function(wrap_pyfunction!(process::run_cli, module)?)?;
     module.add_function(wrap_pyfunction!(process::secede, module)?)?;

@@ -1,21 +1,21 @@
 //! Single calls whose arguments are futures and plain objects, the commonest there are: made ready
 //! without a detour through Python.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
 use rask_cluster::pack;
-use rask_proto::{LayerSpec, RefColumns};
+use rask_proto::LayerSpec;
 use rask_value::Frames;
-use xxhash_rust::xxh3::Xxh3;
 
 use super::call::{self, Filling};
-use super::client::{PyClusterClient, options_of, origin_of, reference_layers};
+use super::client::PyClusterClient;
 use super::future::PyFuture;
+use super::names::{equal_name, fresh_name};
+use super::submission::{References, options_of, origin_of};
 use crate::object::dumps;
 
 /// Arguments of a call, sorted.
@@ -53,10 +53,11 @@ impl<'py> Sorted<'py> {
         Some(sorted)
     }
 
-    fn filling(&self) -> Filling {
+    /// Which arguments are futures; empty if none is.
+    fn filled_places(&self) -> &[bool] {
         match self.futures.is_empty() {
-            true => Filling::Nothing,
-            false => Filling::Places(self.places.as_slice().into()),
+            true => &[],
+            false => &self.places,
         }
     }
 }
@@ -115,49 +116,6 @@ fn find_pickled(operation: &str, function: &Bound<'_, PyAny>) -> Option<Frames> 
     Some(pickled[0].frames.clone())
 }
 
-/// Names of calls that are each for themselves.
-fn fresh_name(operation: &str) -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    static PROCESS: LazyLock<u64> = LazyLock::new(rand_seed);
-    // Also different in processes that were forked from this one.
-    let process = PROCESS.rotate_left(32) ^ u64::from(std::process::id());
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("{operation}-{process:016x}{number:016x}")
-}
-
-fn rand_seed() -> u64 {
-    let id = rask_wire::random_id();
-    let mut hasher = Xxh3::new();
-    hasher.update(&id);
-    hasher.digest()
-}
-
-/// Names of calls that are equal where the calls are.
-fn equal_name(
-    operation: &str,
-    filling: &Filling,
-    frames: &Frames,
-    futures: &[Bound<'_, PyFuture>],
-) -> String {
-    let mut hasher = Xxh3::new();
-    if let Filling::Places(places) = filling {
-        places
-            .iter()
-            .for_each(|&place| hasher.update(&[u8::from(place)]));
-    }
-    hasher.update(&frames.nbytes().to_le_bytes());
-    hasher.update(&frames.header);
-    frames
-        .buffers
-        .iter()
-        .for_each(|buffer| hasher.update(buffer));
-    for future in futures {
-        hasher.update(future.get().name.as_bytes());
-        hasher.update(&future.get().block.1.to_le_bytes());
-    }
-    format!("{operation}-{:032x}", hasher.digest128())
-}
-
 /// Submits one call through `core`, if none of its arguments is a container; None if one is.
 /// `function` is what is pickled, and `is_fixed` says that its pickle is always the same.
 #[pyfunction]
@@ -177,27 +135,30 @@ pub fn submit_call(
     let Some(sorted) = Sorted::find(arguments) else {
         return Ok(None);
     };
-    let filling = sorted.filling();
+    let places: Box<[bool]> = sorted.filled_places().into();
     let Sorted { futures, plain, .. } = sorted;
     let frames = pickle_call(operation, function, is_fixed, plain)?;
     let name = match (key, pure) {
         (Some(key), _) => key.to_owned(),
-        (None, true) => equal_name(operation, &filling, &frames, &futures),
+        (None, true) => equal_name(operation, &places, [&frames], &futures),
         (None, false) => fresh_name(operation),
+    };
+    let filling = match places.is_empty() {
+        true => Filling::Nothing,
+        false => Filling::Places(places),
     };
     let options = options_of(py, options)?;
     let mut submit = options.to_submit();
-    let (mut layers, entries) = reference_layers(py, &core.core, &futures)?;
-    let references = (!entries.is_empty()).then(|| RefColumns {
-        offsets: vec![0, entries.len() as u32],
-        layers: entries.iter().map(|entry| entry.0).collect(),
-        blocks: entries.iter().map(|entry| entry.1).collect(),
-    });
+    let offsets = vec![0, futures.len() as u32];
+    let References {
+        mut layers,
+        columns,
+    } = References::find(py, &core.core, &futures, offsets)?;
     let position = layers.len() as u32;
     let shared_name: Arc<str> = name.as_str().into();
     layers.push(LayerSpec {
         name,
-        refs: references,
+        refs: columns,
         op: Some(pack(call::encode(frames, 0, &filling))),
         origin: origin_of(py),
         operation: operation.to_owned(),

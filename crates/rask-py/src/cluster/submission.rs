@@ -1,0 +1,107 @@
+//! What submissions have in common: options, the user's line, futures among the arguments.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rask_cluster::client::{ClusterClient, SubmitOptions};
+use rask_proto::{LayerSpec, OriginSpec, RefColumns};
+
+use super::future::PyFuture;
+use super::sharing;
+
+/// Keyword arguments of submissions.
+pub(super) fn options_of(
+    py: Python<'_>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<SubmitOptions> {
+    let mut read = SubmitOptions {
+        span: crate::spans::current(py),
+        ..SubmitOptions::default()
+    };
+    let Some(options) = options else {
+        return Ok(read);
+    };
+    for (name, value) in options {
+        match name.extract::<String>()?.as_str() {
+            "priority" => read.priority = value.extract()?,
+            "retries" => read.retries = value.extract()?,
+            "workers" => read.workers = value.extract()?,
+            "allow_other_workers" => read.allow_other_workers = value.extract()?,
+            "resources" => {
+                let resources: HashMap<String, f64> = value.extract()?;
+                read.resources = resources.into_iter().collect();
+            }
+            "task_timeout" => {
+                let seconds: f64 = value.extract()?;
+                let millis = (seconds * 1e3).ceil();
+                if !(1.0..=f64::from(u32::MAX)).contains(&millis) {
+                    let text =
+                        format!("task_timeout must be between 1 ms and 49 days: {seconds} s");
+                    return Err(PyValueError::new_err(text));
+                }
+                read.timeout_millis = millis as u32;
+            }
+            "actor" => read.actor = value.extract()?,
+            "impure" => read.impure = value.extract()?,
+            "fire_and_forget" => read.fire_and_forget = value.extract()?,
+            other => return Err(PyValueError::new_err(format!("unknown option {other:?}"))),
+        }
+    }
+    Ok(read)
+}
+
+/// The user's line that submits.
+pub(super) fn origin_of(py: Python<'_>) -> Option<OriginSpec> {
+    let origin = crate::origin::capture(py)?;
+    Some(OriginSpec {
+        file: origin.file.to_string(),
+        line: origin.line,
+        function: origin.function.to_string(),
+    })
+}
+
+/// Futures that calls refer to.
+pub(super) struct References {
+    /// Their layers, as remote layers of a submission.
+    pub layers: Vec<LayerSpec>,
+    /// What each call refers to; `None` if there are no futures.
+    pub columns: Option<RefColumns>,
+}
+
+impl References {
+    /// Of calls of which each refers to the futures from its offset to the next.
+    pub fn find(
+        py: Python<'_>,
+        client: &ClusterClient,
+        futures: &[Bound<'_, PyFuture>],
+        offsets: Vec<u32>,
+    ) -> PyResult<Self> {
+        sharing::refuse_released(py, futures.iter().map(Bound::get))?;
+        let mut positions: HashMap<Arc<str>, u32> = HashMap::new();
+        let mut layers = Vec::new();
+        let mut columns = RefColumns {
+            offsets,
+            ..RefColumns::default()
+        };
+        for future in futures {
+            let future = future.get();
+            let position = match positions.get(&future.name) {
+                Some(&position) => position,
+                None => {
+                    sharing::check_usable(client, future)?;
+                    layers.push(ClusterClient::remote_layer(&future.name));
+                    let position = layers.len() as u32 - 1;
+                    positions.insert(future.name.clone(), position);
+                    position
+                }
+            };
+            columns.layers.push(position);
+            columns.blocks.push(future.block.1);
+        }
+        let columns = (!futures.is_empty()).then_some(columns);
+        Ok(References { layers, columns })
+    }
+}
