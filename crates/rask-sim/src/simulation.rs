@@ -10,7 +10,7 @@ use rask_sched::{ClientId, Command, Event, Scheduler, Time};
 use crate::client::{SimClient, Wishes};
 use crate::costs::Costs;
 use crate::graphs::{evaluate, random_graph};
-use crate::network::{Happening, Message, Network, Party};
+use crate::network::{Asked, Happening, Message, Network, Party};
 use crate::random::Random;
 use crate::restart::{Connections, Journal, hello};
 use crate::topics::Logged;
@@ -431,17 +431,7 @@ impl Simulation {
             self.send(party, Party::Scheduler, Message::FromWorker(message));
         }
         for (holder, keys) in effects.ask {
-            let to = self.connections.party_of(holder);
-            let asked = self.network.now;
-            self.send(
-                party,
-                to,
-                Message::Ask {
-                    holder,
-                    keys,
-                    asked,
-                },
-            );
+            self.ask(party, holder, keys);
         }
         for (job, said) in effects.jobs.into_iter().zip(micros) {
             match job {
@@ -467,6 +457,17 @@ impl Simulation {
         }
     }
 
+    fn ask(&mut self, party: Party, holder: u32, keys: Vec<Asked>) {
+        let to = self.connections.party_of(holder);
+        let asked = self.network.now;
+        let question = Message::Ask {
+            holder,
+            keys,
+            asked,
+        };
+        self.send(party, to, question);
+    }
+
     pub(crate) fn with_client(
         &mut self,
         number: u32,
@@ -490,17 +491,7 @@ impl Simulation {
             self.send(party, Party::Scheduler, Message::FromClient(message));
         }
         for (holder, keys) in wishes.ask {
-            let to = self.connections.party_of(holder);
-            let asked = self.network.now;
-            self.send(
-                party,
-                to,
-                Message::Ask {
-                    holder,
-                    keys,
-                    asked,
-                },
-            );
+            self.ask(party, holder, keys);
         }
         if wishes.retry {
             let retries = Happening::ClientRetries { client: number };
