@@ -8,7 +8,15 @@ use rask_value::{Encoded, Frames, codec};
 use crate::source::Source;
 
 /// Kinds of values that are made of plain data.
-const VALUES: &[&str] = &["ndarray", "table", "table-parts", "array-pair"];
+const VALUES: &[&str] = &[
+    "ndarray",
+    "table",
+    "table-parts",
+    "array-pair",
+    "table-part",
+    "array-parts",
+    "array-part",
+];
 /// Kinds of ops that are.
 const OPS: &[&str] = &["array-block", "frame", "fused"];
 
