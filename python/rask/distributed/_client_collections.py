@@ -103,6 +103,14 @@ class CollectionMethods:
             persisted.append(item._rask_rebuild(self._core.persist_plan(plan, options)))
         return persisted[0] if single else persisted
 
+    def normalize_collection(self, collection: Any) -> Any:
+        """The collection itself.
+
+        Layers have names that follow from what they compute, and the scheduler finds results that
+        are there by these names: nothing need be put in by the client.
+        """
+        return collection
+
     def _rask_compute(self, plan: Any, **kwargs: Any) -> list[Any]:
         self._check_running()
         options = options_of(

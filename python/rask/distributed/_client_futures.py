@@ -20,6 +20,10 @@ class FutureMethods:
     _core: Any
     _either: Any
 
+    def futures_of(self, futures: Any) -> list[Future]:
+        """The futures inside of collections and containers; see `rask.distributed.futures_of`."""
+        return futures_of(futures, client=self)  # pyright: ignore[reportArgumentType]
+
     def gather(
         self,
         futures: Any,

@@ -44,7 +44,6 @@ class SharedMethods:
 
     _core: Any
     _either: Any
-    asynchronous: Any
 
     @property
     def _coordination(self) -> Any:
@@ -197,28 +196,3 @@ class SharedMethods:
         if reply[0] != "done":
             return {}
         return unpack_items(self, self._coordination, reply)[0]  # type: ignore[arg-type]
-
-    # ------------------------------------------------------------- event loop
-
-    @property
-    def loop(self) -> Any:
-        """The event loop on which coroutines of this process run."""
-        from rask.distributed._loop import background_loop
-
-        return background_loop()
-
-    def sync(
-        self,
-        func: Any,
-        *args: Any,
-        asynchronous: bool | None = None,
-        callback_timeout: Any = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Call `func`, which may be a coroutine function, and wait for its result; what is to be
-        awaited is returned if the client is asynchronous."""
-        from rask.distributed._loop import sync
-
-        if self.asynchronous if asynchronous is None else asynchronous:
-            return func(*args, **kwargs)
-        return sync(self.loop, func, *args, callback_timeout=callback_timeout, **kwargs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rask import _core
 from rask._core import Future
@@ -11,6 +11,9 @@ from rask._functions import is_fixed, ship
 from rask.distributed._arguments import extract
 from rask.distributed._submission import call_name, function_name, map_pages, options_of
 from rask.distributed._task_options import complete, prepare, take_timeout, with_purity
+
+if TYPE_CHECKING:
+    from rask.distributed.cfexecutor import ClientExecutor
 
 __all__ = ["SubmissionMethods"]
 
@@ -165,6 +168,18 @@ class SubmissionMethods:
         return self._core.submit_calls(
             self, name, operation, payload, count, pages, page_blocks, futures, offsets, options
         )
+
+    def get_executor(self, **kwargs: Any) -> ClientExecutor:
+        """This client as an executor of `concurrent.futures`.
+
+        Parameters
+        ----------
+        **kwargs
+            ``pure``, ``workers``, ``resources``, ``allow_other_workers``, ``retries`` of its calls.
+        """
+        from rask.distributed.cfexecutor import ClientExecutor
+
+        return ClientExecutor(self, **kwargs)
 
     def _map_keys(
         self,

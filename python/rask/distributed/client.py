@@ -12,22 +12,26 @@ from rask import _core
 from rask._core import Future
 from rask.distributed._arguments import futures_of
 from rask.distributed._client_collections import CollectionMethods
-from rask.distributed._client_coord import CoordinationMethods
+from rask.distributed._client_contents import ContentMethods
 from rask.distributed._client_data import DataMethods
 from rask.distributed._client_diagnostics import DiagnosticsMethods
+from rask.distributed._client_dumps import DumpMethods
 from rask.distributed._client_events import EventMethods
 from rask.distributed._client_futures import FutureMethods
+from rask.distributed._client_info import InfoMethods
 from rask.distributed._client_memory import MemoryManagerMethods
 from rask.distributed._client_plugins import PluginMethods
 from rask.distributed._client_profile import ProfileMethods
+from rask.distributed._client_recreation import RecreationMethods
 from rask.distributed._client_replicas import ReplicaMethods
 from rask.distributed._client_restarts import RestartMethods
 from rask.distributed._client_run import RunMethods
 from rask.distributed._client_shared import SharedMethods
 from rask.distributed._client_shares import ShareMethods
 from rask.distributed._client_spans import SpanMethods
-from rask.distributed._client_state import StateMethods
+from rask.distributed._client_stories import StoryMethods
 from rask.distributed._client_submission import SubmissionMethods
+from rask.distributed._client_versions import VersionMethods
 from rask.distributed._clients import become_default, default_client, remember, resign
 from rask.distributed._node import make_security
 from rask.distributed._shares import chosen_share
@@ -42,7 +46,8 @@ class Client(
     FutureMethods,
     CollectionMethods,
     DataMethods,
-    CoordinationMethods,
+    ContentMethods,
+    RecreationMethods,
     RunMethods,
     PluginMethods,
     RestartMethods,
@@ -52,7 +57,10 @@ class Client(
     MemoryManagerMethods,
     DiagnosticsMethods,
     EventMethods,
-    StateMethods,
+    StoryMethods,
+    DumpMethods,
+    VersionMethods,
+    InfoMethods,
     SpanMethods,
     ProfileMethods,
 ):
@@ -233,6 +241,16 @@ class Client(
 
         return start().__await__()
 
+    def start(self, **kwargs: Any) -> Any:
+        """Connect, if that has not been done yet: asynchronous clients connect when awaited."""
+        if self._asynchronous:
+
+            async def start() -> Any:
+                return await self
+
+            return start()
+        return self
+
     async def __aenter__(self) -> Client:
         return await self
 
@@ -285,6 +303,28 @@ class Client(
         workers = self._core.info()[0]
         threads = sum(worker["nthreads"] for worker in workers)
         return f"<Client: {self.scheduler_address!r} processes={len(workers)} threads={threads}>"
+
+    @property
+    def loop(self) -> Any:
+        """The event loop that runs coroutines for synchronous callers."""
+        from rask.distributed._loop import background_loop
+
+        return background_loop()
+
+    def sync(
+        self,
+        func: Callable[..., Any],
+        *args: Any,
+        asynchronous: bool | None = None,
+        callback_timeout: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run a coroutine function: to await in an asynchronous client, else to its end."""
+        from rask.distributed._loop import sync
+
+        if asynchronous or (asynchronous is None and self._asynchronous):
+            return func(*args, **kwargs)
+        return sync(self.loop, func, *args, callback_timeout=callback_timeout, **kwargs)
 
     def _either(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call now, or on a thread while the event loop goes on."""

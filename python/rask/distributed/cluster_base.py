@@ -250,9 +250,8 @@ class Cluster:
         from rask.distributed.client import Client
 
         logs: dict[str, str] = {}
-        with Client(self, set_as_default=False) as made:
-            client: Any = made
-            if scheduler and hasattr(client, "get_scheduler_logs"):
+        with Client(self, set_as_default=False) as client:
+            if scheduler:
                 lines = client.get_scheduler_logs()
                 logs["Scheduler"] = "\n".join(_text_of(line) for line in lines)
             if workers:
