@@ -14,6 +14,7 @@ mod explicit;
 mod frame;
 mod gil;
 mod hash;
+mod heap;
 mod local;
 mod ndarray;
 mod numpy_memory;
@@ -25,12 +26,11 @@ mod program;
 mod sizeof;
 mod spans;
 
-use mimalloc::MiMalloc;
 use pyo3::prelude::*;
 use rask_cluster::segments::SegmentAllocator;
 
 #[global_allocator]
-static ALLOCATOR: SegmentAllocator<MiMalloc> = SegmentAllocator(MiMalloc);
+static ALLOCATOR: SegmentAllocator<heap::Heap> = SegmentAllocator(heap::Heap);
 
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,0 +1,107 @@
+//! The process's heap: mimalloc, with huge pages for large allocations only.
+//!
+//! Left to itself, mimalloc asks the system for huge pages for all of its memory. Small objects of
+//! many sizes and threads then touch a few bytes each of many stretches of 2 MiB, all of which the
+//! system clears first: most of the time of a fresh cluster's first thousand tasks went there.
+
+use std::alloc::{GlobalAlloc, Layout};
+#[cfg(target_os = "linux")]
+use std::ffi::{c_int, c_long};
+
+use mimalloc::MiMalloc;
+
+/// Allocations of so many bytes hold a whole huge page wherever they begin.
+const LARGE_BYTES_MIN: usize = 2 * HUGE;
+const HUGE: usize = 2 << 20;
+
+/// mimalloc, with huge pages for large allocations only.
+pub struct Heap;
+
+#[cfg(target_os = "linux")]
+unsafe extern "C" {
+    fn mi_process_init();
+    fn mi_option_set_default(option: c_int, value: c_long);
+}
+
+/// `mi_option_allow_thp` of mimalloc 3.
+#[cfg(target_os = "linux")]
+const ALLOW_HUGE_PAGES: c_int = 43;
+
+/// Runs when the module is loaded, before anything is allocated. A user's `MIMALLOC_ALLOW_THP` wins.
+#[cfg(target_os = "linux")]
+#[used]
+// SAFETY: functions of this section are called once, by the loader, one after the other.
+#[unsafe(link_section = ".init_array")]
+static ON_LOAD: extern "C" fn() = {
+    extern "C" fn keep_small_pages() {
+        // SAFETY: mimalloc may be initialised from any constructor. It must be by now: a process
+        // that starts with this option has no huge pages anywhere, not even where it asks for them.
+        unsafe {
+            mi_process_init();
+            mi_option_set_default(ALLOW_HUGE_PAGES, 0);
+        }
+    }
+    keep_small_pages
+};
+
+/// Asks for huge pages for an allocation that has not been touched yet.
+#[cfg(target_os = "linux")]
+fn advise(pointer: *mut u8, length: usize) {
+    let start = pointer.addr().next_multiple_of(HUGE);
+    let end = (pointer.addr() + length) / HUGE * HUGE;
+    if !pointer.is_null() && start < end {
+        // SAFETY: whole pages inside of an allocation; what is in them does not change. A system
+        // that refuses gives ordinary pages.
+        unsafe {
+            let inner = pointer.with_addr(start).cast();
+            libc::madvise(inner, end - start, libc::MADV_HUGEPAGE);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise(_: *mut u8, _: usize) {}
+
+// SAFETY: all memory is mimalloc's, and goes back to it.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: by the caller.
+        let new = unsafe { MiMalloc.alloc(layout) };
+        if layout.size() >= LARGE_BYTES_MIN {
+            advise(new, layout.size());
+        }
+        new
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: by the caller.
+        let new = unsafe { MiMalloc.alloc_zeroed(layout) };
+        if layout.size() >= LARGE_BYTES_MIN {
+            advise(new, layout.size());
+        }
+        new
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: by the caller.
+        unsafe { MiMalloc.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // What shrinks, and what stays small, is mimalloc's to move.
+        if size < LARGE_BYTES_MIN || size <= layout.size() {
+            // SAFETY: by the caller.
+            return unsafe { MiMalloc.realloc(pointer, layout, size) };
+        }
+        // SAFETY: by the caller; the new memory is longer than the old.
+        unsafe {
+            let grown = Layout::from_size_align_unchecked(size, layout.align());
+            let new = self.alloc(grown);
+            if !new.is_null() {
+                std::ptr::copy_nonoverlapping(pointer, new, layout.size());
+                self.dealloc(pointer, layout);
+            }
+            new
+        }
+    }
+}
