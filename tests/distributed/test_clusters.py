@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from functions import inc, wait_for
+from functions import inc, wait_for, wait_for_file
 
 from rask.distributed import (
     Client,
@@ -69,6 +71,59 @@ def test_a_cluster_scales():
         assert "workers=1" in repr(cluster)
         assert "Workers" in cluster._repr_html_()
     assert cluster.status == "closed"
+
+
+def test_who_waits_for_futures_of_a_cluster_that_is_closed_waits_no_longer(tmp_path):
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False) as cluster:
+        owner = Client(cluster, set_as_default=False)
+        other = Client(cluster.scheduler_address, set_as_default=False)
+        gate = tmp_path / "gate"
+        blocked = owner.submit(wait_for_file, str(gate))
+        waiting = other.submit(inc, 1)
+        with ThreadPoolExecutor(2) as threads:
+            ended = [threads.submit(future.result) for future in (blocked, waiting)]
+            cluster.close()
+            gate.touch()
+            for outcome in ended:
+                with pytest.raises(CancelledError, match="the client was closed"):
+                    outcome.result(30)
+        assert owner.status == other.status == "closed"
+        assert owner.cluster is cluster
+        with pytest.raises(RuntimeError, match="the client is closed"):
+            owner.submit(inc, 2)
+        owner.close()
+
+
+def test_a_client_that_made_its_cluster_outlives_it():
+    client = Client(n_workers=1, threads_per_worker=1, processes=False, set_as_default=False)
+    assert client.submit(inc, 1).result() == 2
+    client.cluster.close()
+    assert client.status == "closed"
+    client.close()
+
+
+def test_clusters_leave_logging_to_the_program(capfd):
+    root = logging.getLogger()
+    before = list(root.handlers)
+    root.handlers.clear()
+    try:
+        with (
+            LocalCluster(n_workers=1, threads_per_worker=1) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            # Where a handler is, `logging.basicConfig` does nothing.
+            assert root.handlers == []
+            client.submit(warn_of, "many rows").result()
+            logs = next(iter(client.get_worker_logs().values()))
+            assert any("WARNING - many rows" in line for _, line in logs)
+        logging.getLogger("analysis").warning("few rows")
+    finally:
+        root.handlers[:] = before
+    assert capfd.readouterr().err.splitlines() == ["many rows", "few rows"]
+
+
+def warn_of(text):
+    logging.getLogger("analysis").warning(text)
 
 
 def test_workers_are_specified_one_by_one():

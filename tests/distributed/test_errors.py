@@ -134,3 +134,29 @@ def test_recreating_tasks_of_maps_and_arrays(client):
 def test_recreating_what_has_not_failed_is_refused(client):
     with pytest.raises(ValueError, match="has not failed"):
         client.recreate_error_locally(client.submit(inc, 1))
+
+
+LOCK = threading.Lock()
+
+
+def test_what_cannot_be_sent_is_named(client):
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match=r"^argument 1 of use cannot be sent"):
+        client.submit(use, 1, [lock])
+    with pytest.raises(TypeError, match=r"^argument 'y' of use cannot be sent"):
+        client.submit(use, client.submit(inc, 1), y=lock)
+    with pytest.raises(TypeError, match=r"^element 2 of iterable 1 of use cannot be sent"):
+        client.map(use, range(3), [1, 2, lock])
+    with pytest.raises(TypeError, match=r"^argument 'y' of use cannot be sent"):
+        client.map(use, range(3), y=lock)
+    with pytest.raises(TypeError, match=r"^the function lambda, which uses the variable 'lock',"):
+        client.submit(lambda: lock)
+    with pytest.raises(TypeError, match=r"^the function lambda, which uses the variable 'LOCK',"):
+        client.map(lambda x: LOCK, range(3))
+    # Other errors of type are as they were.
+    with pytest.raises(TypeError, match="not iterable"):
+        client.map(use, 3)
+
+
+def use(x, y=None):
+    return x

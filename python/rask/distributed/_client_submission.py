@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rask import _core
@@ -11,6 +12,7 @@ from rask._functions import is_fixed, ship
 from rask.distributed._arguments import extract
 from rask.distributed._submission import call_name, function_name, map_pages, options_of
 from rask.distributed._task_options import complete, prepare, take_timeout, with_purity
+from rask.distributed._unsendable import name_unsendable
 
 if TYPE_CHECKING:
     from rask.distributed.cfexecutor import ClientExecutor
@@ -82,8 +84,25 @@ class SubmissionMethods:
         options = options_of(priority, retries, workers, allow_other_workers, resources)
         options = with_purity(complete(options, func, limit), pure)
         operation = function_name(func)
-        shipped = ship(func)
         key = None if key is None else str(key)
+        try:
+            return self._submit(operation, func, args, kwargs, key, pure, options)
+        except TypeError as error:
+            positions = [(f"argument {at}", value) for at, value in enumerate(args)]
+            name_unsendable(error, func, [*positions, *_named(kwargs)])
+            raise
+
+    def _submit(
+        self,
+        operation: str,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        key: str | None,
+        pure: bool,
+        options: dict[str, Any] | None,
+    ) -> Future:
+        shipped = ship(func)
         if not kwargs:
             fixed = is_fixed(shipped)
             future = _core.submit_call(
@@ -155,12 +174,21 @@ class SubmissionMethods:
         count = len(columns[0])
         if count == 0:
             return []
-        futures: list[Future] = []
-        kwargs = {name: extract(value, futures) for name, value in kwargs.items()}
-        shared = list(futures)
-        pages, page_blocks, futures, offsets = map_pages(columns, shared)
         operation = function_name(func)
-        payload = _core.Payload((operation, func, (), kwargs))
+        futures: list[Future] = []
+        try:
+            shipped = {name: extract(value, futures) for name, value in kwargs.items()}
+            shared = list(futures)
+            pages, page_blocks, futures, offsets = map_pages(columns, shared)
+            payload = _core.Payload((operation, func, (), shipped))
+        except TypeError as error:
+            elements = (
+                (f"element {at} of iterable {number}", value)
+                for number, column in enumerate(columns)
+                for at, value in enumerate(column)
+            )
+            name_unsendable(error, func, chain(_named(kwargs), elements))
+            raise
         prefix = operation if key is None else str(key)
         name = call_name(prefix, [payload, *pages], futures, pure and key is None)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
@@ -209,6 +237,11 @@ class SubmissionMethods:
             )
             for key, arguments in zip(keys, calls, strict=True)
         ]
+
+
+def _named(arguments: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Keyword arguments, as they are called in errors."""
+    return [(f"argument {name!r}", value) for name, value in arguments.items()]
 
 
 def _columns(iterables: Iterable[Any]) -> list[list[Any]]:

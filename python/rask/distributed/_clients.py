@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rask.distributed.client import Client
 
-__all__ = ["become_default", "default_client", "find_client", "remember", "resign"]
+__all__ = [
+    "become_default",
+    "default_client",
+    "disconnect_clients",
+    "find_client",
+    "remember",
+    "resign",
+]
 
 _started: weakref.WeakSet[Any] = weakref.WeakSet()
 _default: Client | None = None
@@ -26,6 +33,14 @@ def find_client(address: str) -> Any:
     running = [client for client in list(_started) if client.status == "running"]
     named = [client for client in running if client.scheduler_address == address]
     return (named or running or [None])[0]
+
+
+def disconnect_clients(address: str) -> None:
+    """End the connections of this process's clients to a scheduler that is about to end: those who
+    wait for futures would wait for ever."""
+    for client in list(_started):
+        if client.status == "running" and client.scheduler_address == address:
+            client._disconnect()
 
 
 def default_client() -> Client:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections import deque
+from typing import Any
 
 from rask import _core
 
@@ -23,22 +25,39 @@ def lines_max() -> int:
     return int(config.get("distributed.admin.log-length", LINES_MAX))
 
 
-class LogKeeper(logging.Handler):
-    """Keeps the last lines that any logger of this process writes."""
+class LogKeeper:
+    """Keeps the last lines that any logger of this process writes.
+
+    It is no handler: a root logger that has one makes `logging.basicConfig` do nothing, and lets
+    warnings vanish that Python shows where nobody handles them.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(logging.Formatter(_FORMAT))
+        self._formatter = logging.Formatter(_FORMAT)
         length = lines_max()
         _core.set_log_length(length)
         self._lines: deque[tuple[float, str, str]] = deque(maxlen=length)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record."""
-        try:
-            self._lines.append((record.created, record.levelname, self.format(record)))
-        except Exception:
-            self.handleError(record)
+    def watch(self) -> None:
+        """Keep the records that are made from now on."""
+        make = logging.getLogRecordFactory()
+
+        def make_and_keep(name: Any, *args: Any, **kwargs: Any) -> logging.LogRecord:
+            record = make(name, *args, **kwargs)
+            # Without a name are those that are to be filled with what another process logged.
+            if name is not None:
+                self._keep(record)
+            return record
+
+        logging.setLogRecordFactory(make_and_keep)
+
+    def _keep(self, record: logging.LogRecord) -> None:
+        # What cannot be formatted is told of by those who handle it.
+        with contextlib.suppress(Exception):
+            line = self._formatter.format(record)
+            self._lines.append((record.created, record.levelname, line))
+        # Others may format exceptions in another way.
+        record.exc_text = None
 
     def last(self, count: int | None = None, target: str = "") -> tuple[tuple[str, str], ...]:
         """Level and line of the last `count`, or of all, the latest first; with the lines of Rust
@@ -64,10 +83,10 @@ _lock = threading.Lock()
 
 
 def keeper() -> LogKeeper:
-    """The keeper of this process, made and attached to the root logger when it is first asked for."""
+    """The keeper of this process, made when it is first asked for."""
     global _keeper
     with _lock:
         if _keeper is None:
             _keeper = LogKeeper()
-            logging.getLogger().addHandler(_keeper)
+            _keeper.watch()
         return _keeper

@@ -33,6 +33,26 @@ def _end_with_parent() -> None:
         raise SystemExit("the nanny is gone")
 
 
+def _end_in_order(worker: Any) -> threading.Event:
+    """Let the worker tell the scheduler that it ends when the process is asked to, from the moment
+    that the scheduler knows of it; the event is set then."""
+    told = threading.Event()
+    connect = worker._connect
+
+    def connect_and_heed() -> Any:
+        handle = connect()
+
+        def end(*_: Any) -> None:
+            told.set()
+            handle.stop()
+
+        signal.signal(signal.SIGTERM, end)
+        return handle
+
+    worker._connect = connect_and_heed
+    return told
+
+
 def run_process(
     make: Callable[[], Any],
     supervised: bool,
@@ -48,9 +68,14 @@ def run_process(
     worker = make()
     worker._owns_process = True
     set_process_worker(worker)
-    worker._ensure_started()
+    told_to_end = _end_in_order(worker)
+    try:
+        worker._ensure_started()
+    except Exception:
+        if told_to_end.is_set():
+            return 0
+        raise
     started(worker)
-    signal.signal(signal.SIGTERM, lambda *_: worker._handle.stop())
     code, reason = worker._handle.wait()
     if code == 0 and worker._restarting:
         code = RESTART_EXIT_CODE

@@ -37,6 +37,7 @@ from rask.distributed._node import make_security
 from rask.distributed._shares import chosen_share
 from rask.distributed._utils import parse_seconds
 from rask.distributed.security import Security
+from rask.utils import format_bytes
 
 __all__ = ["Client", "default_client", "futures_of"]
 
@@ -272,6 +273,12 @@ class Client(
     def _close(self) -> None:
         if self.status == "closed":
             return
+        self._disconnect()
+        if self._owns_cluster and self.cluster is not None:
+            self.cluster.close()
+
+    def _disconnect(self) -> None:
+        """End the connection; a cluster that the client made goes on."""
         if self.status == "running":
             if self._set_as_default:
                 resign(self)
@@ -279,8 +286,6 @@ class Client(
             if self._caller_made is not None:
                 self._caller_made.close()
         self.status = "closed"
-        if self._owns_cluster and self.cluster is not None:
-            self.cluster.close()
 
     def shutdown(self) -> Any:
         """End the connection, the scheduler and the workers."""
@@ -300,9 +305,17 @@ class Client(
             return f"<Client: {self.status}>"
         if self.status == "closed":
             return f"<Client: {self.scheduler_address!r}, closed>"
-        workers = self._core.info()[0]
+        try:
+            workers = self._core.info()[0]
+        except ConnectionError:
+            return f"<Client: {self.scheduler_address!r}, not connected>"
         threads = sum(worker["nthreads"] for worker in workers)
-        return f"<Client: {self.scheduler_address!r} processes={len(workers)} threads={threads}>"
+        nbytes = sum(worker["memory_limit"] for worker in workers)
+        memory = f", memory={format_bytes(nbytes)}" if nbytes else ""
+        return (
+            f"<Client: {self.scheduler_address!r} processes={len(workers)} threads={threads}"
+            f"{memory}>"
+        )
 
     @property
     def loop(self) -> Any:

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Generator
 from typing import Any, ClassVar
 
+from rask.distributed._clients import disconnect_clients
 from rask.distributed._loop import in_thread, sync
 from rask.distributed._node import Node, Status
 from rask.distributed._utils import parse_bytes
@@ -268,6 +269,7 @@ class SpecCluster(Cluster):
         if self._adaptive is not None:
             self._adaptive.stop()
         self.worker_spec.clear()
+        await in_thread(self._disconnect_clients)
         if self._lock is not None:
             async with self._lock:
                 await self._close_workers(list(self.workers))
@@ -278,11 +280,18 @@ class SpecCluster(Cluster):
         self.status = Status.closed
         self._instances.discard(self)
 
+    def _disconnect_clients(self) -> None:
+        if self.scheduler is not None and self.shutdown_scheduler:
+            # It has no address if it has not started.
+            with contextlib.suppress(ValueError):
+                disconnect_clients(self.scheduler_address)
+
     def _close_now(self) -> None:
         """End at the end of the program, when no further thread can be started."""
         if self.status in (Status.closed, Status.created):
             return
         self.status = Status.closing
+        self._disconnect_clients()
         nodes = [worker for worker in self.workers.values() if isinstance(worker, Node)]
         for worker in nodes:
             worker._begin_close()

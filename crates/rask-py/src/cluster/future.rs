@@ -79,7 +79,7 @@ impl PyFuture {
         let is_lost = self.core.status(self.block) == BlockStatus::Lost;
         match self.core.closed().filter(|_| is_lost) {
             Some(reason) => errors::cancelled(py, &format!("{key}: {reason}")),
-            None => errors::cancelled(py, &key),
+            None => errors::cancelled(py, &format!("{key} was cancelled")),
         }
     }
 
