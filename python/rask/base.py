@@ -435,6 +435,11 @@ def visualize(
 _annotations: ContextVar[dict[str, Any]] = ContextVar("rask_annotations", default={})  # noqa: B039
 
 
+def is_annotated() -> bool:
+    """Whether `annotate` is in force."""
+    return bool(_annotations.get())
+
+
 def get_annotations() -> dict[str, Any]:
     """The annotations in force; in a task of a cluster the span that it belongs to is among them.
 

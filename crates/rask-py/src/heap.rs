@@ -8,11 +8,13 @@ use std::alloc::{GlobalAlloc, Layout};
 #[cfg(target_os = "linux")]
 use std::ffi::{c_int, c_long};
 
-use mimalloc::MiMalloc;
+use libmimalloc_sys as mimalloc;
 
 /// Allocations of so many bytes hold a whole huge page wherever they begin.
 const LARGE_BYTES_MIN: usize = 2 * HUGE;
 const HUGE: usize = 2 << 20;
+/// What mimalloc gives is aligned to this, and to no more than its size, without being asked.
+const ALIGN: usize = 16;
 
 /// mimalloc, with huge pages for large allocations only.
 pub struct Heap;
@@ -62,40 +64,69 @@ fn advise(pointer: *mut u8, length: usize) {
 #[cfg(not(target_os = "linux"))]
 fn advise(_: *mut u8, _: usize) {}
 
-// SAFETY: all memory is mimalloc's, and goes back to it.
+fn is_aligned_anyway(layout: Layout) -> bool {
+    layout.align() <= ALIGN && layout.align() <= layout.size()
+}
+
+// SAFETY: all memory is mimalloc's, and goes back to it. Calls are made by callers who keep to the
+// trait's conditions.
 unsafe impl GlobalAlloc for Heap {
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: by the caller.
-        let new = unsafe { MiMalloc.alloc(layout) };
-        if layout.size() >= LARGE_BYTES_MIN {
-            advise(new, layout.size());
+        let (size, align) = (layout.size(), layout.align());
+        // SAFETY: any size, and a power of two.
+        let new: *mut u8 = unsafe {
+            match is_aligned_anyway(layout) {
+                true => mimalloc::mi_malloc(size),
+                false => mimalloc::mi_malloc_aligned(size, align),
+            }
+        }
+        .cast();
+        if size >= LARGE_BYTES_MIN {
+            advise(new, size);
         }
         new
     }
 
+    #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: by the caller.
-        let new = unsafe { MiMalloc.alloc_zeroed(layout) };
-        if layout.size() >= LARGE_BYTES_MIN {
-            advise(new, layout.size());
+        let (size, align) = (layout.size(), layout.align());
+        // SAFETY: any size, and a power of two.
+        let new: *mut u8 = unsafe {
+            match is_aligned_anyway(layout) {
+                true => mimalloc::mi_zalloc(size),
+                false => mimalloc::mi_zalloc_aligned(size, align),
+            }
+        }
+        .cast();
+        if size >= LARGE_BYTES_MIN {
+            advise(new, size);
         }
         new
     }
 
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: by the caller.
-        unsafe { MiMalloc.dealloc(pointer, layout) }
+    #[inline]
+    unsafe fn dealloc(&self, pointer: *mut u8, _: Layout) {
+        // SAFETY: it is mimalloc's.
+        unsafe { mimalloc::mi_free(pointer.cast()) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let align = layout.align();
         // What shrinks, and what stays small, is mimalloc's to move.
         if size < LARGE_BYTES_MIN || size <= layout.size() {
-            // SAFETY: by the caller.
-            return unsafe { MiMalloc.realloc(pointer, layout, size) };
+            // SAFETY: it is mimalloc's.
+            return unsafe {
+                match align <= ALIGN && align <= size {
+                    true => mimalloc::mi_realloc(pointer.cast(), size),
+                    false => mimalloc::mi_realloc_aligned(pointer.cast(), size, align),
+                }
+            }
+            .cast();
         }
-        // SAFETY: by the caller; the new memory is longer than the old.
+        // SAFETY: the size fits the alignment; the new memory is longer than the old.
         unsafe {
-            let grown = Layout::from_size_align_unchecked(size, layout.align());
+            let grown = Layout::from_size_align_unchecked(size, align);
             let new = self.alloc(grown);
             if !new.is_null() {
                 std::ptr::copy_nonoverlapping(pointer, new, layout.size());

@@ -1,5 +1,6 @@
 //! The user's line that makes a layer: the innermost frame outside of the package.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -10,6 +11,47 @@ use rask_value::Origin;
 static PACKAGE: PyOnceLock<String> = PyOnceLock::new();
 /// Frames looked at before giving up.
 const DEPTH_MAX: usize = 64;
+
+thread_local! {
+    /// The place found last: most calls of a loop are made by one line.
+    static LAST: RefCell<Option<Found>> = const { RefCell::new(None) };
+}
+
+/// A place in code of the user's.
+struct Found {
+    code: Py<PyAny>,
+    instruction: i32,
+    file: Arc<str>,
+    line: u32,
+    function: Arc<str>,
+}
+
+impl Found {
+    fn read(frame: &Bound<'_, PyAny>, code: Bound<'_, PyAny>, instruction: i32) -> PyResult<Self> {
+        let py = frame.py();
+        let text = |name| -> PyResult<Arc<str>> {
+            let text = code.getattr(name)?;
+            Ok(Arc::from(text.cast::<PyString>()?.to_cow()?.as_ref()))
+        };
+        let line = frame.getattr(pyo3::intern!(py, "f_lineno"))?;
+        Ok(Found {
+            instruction,
+            file: text(pyo3::intern!(py, "co_filename"))?,
+            line: line.extract().unwrap_or(0),
+            function: text(pyo3::intern!(py, "co_qualname"))?,
+            code: code.unbind(),
+        })
+    }
+
+    fn origin(&self, py: Python<'_>) -> Origin {
+        Origin {
+            file: self.file.clone(),
+            line: self.line,
+            function: self.function.clone(),
+            span: crate::spans::current(py),
+        }
+    }
+}
 
 /// Where the user is: file, line and function of the first frame outside `rask`.
 pub fn capture(py: Python<'_>) -> Option<Origin> {
@@ -45,16 +87,8 @@ fn find_frame(py: Python<'_>) -> PyResult<Option<Origin>> {
     for _ in 0..DEPTH_MAX {
         let code = frame.getattr(pyo3::intern!(py, "f_code"))?;
         let file = code.getattr(pyo3::intern!(py, "co_filename"))?;
-        let file = file.cast::<PyString>()?;
-        if !is_internal(file.to_cow()?.as_ref(), package) {
-            let line = frame.getattr(pyo3::intern!(py, "f_lineno"))?;
-            let function = code.getattr(pyo3::intern!(py, "co_qualname"))?;
-            return Ok(Some(Origin {
-                file: Arc::from(file.to_cow()?.as_ref()),
-                line: line.extract().unwrap_or(0),
-                function: Arc::from(function.cast::<PyString>()?.to_cow()?.as_ref()),
-                span: crate::spans::current(py),
-            }));
+        if !is_internal(file.cast::<PyString>()?.to_cow()?.as_ref(), package) {
+            return find_origin(&frame, code).map(Some);
         }
         frame = frame.getattr(pyo3::intern!(py, "f_back"))?;
         if frame.is_none() {
@@ -62,6 +96,24 @@ fn find_frame(py: Python<'_>) -> PyResult<Option<Origin>> {
         }
     }
     Ok(None)
+}
+
+fn find_origin(frame: &Bound<'_, PyAny>, code: Bound<'_, PyAny>) -> PyResult<Origin> {
+    let py = frame.py();
+    let instruction: i32 = frame.getattr(pyo3::intern!(py, "f_lasti"))?.extract()?;
+    let known = LAST.with_borrow(|last| {
+        let same = |found: &&Found| found.instruction == instruction && found.code.is(&code);
+        last.as_ref().filter(same).map(|found| found.origin(py))
+    });
+    if let Some(origin) = known {
+        return Ok(origin);
+    }
+    let found = Found::read(frame, code, instruction)?;
+    let origin = found.origin(py);
+    let before = LAST.replace(Some(found));
+    // Not within the cell: freeing code may run code.
+    drop(before);
+    Ok(origin)
 }
 
 fn is_internal(file: &str, package: &str) -> bool {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rask import _core
 from rask._core import Future
 from rask._functions import is_fixed, ship
+from rask.base import is_annotated
 from rask.distributed._arguments import extract
 from rask.distributed._submission import call_name, function_name, map_pages, options_of
 from rask.distributed._task_options import complete, prepare, take_timeout, with_purity
@@ -78,11 +79,14 @@ class SubmissionMethods:
         if not callable(func):
             raise TypeError("the first argument of client.submit must be callable")
         self._check_running()
-        limit = take_timeout(func, kwargs)
-        func = prepare(func, kwargs, actor or actors)
-        pure = pure and not (actor or actors)
-        options = options_of(priority, retries, workers, allow_other_workers, resources)
-        options = with_purity(complete(options, func, limit), pure)
+        annotated = is_annotated()
+        options = options_of(priority, retries, workers, allow_other_workers, resources, annotated)
+        if kwargs or actor or actors or annotated:
+            limit = take_timeout(func, kwargs)
+            func = prepare(func, kwargs, actor or actors)
+            pure = pure and not (actor or actors)
+            options = complete(options, func, limit)
+        options = with_purity(options, pure)
         operation = function_name(func)
         key = None if key is None else str(key)
         try:

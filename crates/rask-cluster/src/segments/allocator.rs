@@ -10,6 +10,7 @@ use super::heap::{self, HEAP_BYTES_MIN};
 /// come from segments, those between from the process's own heap.
 pub struct SegmentAllocator<A>(pub A);
 
+#[inline]
 fn is_large(layout: Layout) -> bool {
     layout.size() >= BORN_BYTES_MIN && layout.align() <= HUGE
 }
@@ -58,16 +59,19 @@ fn owner_of(pointer: *mut u8, layout: Layout) -> Owner {
 // SAFETY: memory of a size comes from segments, the heap or the other allocator, and goes back to
 // where it came from. What the first two give is at least as large and as aligned as asked for.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for SegmentAllocator<A> {
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: by the caller.
         try_allocate(layout, false).unwrap_or_else(|| unsafe { self.0.alloc(layout) })
     }
 
+    #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: by the caller.
         try_allocate(layout, true).unwrap_or_else(|| unsafe { self.0.alloc_zeroed(layout) })
     }
 
+    #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: by the caller; it is whose memory it is.
         unsafe {
