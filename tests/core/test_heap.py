@@ -1,4 +1,4 @@
-"""Small objects do not take huge pages; large arrays do."""
+"""Objects and tables do not take huge pages; the elements of large arrays do."""
 
 import re
 import subprocess

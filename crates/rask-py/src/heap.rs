@@ -1,8 +1,11 @@
-//! The process's heap: mimalloc, with huge pages for large allocations only.
+//! The process's heap: mimalloc, with huge pages for data only.
 //!
 //! Left to itself, mimalloc asks the system for huge pages for all of its memory. Small objects of
 //! many sizes and threads then touch a few bytes each of many stretches of 2 MiB, all of which the
-//! system clears first: most of the time of a fresh cluster's first thousand tasks went there.
+//! system clears first: most of the time of a fresh cluster's first thousand tasks went there. Large
+//! tables are filled once, from front to back, and cost more in huge pages too, wherever the system
+//! has to search for them. The elements of large arrays and columns are read and written many
+//! times; they are told by their alignment.
 
 use std::alloc::{GlobalAlloc, Layout};
 #[cfg(target_os = "linux")]
@@ -16,7 +19,10 @@ const HUGE: usize = 2 << 20;
 /// What mimalloc gives is aligned to this, and to no more than its size, without being asked.
 const ALIGN: usize = 16;
 
-/// mimalloc, with huge pages for large allocations only.
+/// Data is aligned to cache lines, or more.
+const DATA_ALIGN: usize = 64;
+
+/// mimalloc, with huge pages for data only.
 pub struct Heap;
 
 #[cfg(target_os = "linux")]
@@ -82,7 +88,7 @@ unsafe impl GlobalAlloc for Heap {
             }
         }
         .cast();
-        if size >= LARGE_BYTES_MIN {
+        if size >= LARGE_BYTES_MIN && align >= DATA_ALIGN {
             advise(new, size);
         }
         new
@@ -99,7 +105,7 @@ unsafe impl GlobalAlloc for Heap {
             }
         }
         .cast();
-        if size >= LARGE_BYTES_MIN {
+        if size >= LARGE_BYTES_MIN && align >= DATA_ALIGN {
             advise(new, size);
         }
         new
@@ -111,28 +117,16 @@ unsafe impl GlobalAlloc for Heap {
         unsafe { mimalloc::mi_free(pointer.cast()) }
     }
 
+    #[inline]
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let align = layout.align();
-        // What shrinks, and what stays small, is mimalloc's to move.
-        if size < LARGE_BYTES_MIN || size <= layout.size() {
-            // SAFETY: it is mimalloc's.
-            return unsafe {
-                match align <= ALIGN && align <= size {
-                    true => mimalloc::mi_realloc(pointer.cast(), size),
-                    false => mimalloc::mi_realloc_aligned(pointer.cast(), size, align),
-                }
-            }
-            .cast();
-        }
-        // SAFETY: the size fits the alignment; the new memory is longer than the old.
+        // SAFETY: it is mimalloc's; any size, and a power of two.
         unsafe {
-            let grown = Layout::from_size_align_unchecked(size, align);
-            let new = self.alloc(grown);
-            if !new.is_null() {
-                std::ptr::copy_nonoverlapping(pointer, new, layout.size());
-                self.dealloc(pointer, layout);
+            match align <= ALIGN && align <= size {
+                true => mimalloc::mi_realloc(pointer.cast(), size),
+                false => mimalloc::mi_realloc_aligned(pointer.cast(), size, align),
             }
-            new
         }
+        .cast()
     }
 }

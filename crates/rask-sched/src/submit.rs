@@ -235,7 +235,7 @@ impl Scheduler {
         let retries = submit.retries.min(u32::from(u8::MAX)) as u8;
         self.tasks.reserve(table.len());
         let mut made: Vec<TaskId> = vec![NO_TASK; table.len()];
-        let mut fresh = Vec::new();
+        let mut fresh = Vec::with_capacity(table.len());
         let mut stack: Vec<u32> = table.wanted().to_vec();
         while let Some(index) = stack.pop() {
             if made[index as usize] != NO_TASK {

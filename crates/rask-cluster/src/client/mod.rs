@@ -115,22 +115,7 @@ impl ClusterClient {
     /// client's numbering; each is referred to once more, until it is [released](Self::release).
     pub fn submit(&self, mut submit: Submit) -> Vec<BlockKey> {
         let mut pending = self.shared.pending.lock();
-        let mut keys = Vec::with_capacity(submit.wanted.as_ref().map_or(0, Blocks::len));
-        {
-            let mut state = self.shared.state.lock();
-            let wanted: Vec<BlockKey> = submit.wanted.iter().flat_map(Blocks::iter).collect();
-            for of_layer in wanted.chunk_by(|left, right| left.0 == right.0) {
-                let Some(spec) = submit.layers.get_mut(of_layer[0].0 as usize) else {
-                    continue;
-                };
-                if spec.id == 0 {
-                    spec.id = state.number(&spec.name);
-                }
-                let blocks = of_layer.iter().map(|&(_, block)| block);
-                keys.extend(blocks.clone().map(|block| (spec.id, block)));
-                state.refer(spec.id, blocks);
-            }
-        }
+        let keys = self.refer_to_wanted(&mut submit);
         let is_first = !pending.has_any();
         let leaves_now = pending.push(FromClient::Submit(submit));
         drop(pending);
@@ -138,6 +123,31 @@ impl ClusterClient {
             self.shared.flush();
         } else if is_first {
             self.shared.flush_wanted.notify_one();
+        }
+        keys
+    }
+
+    /// Refers to what a submission wants; numbers its layers.
+    fn refer_to_wanted(&self, submit: &mut Submit) -> Vec<BlockKey> {
+        let Submit { layers, wanted, .. } = submit;
+        let Some(wanted) = wanted else {
+            return Vec::new();
+        };
+        let mut keys = Vec::with_capacity(wanted.len());
+        let mut state = self.shared.state.lock();
+        let mut blocks = wanted.blocks.as_slice();
+        for run in wanted.layers.chunk_by(|left, right| left == right) {
+            let (of_layer, rest) = blocks.split_at(run.len().min(blocks.len()));
+            blocks = rest;
+            let Some(spec) = layers.get_mut(run[0] as usize) else {
+                continue;
+            };
+            if spec.id == 0 {
+                spec.id = state.number(&spec.name);
+            }
+            let of_layer = of_layer.iter().copied();
+            keys.extend(of_layer.clone().map(|block| (spec.id, block)));
+            state.refer(spec.id, of_layer);
         }
         keys
     }

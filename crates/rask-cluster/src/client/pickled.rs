@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use foldhash::HashMap;
 use rask_graph::LayerId;
 use rask_proto::{Blocks, LayerSpec, PlanSpec, ProtoError};
 use rask_value::{CodecError, LayerOp, Origin, Plan, codec};
@@ -114,6 +113,6 @@ fn adopt(client: &ClusterClient, name: &str, blocks: Vec<u32>) -> LayerOp {
     submit.layers.push(ClusterClient::remote_layer(name));
     submit.wanted = Some(blocks.iter().map(|&block| (0, block)).collect());
     let keys = client.submit(submit);
-    let keys: HashMap<_, _> = blocks.into_iter().zip(keys).collect();
+    let keys = blocks.into_iter().zip(keys).collect();
     LayerOp::Run(Arc::new(RemoteOp::new(client.clone(), keys)))
 }

@@ -20,8 +20,8 @@ const WAIT: Duration = Duration::from_secs(1);
 /// blocks are kept there; run locally, it fetches them.
 pub(super) struct RemoteOp {
     client: ClusterClient,
-    /// By the number of the block in the layer.
-    keys: HashMap<u32, BlockKey>,
+    /// With the numbers of the blocks in the layer, by which they are sorted.
+    keys: Vec<(u32, BlockKey)>,
 }
 
 impl std::fmt::Debug for RemoteOp {
@@ -37,7 +37,7 @@ impl std::fmt::Debug for RemoteOp {
 
 impl Drop for RemoteOp {
     fn drop(&mut self) {
-        for &key in self.keys.values() {
+        for &(_, key) in &self.keys {
             self.client.release_later(key);
         }
     }
@@ -45,26 +45,26 @@ impl Drop for RemoteOp {
 
 impl RemoteOp {
     /// Blocks that the client refers to, one reference each, which become the op's.
-    pub fn new(client: ClusterClient, keys: HashMap<u32, BlockKey>) -> Self {
+    pub fn new(client: ClusterClient, mut keys: Vec<(u32, BlockKey)>) -> Self {
+        keys.sort_unstable();
+        keys.dedup_by(|later, earlier| {
+            let again = later.0 == earlier.0;
+            if again {
+                client.release_later(later.1);
+            }
+            again
+        });
         RemoteOp { client, keys }
     }
 
     /// The numbers of the blocks in their layer, in order.
     pub fn blocks_in_order(&self) -> impl Iterator<Item = u32> {
-        let mut blocks: Vec<_> = self.keys.keys().copied().collect();
-        blocks.sort_unstable();
-        blocks.into_iter()
+        self.keys.iter().map(|&(block, _)| block)
     }
 
-    /// The blocks' keys, in order.
-    fn keys_in_order(&self) -> Vec<BlockKey> {
-        let mut keys: Vec<_> = self
-            .keys
-            .iter()
-            .map(|(block, key)| (*block, *key))
-            .collect();
-        keys.sort_unstable();
-        keys.into_iter().map(|(_, key)| key).collect()
+    fn find_key(&self, block: u32) -> Option<BlockKey> {
+        let at = self.keys.binary_search_by_key(&block, |&(block, _)| block);
+        at.ok().map(|at| self.keys[at].1)
     }
 
     /// The scheduler is told of the blocks now: others are about to ask it for them.
@@ -84,7 +84,7 @@ impl Op for RemoteOp {
     }
 
     fn run(&self, context: TaskContext<'_>, _: Inputs) -> Result<ValueRef, TaskError> {
-        let key = self.keys.get(&context.block).copied();
+        let key = self.find_key(context.block);
         let key = key.ok_or_else(|| TaskError::new("the cluster was not asked for this block"))?;
         loop {
             let outcomes = self.client.gather(&[key], WAIT);
@@ -117,7 +117,7 @@ impl ClusterClient {
             let Some(remote) = remote.filter(|op| op.belongs_to(self)) else {
                 continue;
             };
-            for key in remote.keys_in_order() {
+            for &(_, key) in &remote.keys {
                 self.refer(key);
                 blocks.push((layer, key));
             }
@@ -132,15 +132,14 @@ impl ClusterClient {
         layers: &[(String, Vec<u32>)],
         blocks: &[(u32, u32, BlockKey)],
     ) -> Plan {
-        let mut keys: Vec<HashMap<u32, BlockKey>> = vec![HashMap::default(); layers.len()];
+        let mut keys: Vec<Vec<(u32, BlockKey)>> = vec![Vec::new(); layers.len()];
         let mut plan = Plan::default();
         for &(layer, block, key) in blocks {
             let Some(keys) = keys.get_mut(layer as usize) else {
                 continue;
             };
-            if keys.insert(block, key).is_none() {
-                self.refer(key);
-            }
+            self.refer(key);
+            keys.push((block, key));
             plan.graph.wanted.push(rask_graph::Block {
                 layer: rask_graph::LayerId(layer),
                 block,
@@ -152,8 +151,7 @@ impl ClusterClient {
                 grid: rask_graph::Grid::new(grid.iter().copied()),
                 inputs: Default::default(),
             };
-            let client = self.clone();
-            let op = RemoteOp { client, keys };
+            let op = RemoteOp::new(self.clone(), keys);
             plan.add(layer, LayerOp::Run(Arc::new(op)), None);
         }
         plan
@@ -163,24 +161,24 @@ impl ClusterClient {
     pub fn persist_plan(&self, plan: &Plan, options: &SubmitOptions) -> Result<Plan, ClusterError> {
         let keys = self.submit_plan(plan, options)?;
         let mut held = Plan::default();
-        let mut layers: HashMap<u32, HashMap<u32, BlockKey>> = HashMap::default();
+        let mut layers: HashMap<u32, Vec<(u32, BlockKey)>> = HashMap::default();
         let mut order = Vec::new();
-        for (block, key) in plan.wanted().iter().zip(keys) {
-            let blocks = layers.entry(block.layer.0).or_insert_with(|| {
-                order.push(block.layer);
-                HashMap::default()
+        let mut keys = keys.into_iter();
+        for run in plan
+            .wanted()
+            .chunk_by(|left, right| left.layer == right.layer)
+        {
+            let blocks = layers.entry(run[0].layer.0).or_insert_with(|| {
+                order.push(run[0].layer);
+                Vec::with_capacity(run.len())
             });
-            if blocks.insert(block.block, key).is_some() {
-                self.release_later(key);
-            }
+            blocks.extend(run.iter().map(|at| at.block).zip(keys.by_ref()));
         }
         let mut numbers = HashMap::default();
         for id in order {
             let layer = &plan.graph.layers[id.0 as usize];
-            let op = RemoteOp {
-                client: self.clone(),
-                keys: layers.remove(&id.0).unwrap_or_default(),
-            };
+            let keys = layers.remove(&id.0).unwrap_or_default();
+            let op = RemoteOp::new(self.clone(), keys);
             let layer = Layer {
                 name: layer.name.clone(),
                 grid: layer.grid.clone(),
