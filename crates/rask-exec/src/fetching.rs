@@ -18,6 +18,11 @@ pub struct Fetch {
     pub serial: u32,
 }
 
+/// So many bytes may be on their way at a time, since for so long they are in two places, and so
+/// many values whatever their size.
+const FETCHING_BYTES_MAX: u64 = 64 << 20;
+const FETCHES_MIN: u32 = 2;
+
 impl Worker {
     /// The slot of an input. One that is to come from a peer is put in line. `None` if it should be
     /// here and is not.
@@ -78,7 +83,9 @@ impl Worker {
                 continue;
             };
             let nbytes = entry.nbytes;
-            if !self.machine.may_begin() {
+            let is_enough = self.fetches_open >= FETCHES_MIN
+                && self.fetching_bytes.saturating_add(nbytes) > FETCHING_BYTES_MAX;
+            if is_enough || !self.machine.may_begin() {
                 return None;
             }
             let busy = self.machine.is_busy();
@@ -91,6 +98,7 @@ impl Worker {
             entry.state = State::Fetching;
             self.machine.memory.held += nbytes;
             self.fetches_open += 1;
+            self.fetching_bytes += nbytes;
             self.fetches_begun = self.fetches_begun.wrapping_add(1).max(1);
             let serial = self.fetches_begun;
             let known = &mut self.machine.topology.entries[task as usize];
@@ -148,6 +156,7 @@ impl Worker {
     /// Whether the value is still wanted; `None` if the fetch was abandoned.
     fn end_fetch(&mut self, fetch: &Fetch) -> Option<bool> {
         self.fetches_open -= 1;
+        self.fetching_bytes -= fetch.nbytes;
         let entry = &self.machine.tasks[fetch.task as usize];
         let current = self.machine.topology.entries[fetch.task as usize].fetch == fetch.serial;
         if !current || entry.state != State::Fetching {

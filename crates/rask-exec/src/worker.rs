@@ -47,6 +47,8 @@ pub struct Worker {
     /// Values to be fetched, those first that the best task needs. Entries may be stale.
     pub(crate) fetches: BinaryHeap<Reverse<(u64, TaskId)>>,
     pub(crate) fetches_open: u32,
+    /// Bytes of the values on their way.
+    pub(crate) fetching_bytes: u64,
     pub(crate) fetches_begun: u32,
     /// Slots to be used again after the commands of the last call have been carried out.
     retired: Vec<TaskId>,
@@ -59,6 +61,7 @@ impl Worker {
             machine: Machine::new(Assigned::default(), limits),
             fetches: BinaryHeap::new(),
             fetches_open: 0,
+            fetching_bytes: 0,
             fetches_begun: 0,
             retired: Vec::new(),
         }
@@ -113,6 +116,17 @@ impl Worker {
         tasks
             .filter(|(slot, task)| task.has_value() && !self.is_part(*slot as TaskId))
             .map(|(slot, _)| (slot as TaskId, self.key_of(slot as TaskId)))
+    }
+
+    /// What counts as held in memory here: keys with bytes, and whether it is on its way.
+    pub fn in_memory(&self) -> impl Iterator<Item = (u64, u64, bool)> {
+        let tasks = self.machine.tasks.iter().enumerate();
+        tasks
+            .filter(|(_, task)| task.counts_as_held())
+            .map(|(slot, task)| {
+                let is_coming = task.state == State::Fetching;
+                (self.key_of(slot as TaskId), task.nbytes, is_coming)
+            })
     }
 
     /// The keys of the values here that the scheduler counts on, with their bytes.

@@ -16,6 +16,7 @@ impl Scheduler {
             self.copies.next_check(),
             self.reduction.next(),
             self.quota_deadline(),
+            self.congestion.deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }

@@ -190,6 +190,7 @@ impl Scheduler {
             match self.find_task(layer, block) {
                 Some(id) if !self.is_actor(id) => {
                     self.on_value(worker, id, self.tasks.get(id).nbytes, None);
+                    self.drop_moved(id, worker);
                 }
                 _ => self.out.free(worker, layer, block),
             }

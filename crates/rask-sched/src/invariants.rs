@@ -109,6 +109,12 @@ impl Scheduler {
                 ));
             }
         }
+        let workers = self.workers.by_id.values();
+        let needed: u64 = workers.map(|worker| worker.needed_bytes).sum();
+        if needed != self.workers.needed_bytes() {
+            return Err(format!("of all workers {needed} bytes are needed"));
+        }
+        self.check_congestion()?;
         let mut tasks = self.tasks.iter();
         let any_assigned = tasks.any(|(_, task)| task.state == TaskState::Assigned);
         let mut workers = self.workers.by_id.values();

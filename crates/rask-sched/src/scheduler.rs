@@ -60,6 +60,7 @@ pub struct Scheduler {
     pub(crate) known_numbers: Option<Vec<u32>>,
     /// The numbers that the layers of the submission at hand got, where they are written down.
     pub(crate) given_numbers: Vec<u32>,
+    pub(crate) congestion: crate::policy::congestion::Congestion,
     /// Which workers have to be looked at.
     pub(crate) attention: crate::policy::attention::Attention,
     /// Who took in a client's value last.
@@ -104,6 +105,7 @@ impl Scheduler {
             submission_count: 0,
             known_numbers: None,
             given_numbers: Vec::new(),
+            congestion: Default::default(),
             attention: Default::default(),
             last_holder: WorkerId(0),
             recovering: false,

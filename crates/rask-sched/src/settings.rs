@@ -15,6 +15,8 @@ pub struct Settings {
     pub bandwidth_bytes_per_second: u64,
     /// Smaller values are not kept account of when it is decided what workers have memory for.
     pub counted_bytes_min: u64,
+    /// Tasks that make, or need, values of so many bytes are handed out with regard to memory.
+    pub large_bytes_min: u64,
     /// What has to outlive a restart is put into [`Command::Journal`](crate::Command::Journal).
     pub journal: bool,
     /// Names the scheduler, over restarts.
@@ -70,6 +72,7 @@ impl Default for Settings {
             unknown_duration_micros: 100_000,
             bandwidth_bytes_per_second: 500_000_000,
             counted_bytes_min: 4096,
+            large_bytes_min: 1 << 16,
             journal: false,
             scheduler_id: String::new(),
             reconnect_millis: 0,

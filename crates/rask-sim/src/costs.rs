@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::graphs::{identity, nbytes};
+use crate::random::mix;
 
 /// What tasks of one layer cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,9 @@ pub(crate) struct Costs {
     pub(crate) declares_sizes: bool,
     /// Between any two workers, and to and from disk.
     pub(crate) bytes_per_second: Option<u64>,
+    /// By how much tasks of a layer take longer or shorter, at most, in percent.
+    pub(crate) spread_percent: u64,
+    pub(crate) seed: u64,
 }
 
 impl Costs {
@@ -43,8 +47,10 @@ impl Costs {
     }
 
     /// What a task takes, where a study says so.
-    pub(crate) fn find_micros(&self, layer: &str) -> Option<u64> {
-        self.layers.get(layer).map(|cost| cost.micros)
+    pub(crate) fn find_micros(&self, layer: &str, block: u32) -> Option<u64> {
+        let cost = self.layers.get(layer)?;
+        let drawn = mix(identity(layer, block) ^ mix(self.seed)) % (2 * self.spread_percent + 1);
+        Some(cost.micros * (100 + drawn - self.spread_percent) / 100)
     }
 
     /// What moving so many bytes takes beyond the usual.

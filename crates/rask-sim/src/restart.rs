@@ -97,6 +97,9 @@ impl Journal {
     }
 }
 
+/// Values of random graphs have up to some hundred bytes.
+const LARGE_BYTES_MIN: u64 = 4;
+
 /// Clients 1 and 2 count for shares of unequal weight and with a quota; others for themselves.
 pub(crate) fn hello(client: ClientId) -> FromClient {
     FromClient::Hello(Hello {
@@ -184,7 +187,7 @@ impl Simulation {
 
     /// Another takes its place and reads what it wrote down.
     pub(crate) fn on_scheduler_starts(&mut self) {
-        self.scheduler = Simulation::new_scheduler(&self.settings);
+        self.scheduler = Simulation::new_scheduler(&self.settings, self.costs.is_study());
         self.journal.replay(&mut self.scheduler);
         self.scheduler.begin_recovery();
         if let Err(broken) = self.scheduler.check_invariants() {
@@ -280,12 +283,17 @@ impl Simulation {
         }
     }
 
-    pub(crate) fn new_scheduler(settings: &Settings) -> Scheduler {
+    pub(crate) fn new_scheduler(settings: &Settings, is_study: bool) -> Scheduler {
+        let usual = rask_sched::Settings::default();
+        // Values of random graphs are small, and are to be taken for large ones.
+        let is_to_scale = is_study || settings.hosts.value_scale > 1;
+        let bytes_min = |usual: u64, small: u64| if is_to_scale { usual } else { small };
         // With many deaths any task may be running on many workers that die.
         Scheduler::new(rask_sched::Settings {
             allowed_failures: u8::MAX,
             journal: true,
-            counted_bytes_min: 1,
+            counted_bytes_min: bytes_min(usual.counted_bytes_min, 1),
+            large_bytes_min: bytes_min(usual.large_bytes_min, LARGE_BYTES_MIN),
             shares: shares(),
             speculation: settings.speculates.then_some(Speculation {
                 slower_times: 2.0,
@@ -293,7 +301,7 @@ impl Simulation {
             }),
             drops_replicas: settings.drops_replicas,
             reduction_interval_micros: 5000,
-            ..rask_sched::Settings::default()
+            ..usual
         })
     }
 

@@ -11,6 +11,7 @@ use crate::client::{SimClient, Wishes};
 use crate::costs::Costs;
 use crate::graphs::{evaluate, random_graph};
 use crate::network::{Asked, Happening, Message, Network, Party};
+use crate::peak::Peak;
 use crate::random::Random;
 use crate::restart::{Connections, Journal, hello};
 use crate::topics::Logged;
@@ -137,6 +138,8 @@ pub(crate) struct Simulation {
     alarm: Option<u64>,
     pub(crate) costs: Arc<Costs>,
     pub(crate) report: Report,
+    pub(crate) peak: Peak,
+    pub(crate) peak_noted: u64,
 }
 
 /// What a task takes that takes long.
@@ -144,6 +147,9 @@ const STRAGGLING_MICROS: u64 = 200_000;
 
 /// Characters of a happening that are printed.
 const TRACE_LENGTH: usize = 400;
+
+/// Whose work is studied: a client of no share with a quota.
+const STUDYING_CLIENT: u32 = 9;
 
 /// Faults come within this time, and a worker that died is replaced within it.
 pub(crate) const FAULT_MICROS: u64 = 50_000;
@@ -166,15 +172,15 @@ impl Simulation {
     ) -> Self {
         let mut simulation = Simulation::empty(seed, settings, Some(latency_micros), costs);
         simulation.add_workers();
-        simulation.add_client(1, graph);
+        simulation.add_client(STUDYING_CLIENT, graph);
         simulation
     }
 
     /// Runs until nothing happens any more.
-    pub(crate) fn run_to_end(mut self) -> Report {
+    pub(crate) fn run_to_end(mut self) -> (Report, Peak) {
         self.run();
         self.check_end();
-        self.report
+        (self.report, self.peak)
     }
 
     fn empty(seed: u64, settings: Settings, latency: Option<u64>, costs: Costs) -> Self {
@@ -185,7 +191,7 @@ impl Simulation {
             settings,
             random,
             network: Network::new(latency),
-            scheduler: Simulation::new_scheduler(&settings),
+            scheduler: Simulation::new_scheduler(&settings, costs.is_study()),
             journal: Journal::default(),
             connections: Connections::default(),
             troubles: Troubles::default(),
@@ -196,6 +202,8 @@ impl Simulation {
             alarm: None,
             costs: Arc::new(costs),
             report: Report::default(),
+            peak: Peak::default(),
+            peak_noted: 0,
         }
     }
 
@@ -285,6 +293,9 @@ impl Simulation {
 
     fn run(&mut self) {
         while let Some(happening) = self.network.next() {
+            if !matches!(happening, Happening::TimePasses) {
+                self.report.micros = self.network.now;
+            }
             self.report.happenings += 1;
             let limit = self.settings.happenings_max;
             assert!(self.report.happenings < limit, "{}", self.describe());
@@ -321,7 +332,6 @@ impl Simulation {
                 Happening::WorkerJoins => self.on_worker_joins(),
             }
         }
-        self.report.micros = self.network.now;
     }
 
     fn on_arrival(&mut self, from: Party, to: Party, message: Message) {
@@ -424,8 +434,7 @@ impl Simulation {
         let micros = effects.jobs.iter().map(|job| worker.find_micros(job));
         let micros: Vec<Option<u64>> = micros.collect();
         let crawls = worker.pace() == Pace::OneByOne;
-        let together = self.workers.values().map(SimWorker::held_bytes).sum();
-        self.report.held_together_most = self.report.held_together_most.max(together);
+        self.note_held();
         let party = Party::Worker(number);
         for message in effects.tell {
             self.send(party, Party::Scheduler, Message::FromWorker(message));

@@ -1,11 +1,12 @@
 //! How much memory a graph takes on a cluster, and how much its order needs.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rask_graph::{Block, Graph, Grid, Input, InputMap, Layer, LayerId, TaskTable, order, ranks};
+use rask_graph::{Block, Graph, Grid, Input, InputMap, Layer, LayerId};
 
 use crate::costs::{Cost, Costs};
+use crate::peak::Peak;
+use crate::reference::needed;
 use crate::simulation::{Settings, Simulation};
 use crate::{Faults, Hosts, Report};
 
@@ -30,24 +31,35 @@ pub struct StudyCluster {
     /// Most that a message takes.
     pub latency_micros: u64,
     pub bytes_per_second: u64,
+    /// By how much tasks of a layer take longer or shorter, at most, in percent.
+    pub spread_percent: u64,
     /// Clients say how large values will be.
     pub declares_sizes: bool,
 }
 
 /// What came of a study.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Study {
     /// Most bytes in the memory of all workers together at any time, copies included.
     pub peak_bytes: u64,
     /// Most bytes that there are when as many threads in one place run tasks in the graph's order.
     pub needed_bytes: u64,
+    /// How long that takes.
+    pub needed_micros: u64,
     pub report: Report,
+    /// What there was at the peak.
+    pub peak: Peak,
 }
 
 impl Study {
     /// The peak, of what the order needs.
     pub fn ratio(&self) -> f64 {
         self.peak_bytes as f64 / self.needed_bytes.max(1) as f64
+    }
+
+    /// The time, of what it takes where nothing has to be moved.
+    pub fn time_ratio(&self) -> f64 {
+        self.report.micros as f64 / self.needed_micros.max(1) as f64
     }
 }
 
@@ -58,7 +70,6 @@ impl Study {
 /// As [`simulate`](crate::simulate).
 pub fn study(layers: &[StudyLayer], cluster: &StudyCluster, seed: u64) -> Study {
     let graph = graph_of(layers);
-    let needed_bytes = needed_bytes(&graph, layers, cluster.workers * cluster.threads);
     let costs = Costs {
         layers: layers
             .iter()
@@ -66,7 +77,18 @@ pub fn study(layers: &[StudyLayer], cluster: &StudyCluster, seed: u64) -> Study 
             .collect(),
         declares_sizes: cluster.declares_sizes,
         bytes_per_second: Some(cluster.bytes_per_second),
+        spread_percent: cluster.spread_percent.min(100),
+        seed,
     };
+    let cost_of = |at: Block| {
+        let layer = &layers[at.layer.0 as usize];
+        let micros = costs.find_micros(layer.name, at.block);
+        Cost {
+            micros: micros.unwrap_or(layer.cost.micros),
+            ..layer.cost
+        }
+    };
+    let needed = needed(&graph, cost_of, cluster.workers * cluster.threads);
     let settings = Settings {
         speculates: false,
         drops_replicas: false,
@@ -82,15 +104,17 @@ pub fn study(layers: &[StudyLayer], cluster: &StudyCluster, seed: u64) -> Study 
         trace: false,
     };
     let simulation = Simulation::for_study(seed, settings, graph, (costs, cluster.latency_micros));
-    let report = simulation.run_to_end();
+    let (report, peak) = simulation.run_to_end();
     Study {
         peak_bytes: report.held_together_most,
-        needed_bytes,
+        needed_bytes: needed.bytes,
+        needed_micros: needed.micros,
         report,
+        peak,
     }
 }
 
-fn graph_of(layers: &[StudyLayer]) -> Graph {
+pub(crate) fn graph_of(layers: &[StudyLayer]) -> Graph {
     let mut graph = Graph::default();
     for layer in layers {
         let inputs = layer.inputs.iter().map(|(source, lists)| {
@@ -120,50 +144,4 @@ fn graph_of(layers: &[StudyLayer]) -> Graph {
         graph.wanted.extend(wanted);
     }
     graph
-}
-
-/// The peak of list scheduling: whenever a thread is free, it takes the first task in the graph's
-/// order that is ready; values are freed with the last task that needs them.
-fn needed_bytes(graph: &Graph, layers: &[StudyLayer], threads: u32) -> u64 {
-    let table = TaskTable::expand(graph).expect("studied graphs are valid");
-    let sequence = order(&table);
-    let ranks = ranks(&sequence);
-    let cost = |task: u32| layers[table.block_of(task).layer.0 as usize].cost;
-    let count = table.len();
-    let mut missing: Vec<usize> = (0..count).map(|t| table.deps(t as u32).len()).collect();
-    let mut users: Vec<usize> = (0..count)
-        .map(|t| table.dependents(t as u32).len())
-        .collect();
-    for &task in table.wanted() {
-        users[task as usize] += 1;
-    }
-    let ready = (0..count as u32).filter(|&task| missing[task as usize] == 0);
-    let mut ready: BTreeSet<(u32, u32)> = ready.map(|task| (ranks[task as usize], task)).collect();
-    let mut running: BTreeMap<(u64, u32), ()> = BTreeMap::new();
-    let (mut now, mut held, mut most) = (0u64, 0u64, 0u64);
-    loop {
-        while running.len() < threads as usize
-            && let Some((_, task)) = ready.pop_first()
-        {
-            running.insert((now + cost(task).micros, task), ());
-        }
-        let Some(((time, task), ())) = running.pop_first() else {
-            return most;
-        };
-        now = time;
-        held += cost(task).bytes;
-        most = most.max(held);
-        for &dep in table.deps(task) {
-            users[dep as usize] -= 1;
-            if users[dep as usize] == 0 {
-                held -= cost(dep).bytes;
-            }
-        }
-        for &user in table.dependents(task) {
-            missing[user as usize] -= 1;
-            if missing[user as usize] == 0 {
-                ready.insert((ranks[user as usize], user));
-            }
-        }
-    }
 }

@@ -328,7 +328,7 @@ impl SimWorker {
         let value = make(identity, inputs.map(|input| self.memory[input]));
         self.memory.insert(task, value);
         let nbytes = self.costs.bytes(&name, block) * self.value_scale;
-        let micros = self.costs.find_micros(&name).unwrap_or(1);
+        let micros = self.costs.find_micros(&name, block).unwrap_or(1);
         let event = Event::Finished {
             task,
             nbytes,
@@ -515,12 +515,24 @@ impl SimWorker {
         self.tasks.machine().held_bytes()
     }
 
+    /// What counts as held in memory: keys with bytes, and whether it is on its way.
+    pub(crate) fn in_memory(&self) -> impl Iterator<Item = (u64, u64, bool)> {
+        self.tasks.in_memory()
+    }
+
+    /// The name of a layer.
+    pub(crate) fn name_of(&self, layer: u32) -> String {
+        let known = self.layers.get(&layer);
+        known.map_or(String::new(), |layer| layer.name.clone())
+    }
+
     /// What a job takes, where a study says so.
     pub(crate) fn find_micros(&self, job: &Job) -> Option<u64> {
         match *job {
             Job::Run { task } => {
-                let (layer, _) = key_of(self.tasks.key_of(task));
-                self.costs.find_micros(&self.layers.get(&layer)?.name)
+                let (layer, block) = key_of(self.tasks.key_of(task));
+                let layer = self.layers.get(&layer)?;
+                self.costs.find_micros(&layer.name, block)
             }
             Job::Spill { task } | Job::Unspill { task } => {
                 let moving = self.costs.moving_micros(self.tasks.nbytes_of(task));

@@ -3,16 +3,15 @@
 use std::any::Any;
 use std::cell::RefCell;
 
-use super::{born, heap};
+use super::born;
 
 thread_local! {
     /// Held by the thread that forks, from before until after.
-    static HELD: RefCell<Option<[Box<dyn Any>; 2]>> = const { RefCell::new(None) };
+    static HELD: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
 }
 
 extern "C" fn before() {
-    // In the order in which whoever needs both takes them.
-    let held = [born::stop_sharing(), heap::hold()];
+    let held = born::stop_sharing();
     HELD.with(|place| *place.borrow_mut() = Some(held));
 }
 

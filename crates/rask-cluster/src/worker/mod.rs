@@ -167,7 +167,6 @@ impl WorkerHandle {
             segments::begin(options.memory_bytes_max);
             rask_value::array::recycle_below(segments::BORN_BYTES_MIN);
         }
-        let owns_process = options.owns_process;
         let (report, reported) = std::sync::mpsc::channel();
         std::thread::Builder::new()
             .name("rask-worker".to_owned())
@@ -176,13 +175,9 @@ impl WorkerHandle {
                 what: "the worker's network thread",
                 source,
             })?;
-        let started = reported
+        reported
             .recv()
-            .map_err(|_| ClusterError::Unexpected("no start report"))?;
-        if owns_process {
-            segments::prepare();
-        }
-        started
+            .map_err(|_| ClusterError::Unexpected("no start report"))?
     }
 
     /// Its name.

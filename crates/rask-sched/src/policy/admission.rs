@@ -166,9 +166,7 @@ impl Scheduler {
             return;
         }
         for &holder in self.tasks.holders(id) {
-            if let Some(worker) = self.workers.find_mut(holder) {
-                worker.needed_bytes += nbytes;
-            }
+            self.workers.on_needed(holder, nbytes);
         }
     }
 
@@ -180,8 +178,8 @@ impl Scheduler {
             return;
         }
         for &holder in self.tasks.holders(id) {
+            self.workers.on_unneeded(holder, nbytes);
             if let Some(worker) = self.workers.find_mut(holder) {
-                worker.needed_bytes -= nbytes;
                 if std::mem::take(&mut worker.held_back) {
                     self.attention.touch(holder);
                 }

@@ -128,6 +128,6 @@ impl Scheduler {
     fn has_room_for_more(&self, id: TaskId, worker: WorkerId) -> bool {
         let share = self.tasks.get(id).share;
         let worker = self.workers.find(worker);
-        worker.is_some_and(|worker| self.has_room(worker) && self.is_due(share, worker))
+        worker.is_some_and(|w| self.has_room_for_users(w) && self.is_due(share, w))
     }
 }

@@ -45,8 +45,13 @@ impl Scheduler {
         inputs: &Inputs,
         allows: impl Fn(&Worker) -> bool,
     ) -> Option<WorkerId> {
+        let needs_none = inputs.total_bytes == 0;
         let cost = |id: WorkerId, worker: &Worker| {
-            let start = worker.occupancy_micros() + self.moving_micros(inputs, id, worker);
+            let occupancy = match needs_none {
+                true => worker.occupancy_micros(),
+                false => worker.occupancy_before_sources_micros(),
+            };
+            let start = occupancy + self.moving_micros(inputs, id, worker);
             allows(worker).then_some((start, worker.held_bytes, id))
         };
         let holders = largest_holders(&inputs.held).into_iter();

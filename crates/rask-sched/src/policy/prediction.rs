@@ -8,30 +8,39 @@ use crate::state::TaskId;
 const TAUGHT_MAX: u32 = 4;
 
 impl Scheduler {
-    /// Bytes that the value of a task is thought to take.
+    /// Bytes that the value of a task is thought to take: nothing or as much as its largest input,
+    /// where nothing is known.
     pub(crate) fn predict_output_bytes(&self, id: TaskId) -> u64 {
+        self.find_output_bytes(id).unwrap_or_else(|| {
+            let layer = self.layers.get(self.tasks.get(id).layer);
+            let deps = self.tasks.deps(id).iter();
+            let taken = deps.map(|&dep| layer.bytes_taken_of(self.tasks.get(dep).nbytes));
+            taken.max().unwrap_or(0)
+        })
+    }
+
+    /// Bytes that the value of a task will take, if anything is known of it.
+    pub(crate) fn find_output_bytes(&self, id: TaskId) -> Option<u64> {
         let task = self.tasks.get(id);
         let layer = self.layers.get(task.layer);
         let learned = layer.output.find();
         if let Some(sizes) = &layer.sizes {
             let declared = sizes.at(task.block);
-            return match learned.filter(|_| !sizes.is_dense) {
+            return Some(match learned.filter(|_| !sizes.is_dense) {
                 Some(share) => (declared as f64 * f64::from(share)) as u64,
                 None => declared,
-            };
+            });
         }
         if let Some(bytes) = learned {
-            return bytes as u64;
+            return Some(bytes as u64);
         }
-        let deps = self.tasks.deps(id).iter();
-        let taken = deps.map(|&dep| layer.bytes_taken_of(self.tasks.get(dep).nbytes));
-        match taken.max() {
-            Some(largest) => largest,
-            None => {
-                let known = self.operation_bytes.get(&layer.operation);
-                known.and_then(|known| known.find()).unwrap_or(0.0) as u64
-            }
+        if !self.tasks.deps(id).is_empty() {
+            return None;
         }
+        let known = self.operation_bytes.get(&layer.operation);
+        known
+            .and_then(|known| known.find())
+            .map(|bytes| bytes as u64)
     }
 
     /// Bytes that a task of this layer is thought to take while it runs, beyond its inputs and its

@@ -13,10 +13,14 @@ use smallvec::SmallVec;
 use super::shares::Next;
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{QueueEntry, ShareId, TaskId, TaskState};
+use crate::state::{QueueEntry, ShareId, TaskId, TaskState, Worker};
 
 /// Of a worker's own tasks, so many are looked at beyond the first that its memory has no room for.
 const HELD_BACK_MAX: usize = 16;
+
+/// Of what makes something large from nothing, as many bytes are handed out for each thread of a
+/// worker, beside what it runs, as so many values have that are just large: 1 MiB.
+const SOURCES_AHEAD_COUNT: u64 = 16;
 
 impl Scheduler {
     /// Hands out what workers have room for, to those with whom something has changed.
@@ -25,16 +29,16 @@ impl Scheduler {
             return;
         }
         self.resume_blocked();
+        self.relieve_congestion();
         let mut open: Vec<(u64, WorkerId)> = Vec::new();
         for id in self.attention.take() {
             let Some(worker) = self.workers.find(id) else {
                 continue;
             };
-            let has_room = self.has_room(worker);
-            if has_room {
+            if self.has_room_for_users(worker) {
                 open.push((worker.assigned_micros, id));
             }
-            self.attention.note(id, has_room);
+            self.attention.note(id, self.has_room(worker));
         }
         open.sort_unstable();
         let quota = self.queued_count / (2 * self.attention.open_count()).max(1);
@@ -56,6 +60,9 @@ impl Scheduler {
         self.resume_ahead(id);
         let mut held_back = Vec::new();
         let is_held_back = self.fill_within_memory(id, source_quota, &mut held_back);
+        if is_held_back && self.is_congested() {
+            self.note_refused(id);
+        }
         if let Some(worker) = self.workers.find_mut(id) {
             worker.held_back = is_held_back;
             for (share, entry) in held_back {
@@ -80,11 +87,14 @@ impl Scheduler {
             let Some(worker) = self.workers.find(id) else {
                 return any_held_back;
             };
-            if !self.has_room(worker) || held_back.len() > HELD_BACK_MAX {
+            if !self.has_room_for_users(worker) || held_back.len() > HELD_BACK_MAX {
                 return any_held_back;
             }
             let shares_work = self.shares_work(worker);
-            let may_take_source = shares_work && from_sources < source_quota && !sources_held_back;
+            let may_take_source = shares_work
+                && from_sources < source_quota
+                && !sources_held_back
+                && self.has_room(worker);
             let next = match self.decide_next(id, may_take_source, &stuck) {
                 Some(next) => next,
                 None if shares_work && !any_held_back && stuck.is_empty() && self.steal_for(id) => {
@@ -96,13 +106,15 @@ impl Scheduler {
             if self.divert_unfitting(task, id) {
                 continue;
             }
-            if !self.admits(task, id) {
-                match next {
-                    Next::Own(share, _) => held_back.extend(self.pop_own(id, share)),
-                    Next::Source(_) => sources_held_back = true,
+            if !self.has_room_for(task, id) || !self.admits(task, id) {
+                // No other goes before a task that needs nothing and has to wait.
+                sources_held_back |= self.tasks.deps(task).is_empty();
+                if let Next::Own(share, _) = next {
+                    held_back.extend(self.pop_own(id, share));
                 }
                 continue;
             }
+            let is_source = matches!(next, Next::Source(_));
             match next {
                 Next::Source(task) => {
                     self.pop_source(task);
@@ -118,10 +130,62 @@ impl Scheduler {
             }
             self.transition_ready_assigned(task, id);
             self.extend_ahead(task, id);
+            if is_source {
+                self.place_family(task, id);
+            }
         }
     }
 
-    pub(crate) fn has_room(&self, worker: &crate::state::Worker) -> bool {
+    /// Whether the worker may be given anything.
+    pub(crate) fn has_room(&self, worker: &Worker) -> bool {
+        self.has_room_beside(worker, worker.busy_count(), worker.assigned_micros)
+    }
+
+    /// Whether the worker may be given a task that needs values, and so goes before all that it has
+    /// that need none and have not begun.
+    pub(crate) fn has_room_for_users(&self, worker: &Worker) -> bool {
+        let sources = worker.sources;
+        let count = u64::from(sources.assigned_count);
+        if sources.assigned_micros > count * self.settings.ahead_micros_max {
+            // It would be bound to the worker for long.
+            return self.has_room(worker);
+        }
+        let busy_count = worker.busy_count().saturating_sub(sources.assigned_count);
+        let micros = worker.assigned_micros - sources.assigned_micros;
+        self.has_room_beside(worker, busy_count, micros)
+    }
+
+    /// Whether a worker that may be given something may be given this task. Of tasks that need
+    /// nothing and make something large it gets no more than it can run at once: what is made from values that are there goes first.
+    fn has_room_for(&self, id: TaskId, worker: WorkerId) -> bool {
+        if !self.tasks.deps(id).is_empty() {
+            return true;
+        }
+        let Some(worker) = self.workers.find(worker) else {
+            return false;
+        };
+        if !self.has_room(worker) {
+            return false;
+        }
+        let bytes = self
+            .find_output_bytes(id)
+            .unwrap_or(self.settings.large_bytes_min);
+        if bytes < self.settings.large_bytes_min {
+            return true;
+        }
+        if self.is_congested() {
+            return false;
+        }
+        let threads = worker.thread_count();
+        if worker.busy_count() < threads {
+            return true;
+        }
+        let ahead = worker.busy_count() + 1 - threads;
+        let most = SOURCES_AHEAD_COUNT * self.settings.large_bytes_min * u64::from(threads);
+        u64::from(ahead).saturating_mul(bytes) <= most
+    }
+
+    fn has_room_beside(&self, worker: &Worker, busy_count: u32, micros: u64) -> bool {
         let threads = worker.thread_count();
         if worker.retiring {
             return false;
@@ -129,10 +193,10 @@ impl Scheduler {
         if worker.paused_since.is_some() {
             return self.crawls(worker);
         }
-        if worker.busy_count() < threads {
+        if busy_count < threads {
             return true;
         }
-        let ahead = worker.assigned_micros / u64::from(threads);
+        let ahead = micros / u64::from(threads);
         ahead < self.settings.ahead_micros_max
             && worker.assigned_count < self.settings.ahead_count_max
     }
@@ -208,7 +272,7 @@ impl Scheduler {
     }
 
     /// Whether a ready task goes to the common queue.
-    fn may_run_anywhere(&self, id: TaskId) -> bool {
+    pub(crate) fn may_run_anywhere(&self, id: TaskId) -> bool {
         let layer = self.tasks.get(id).layer;
         self.tasks.deps(id).is_empty() && self.layers.get(layer).restriction.is_none()
     }

@@ -162,6 +162,11 @@ impl Scheduler {
         self.send_assignment(id, worker);
     }
 
+    /// Whether the task runs twice.
+    pub(crate) fn has_copy(&self, id: TaskId) -> bool {
+        self.copies.by_task.contains_key(&id)
+    }
+
     /// Whether `worker` runs a copy of the task.
     pub(crate) fn has_copy_at(&self, id: TaskId, worker: WorkerId) -> bool {
         let copy = self.copies.by_task.get(&id);

@@ -141,32 +141,40 @@ impl Scheduler {
         if !self.has_memory_for(task, thief) {
             return false;
         }
-        let moving = self.moving_micros(&self.inputs(task), thief, worker);
-        let waiting = self
-            .workers
-            .find(victim)
-            .map_or(0, |worker| worker.occupancy_micros());
-        moving < waiting
+        let mut moving = self.moving_micros(&self.inputs(task), thief, worker);
+        if moving > 0 && self.is_copied(task, thief) {
+            moving *= COPY_TIMES;
+        }
+        let Some(victim) = self.workers.find(victim) else {
+            return false;
+        };
+        // What is in its queue may have been charged before anything was known of it.
+        let ahead = u64::from(victim.placed_count + victim.assigned_count);
+        let like_this = ahead * u64::from(self.predict_micros(record.layer));
+        let waiting = like_this / u64::from(victim.thread_count());
+        moving < waiting.min(victim.occupancy_micros())
+    }
+
+    /// Whether a large input would then be in two places, since other tasks need it too.
+    fn is_copied(&self, task: TaskId, thief: WorkerId) -> bool {
+        let mut deps = self.tasks.deps(task).iter();
+        deps.any(|&dep| {
+            let record = self.tasks.get(dep);
+            let is_large = record.nbytes >= self.settings.large_bytes_min;
+            let is_kept = record.needed_by > 1 || record.is_wanted();
+            is_large && is_kept && !self.tasks.holders(dep).contains(&thief)
+        })
     }
 
     fn move_placed(&mut self, id: TaskId, thief: WorkerId) {
         self.leave_queues(id);
-        let charged = self.predict_micros(self.tasks.get(id).layer);
-        let task = self.tasks.get_mut(id);
-        task.worker = thief;
-        task.charged_micros = charged;
-        let entry = Reverse((task.priority, id, task.serial));
-        let share = task.share;
-        self.attention.on_placed(thief);
-        self.shares.on_placed(share);
-        self.note_task(thief, id);
-        if let Some(worker) = self.workers.find_mut(thief) {
-            worker.queues.push(share, entry);
-            worker.placed_count += 1;
-            worker.placed_micros += u64::from(charged);
-        }
+        self.transition_waiting_placed(id, thief);
     }
 }
+
+/// A task whose large inputs would be copied and not moved has to wait for so many times as long as
+/// that takes.
+const COPY_TIMES: u64 = 4;
 
 /// A worker that was asked and had nothing to give back is not asked again within this time.
 pub(crate) const EMPTY_HANDED_MICROS: u64 = 1_000_000;

@@ -37,6 +37,8 @@ pub(crate) struct Worker {
     pub assigned_micros: u64,
     /// Of those, the ones that take no thread.
     pub seceded_count: u32,
+    /// Of those Placed and Assigned here, the ones that need nothing.
+    pub sources: Sources,
     /// Copies of slow tasks that run here, see `policy::speculation`.
     pub copy_count: u32,
     /// Values held here.
@@ -74,6 +76,15 @@ pub(crate) struct Worker {
     pub unmanaged_least: crate::memory_figures::Least,
     /// When its last heartbeat came, or it joined.
     pub heard: Time,
+}
+
+/// Tasks at a worker that need no value: what they make is not needed before what is made from
+/// values that are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sources {
+    pub placed_micros: u64,
+    pub assigned_count: u32,
+    pub assigned_micros: u64,
 }
 
 /// The host part of an address.
@@ -169,6 +180,7 @@ impl Worker {
             assigned_count: 0,
             assigned_micros: 0,
             seceded_count: 0,
+            sources: Sources::default(),
             copy_count: 0,
             held_count: 0,
             held_bytes: 0,
@@ -250,6 +262,21 @@ impl Worker {
         (self.placed_micros + self.assigned_micros) / u64::from(self.thread_count())
     }
 
+    /// Predicted time until a thread is free for a task that goes before all that need nothing.
+    pub fn occupancy_before_sources_micros(&self) -> u64 {
+        let threads = u64::from(self.thread_count());
+        let sources = self.sources;
+        let all = self.placed_micros + self.assigned_micros;
+        let others = (all - sources.placed_micros - sources.assigned_micros) / threads;
+        let is_full = u64::from(self.busy_count()) >= threads;
+        match u64::from(sources.assigned_count) {
+            count if count > 0 && is_full => {
+                others + sources.assigned_micros / count / (threads + 1)
+            }
+            _ => others,
+        }
+    }
+
     /// The host part of its address.
     pub fn host(&self) -> Option<&str> {
         host_of(&self.register.address)
@@ -294,6 +321,8 @@ pub(crate) struct Workers {
     pub by_id: BTreeMap<WorkerId, Worker>,
     /// The least memory of those with a limit; `u64::MAX` if none has.
     pub limit_min: u64,
+    /// The sum of what each has.
+    needed_bytes: u64,
 }
 
 impl Default for Workers {
@@ -301,6 +330,7 @@ impl Default for Workers {
         Workers {
             by_id: BTreeMap::new(),
             limit_min: u64::MAX,
+            needed_bytes: 0,
         }
     }
 }
@@ -315,11 +345,33 @@ impl Workers {
     /// A worker leaves.
     pub fn remove(&mut self, id: WorkerId) -> Option<Worker> {
         let left = self.by_id.remove(&id)?;
+        self.needed_bytes -= left.needed_bytes;
         if limit_of(&left) == self.limit_min {
             let limits = self.by_id.values().map(limit_of);
             self.limit_min = limits.min().unwrap_or(u64::MAX);
         }
         Some(left)
+    }
+
+    /// Bytes that pending tasks need, every copy counted.
+    pub fn needed_bytes(&self) -> u64 {
+        self.needed_bytes
+    }
+
+    /// A worker holds a value of so many bytes that pending tasks need.
+    pub fn on_needed(&mut self, id: WorkerId, nbytes: u64) {
+        if let Some(worker) = self.by_id.get_mut(&id) {
+            worker.needed_bytes += nbytes;
+            self.needed_bytes += nbytes;
+        }
+    }
+
+    /// A worker does not hold it any more, or no pending task needs it.
+    pub fn on_unneeded(&mut self, id: WorkerId, nbytes: u64) {
+        if let Some(worker) = self.by_id.get_mut(&id) {
+            worker.needed_bytes -= nbytes;
+            self.needed_bytes -= nbytes;
+        }
     }
 
     /// The worker, if it is connected.

@@ -44,17 +44,18 @@ impl Scheduler {
         }
     }
 
-    fn write_holder(&mut self, id: TaskId, worker: WorkerId) {
-        self.tasks.push_holder(id, worker);
+    fn write_holder(&mut self, id: TaskId, worker_id: WorkerId) {
+        self.tasks.push_holder(id, worker_id);
         let task = self.tasks.get(id);
         let needed = self.needed_bytes_of(task);
         self.shares.on_held(task.share, task.nbytes);
-        if let Some(worker) = self.workers.find_mut(worker) {
+        if let Some(worker) = self.workers.find_mut(worker_id) {
             worker.held_count += 1;
             worker.held_bytes += task.nbytes;
-            worker.needed_bytes += needed;
             worker.incoming.remove(id);
+            self.workers.on_needed(worker_id, needed);
         }
+        self.end_transfer(id, worker_id);
     }
 
     /// Writes down that `worker` does not hold the value any more. `true` if nobody does now.
@@ -69,8 +70,8 @@ impl Scheduler {
         if held && let Some(worker) = self.workers.find_mut(worker_id) {
             worker.held_count -= 1;
             worker.held_bytes -= task.nbytes;
-            worker.needed_bytes -= needed;
             worker.freeing.remove(id);
+            self.workers.on_unneeded(worker_id, needed);
         }
         task.state == TaskState::Memory && self.tasks.holders(id).is_empty()
     }

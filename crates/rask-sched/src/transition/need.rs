@@ -64,6 +64,7 @@ impl Scheduler {
         if self.tasks.state(id) == TaskState::Assigned {
             self.end_copy(id, None);
         }
+        let is_source = self.tasks.deps(id).is_empty();
         let task = self.tasks.get_mut(id);
         let charged = u64::from(std::mem::take(&mut task.charged_micros));
         let charged_bytes = std::mem::take(&mut task.charged_bytes);
@@ -80,9 +81,14 @@ impl Scheduler {
                 if let Some(worker) = self.workers.find_mut(task.worker) {
                     worker.placed_count -= 1;
                     worker.placed_micros -= charged;
+                    if is_source {
+                        worker.sources.placed_micros -= charged;
+                    }
                 }
             }
             TaskState::Assigned => {
+                self.end_transfers(id);
+                let task = self.tasks.get_mut(id);
                 let restriction = self.layers.get(task.layer).restriction.clone();
                 let seceded = std::mem::take(&mut task.seceded);
                 self.shares
@@ -91,6 +97,10 @@ impl Scheduler {
                     worker.assigned_count -= 1;
                     worker.seceded_count -= u32::from(seceded);
                     worker.assigned_micros -= charged;
+                    if is_source {
+                        worker.sources.assigned_count -= 1;
+                        worker.sources.assigned_micros -= charged;
+                    }
                     worker.promised_bytes -= charged_bytes.bytes();
                     if let Some(restriction) = restriction {
                         worker.take(&restriction.resources, -1.0);

@@ -42,6 +42,7 @@ impl Scheduler {
 
     pub(crate) fn transition_waiting_placed(&mut self, id: TaskId, worker: WorkerId) {
         let charged = self.predict_micros(self.tasks.get(id).layer);
+        let is_source = self.tasks.deps(id).is_empty();
         let task = self.tasks.get_mut(id);
         task.worker = worker;
         task.charged_micros = charged;
@@ -56,6 +57,9 @@ impl Scheduler {
             worker.queues.push(share, entry);
             worker.placed_count += 1;
             worker.placed_micros += u64::from(charged);
+            if is_source {
+                worker.sources.placed_micros += u64::from(charged);
+            }
         }
     }
 
@@ -76,6 +80,8 @@ impl Scheduler {
         let restriction = self.layers.get(layer_number).restriction.clone();
         let now = self.now;
         let charged_bytes = self.charge(id, worker);
+        self.note_transfers(id, worker);
+        let is_source = self.tasks.deps(id).is_empty();
         let task = self.tasks.get_mut(id);
         let was_placed_here = task.state == TaskState::Placed && task.worker == worker;
         task.worker = worker;
@@ -92,6 +98,10 @@ impl Scheduler {
             }
             worker.assigned_count += 1;
             worker.assigned_micros += u64::from(charged);
+            if is_source {
+                worker.sources.assigned_count += 1;
+                worker.sources.assigned_micros += u64::from(charged);
+            }
             if worker.assigned_count > worker.thread_count() {
                 self.attention.on_overfull(now);
             }

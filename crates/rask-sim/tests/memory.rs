@@ -1,0 +1,44 @@
+//! Graphs that are known to take more memory than they need: how much is held at most, beside what
+//! the order of the graph needs.
+
+use rask_sim::{StudyCluster, blow_up_shapes, study};
+
+const MIB: u64 = 1 << 20;
+
+const CLUSTER: StudyCluster = StudyCluster {
+    workers: 4,
+    threads: 2,
+    budget_bytes: None,
+    latency_micros: 300,
+    bytes_per_second: 1_000_000_000,
+    spread_percent: 30,
+    declares_sizes: false,
+};
+
+#[test]
+fn memory_stays_near_what_the_order_needs() {
+    for shape in blow_up_shapes() {
+        if std::env::var("ONLY").is_ok_and(|only| only != shape.name) {
+            continue;
+        }
+        for seed in 0..1 {
+            let studied = study(&shape.layers, &CLUSTER, seed);
+            println!(
+                "{:>30}: {:>6} MiB of {:>6} needed: {:.2}; {:.2} s of {:.2}: {:.2}, {} fetched",
+                shape.name,
+                studied.peak_bytes / MIB,
+                studied.needed_bytes / MIB,
+                studied.ratio(),
+                studied.report.micros as f64 / 1e6,
+                studied.needed_micros as f64 / 1e6,
+                studied.time_ratio(),
+                studied.report.values_fetched,
+            );
+            if std::env::var("SHOW").is_ok() {
+                for at in &studied.peak {
+                    println!("{at:?}");
+                }
+            }
+        }
+    }
+}
