@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rask import _core
@@ -170,6 +170,12 @@ class DelayedAttr(Delayed):
         return call(call_method, name, pure, None, (owner, name, *args), kwargs)
 
 
+class DelayedFuture(Delayed):
+    """The value of a cluster's future, which is its `info`."""
+
+    __slots__ = ()
+
+
 def call_method(obj: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     """The result of a method."""
     return getattr(obj, name)(*args, **kwargs)
@@ -196,26 +202,44 @@ def _only(values: list) -> Any:
     return values[0]
 
 
+def without_futures(values: Iterable[Any]) -> list[Any]:
+    """The values, with what stands for them in collections in the place of a cluster's futures."""
+    found = list(values)
+    places = [at for at, value in enumerate(found) if isinstance(value, _core.Future)]
+    if places:
+        from rask.distributed._collections import plans_of_futures
+
+        futures = [found[at] for at in places]
+        for at, future, plan in zip(places, futures, plans_of_futures(futures), strict=True):
+            found[at] = DelayedFuture(plan, (), None, str(future.key), future)
+    return found
+
+
 def _standing_for(obj: Any) -> Any:
     """What an argument stands for: itself for a collection, a delayed container, or None."""
+    [obj] = without_futures([obj])
     if is_rask_collection(obj):
         return obj
     if hasattr(type(obj), "__dataclass_fields__") and not isinstance(obj, type):
         from dataclasses import fields
 
         values = {field.name: getattr(obj, field.name) for field in fields(obj) if field.init}
-        if any(is_rask_collection(value) for value in values.values()):
+        if any(map(_is_lazy, values.values())):
             return Delayed(type(obj), (), values)
-    if isinstance(obj, tuple) and hasattr(obj, "_fields") and any(map(is_rask_collection, obj)):
+    if isinstance(obj, tuple) and hasattr(obj, "_fields") and any(map(_is_lazy, obj)):
         return Delayed(type(obj), tuple(obj))
     return None
+
+
+def _is_lazy(value: Any) -> bool:
+    return is_rask_collection(value) or isinstance(value, _core.Future)
 
 
 def _lower_arguments(collections: list) -> tuple[_core.Plan, list[int], list[Callable]]:
     """The joint plan of collections among arguments, and how each is made of its blocks."""
     persisted = [c for c in collections if isinstance(c, Delayed) and is_persisted(c)]
     others = [c for c in collections if not (isinstance(c, Delayed) and is_persisted(c))]
-    plans = [c._function for c in persisted]
+    plans = _plans_of(persisted)
     counts = {id(c): 1 for c in persisted}
     order = [id(c) for c in persisted]
     families: dict[str, list] = {}
@@ -240,6 +264,13 @@ def _lower_arguments(collections: list) -> tuple[_core.Plan, list[int], list[Cal
         for c in ordered
     ]
     return merged, [counts[id(c)] for c in ordered], finishers
+
+
+def _plans_of(persisted: list[Delayed]) -> list[_core.Plan]:
+    """Plans that can be merged: blocks of one layer that futures stand for are asked for together."""
+    made = [c for c in persisted if isinstance(c, DelayedFuture)]
+    together = dict(zip(map(id, made), without_futures([c.info for c in made]), strict=True))
+    return [together.get(id(c), c)._function for c in persisted]
 
 
 def reordered(plan: _core.Plan, counts: list[int], order: list[int]) -> _core.Plan:
@@ -299,6 +330,7 @@ def delayed(
         from functools import partial
 
         return partial(delayed, pure=pure, nout=nout, traverse=traverse)
+    [obj] = without_futures([obj])
     if isinstance(obj, Delayed):
         return obj
     if is_rask_collection(obj):

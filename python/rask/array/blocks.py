@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rask import _core
+from rask._pending import LastAsKeywords, is_pending, split_keywords
 from rask.array.blockinfo import ArrayInfo, CallWithPlace
 from rask.array.core import Array
 
@@ -132,7 +134,8 @@ def blockwise(
     out_ind : iterable
         Indices of the result: ``"ij"``.
     *args
-        Arrays and their indices in turn; a value with indices ``None`` is passed as it is.
+        Arrays and their indices in turn; a value with indices ``None`` is passed as it is, of a
+        delayed value or a future its value.
     name : str, optional
         Name of the result's layer: promises that equal names mean equal values.
     token : str, optional
@@ -165,6 +168,15 @@ def blockwise(
     if len(args) % 2:
         raise TypeError("blockwise takes arrays and their indices in turn")
     new_axes = new_axes or {}
+    given = _without_pending(func, args[::2], kwargs, dtype, meta, [i is None for i in args[1::2]])
+    if given is not None:
+        func, values, kwargs = given
+        named = [()] * (len(values) - len(args) // 2)
+        indices = [
+            () if ind is None and isinstance(value, Array) else ind
+            for value, ind in zip(values, [*args[1::2], *named], strict=True)
+        ]
+        args = tuple(itertools.chain(*zip(values, indices, strict=True)))
     values, indices = _given_arrays(args)
     numbers = numbered_indices([out_ind, *indices])
     _check_indices(values, indices, out_ind, new_axes)
@@ -335,7 +347,8 @@ def map_blocks(
         ``num-chunks``, ``array-location``, ``chunk-location``, and ``chunk-shape`` and ``dtype``
         for the result.
     *args
-        Arrays, which broadcast against each other, and values that are passed as they are.
+        Arrays, which broadcast against each other, and values that are passed as they are; of
+        delayed values and of futures their values. The same goes for keyword arguments.
     name, token : str, optional
         Name of the layer; its first part.
     dtype : dtype, optional
@@ -370,6 +383,14 @@ def map_blocks(
             f"not {type(func).__name__}: map_blocks(func, x)"
         )
     label = token or (name.rsplit("-", 1)[0] if name else label_of(func).strip("_"))
+    replaceable = [not isinstance(value, Array) for value in args]
+    given = _without_pending(func, args, kwargs, dtype, meta, replaceable)
+    if given is not None:
+        if all(replaceable):
+            raise NotImplementedError(
+                "map_blocks of delayed values alone: make an array of one with from_delayed"
+            )
+        func, args, kwargs = given
     wants_id, wants_info = _wanted_place(func, kwargs)
     arrays = [value for value in args if isinstance(value, Array)]
     if not arrays:
@@ -423,6 +444,39 @@ def map_blocks(
         isinstance(call, CallWithPlace),
     )
     return Array(expr)
+
+
+def _without_pending(
+    func: Callable, values: tuple, kwargs: dict, dtype: Any, meta: Any, replaceable: list[bool]
+) -> tuple[Callable, tuple, dict] | None:
+    """Function and arguments where values that are not there yet are arrays without axes, whose one
+    block is the value; None if all are there.
+
+    Raises
+    ------
+    ValueError
+        If the type of the result would have to be found without the values.
+    """
+    plain, pending = split_keywords(kwargs)
+    pairs = list(zip(values, replaceable, strict=True))
+    if not pending and not any(wanted and is_pending(value) for value, wanted in pairs):
+        return None
+    if dtype is None and meta is None:
+        raise ValueError(
+            f"{label_of(func)} cannot be tried out, since arguments of it are not computed yet: "
+            "give the type of what it returns with dtype= or meta="
+        )
+    from rask.array.delayed_io import from_delayed
+    from rask.delayed import delayed, without_futures
+
+    found = without_futures([*values, *pending.values()])
+    changes = [wanted and is_pending(value) for value, wanted in pairs] + [True] * len(pending)
+    replaced = tuple(
+        from_delayed(delayed(value), (), dtype=object) if change else value
+        for value, change in zip(found, changes, strict=True)
+    )
+    call = LastAsKeywords(func, tuple(pending)) if pending else func
+    return call, replaced, plain
 
 
 def _wanted_place(func: Callable, kwargs: dict) -> tuple[bool, bool]:

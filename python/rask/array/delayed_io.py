@@ -19,7 +19,7 @@ def from_delayed(
 
     Parameters
     ----------
-    value : Delayed
+    value : Delayed or Future
     shape : tuple of int
         Lengths may be ``nan``.
     dtype : dtype, optional

@@ -684,8 +684,10 @@ def cut_piece(part: Any, place: tuple[int, int]) -> list:
 
 def tell_apart(args: tuple, kwargs: dict) -> tuple[list, list[str], list[_core.Plan], list[bool]]:
     """Arguments for a layer: markers and constants, what each is, and the plans behind them."""
+    from rask.delayed import without_futures
+
     values, kinds, plans, singles = [], [], [], []
-    for value in (*args, *kwargs.values()):
+    for value in without_futures((*args, *kwargs.values())):
         if isinstance(value, Bag):
             kinds.append("bag")
         elif is_rask_collection(value):

@@ -55,7 +55,7 @@ def from_sequence(
 
 
 def from_delayed(values: Any) -> Bag:
-    """A bag with a partition for each delayed value, which is an iterable.
+    """A bag with a partition for each delayed value, or future, which is an iterable.
 
     Examples
     --------
@@ -63,8 +63,10 @@ def from_delayed(values: Any) -> Bag:
     >>> from_delayed([rask.delayed(builtins.range)(3), rask.delayed(list)("ab")]).compute()
     [0, 1, 2, 'a', 'b']
     """
-    values = list(values) if isinstance(values, (list, tuple)) else [values]
-    plan, _ = lower(values)
+    from rask.delayed import without_futures
+
+    values = values if isinstance(values, (list, tuple)) else [values]
+    plan, _ = lower(without_futures(values))
     name = f"from-delayed-{layers.token_of(plan.wanted)}"
     return Bag(
         layers.partitionwise(name, "from-delayed", partitions.as_list, [plan], (_core.INPUT,), {})

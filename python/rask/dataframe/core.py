@@ -221,6 +221,10 @@ class DataFrame(FrameBase):
     ['y', 'x']
     """
 
+    def _shape(self, frame: Any) -> Any:
+        # A series that a function made is a frame only in name: see `Series.to_frame`.
+        return frame.to_frame() if isinstance(frame, pd.Series) else frame
+
     @property
     def columns(self) -> pd.Index:
         """The labels of the columns."""

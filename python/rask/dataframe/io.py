@@ -267,13 +267,14 @@ def from_delayed(
 
     Parameters
     ----------
-    dfs : list of Delayed
+    dfs : list of Delayed or Future
     meta : pandas object, optional
         An empty example; without it the first partition is computed.
     """
     from rask.base import lower
+    from rask.delayed import without_futures
 
-    dfs = list(dfs) if isinstance(dfs, (list, tuple)) else [dfs]
+    dfs = without_futures(dfs if isinstance(dfs, (list, tuple)) else [dfs])
     if not dfs:
         raise TypeError("Must supply at least one delayed object")
     meta = make_meta(dfs[0].compute() if meta is None else meta)

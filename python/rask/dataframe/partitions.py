@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from rask import _core
+from rask._pending import LastAsKeywords, is_pending, split_keywords
+
 if TYPE_CHECKING:
-    from rask import _core
     from rask.dataframe.collection import FrameBase
 
 __all__ = ["AlignedOperator", "CallByName", "map_partitions", "new_collection"]
@@ -65,7 +67,9 @@ class PartitionCall:
 
 
 def shape_part(kind: str, part: Any) -> Any:
-    """A partition as a frame, a series or an index."""
+    """A partition as a frame, a series or an index; a value as it is."""
+    if kind == "value":
+        return part
     if kind == "frame":
         return part.to_frame() if isinstance(part, pd.Series) else part
     column = part.iloc[:, 0] if isinstance(part, pd.DataFrame) else part
@@ -79,6 +83,26 @@ def kind_of(collection: FrameBase) -> str:
     if isinstance(collection, DataFrame):
         return "frame"
     return "index" if isinstance(collection, Index) else "series"
+
+
+def shape_of(argument: Any, in_partitions: bool) -> str:
+    """What a function is given of an argument: partitions of a kind, a value that is not there yet
+    as a whole, or (empty) the argument itself."""
+    from rask.dataframe.collection import FrameBase
+
+    if in_partitions and isinstance(argument, FrameBase):
+        return kind_of(argument)
+    return "value" if is_pending(argument) else ""
+
+
+def value_frame(value: Any) -> Any:
+    """A frame whose one partition is the value of a delayed object or of a collection."""
+    from rask.base import lower
+    from rask.dataframe.core import DataFrame
+    from rask.delayed import delayed
+
+    plan, _ = lower([delayed(value)])
+    return DataFrame(_core.Frame.from_plan(plan, pd.DataFrame()))
 
 
 def new_collection(expr: _core.Frame, meta: Any = None) -> Any:
@@ -114,7 +138,8 @@ def map_partitions(func: Callable, *args: Any, meta: Any = None, **kwargs: Any) 
     ----------
     func : callable
     *args
-        Collections of equal numbers of partitions (or of one), and other arguments.
+        Collections of equal numbers of partitions (or of one), and other arguments; of delayed
+        values and of futures, also among keyword arguments, their values.
     meta : pandas object, optional
         An empty example of the result; without it the function is tried on empty partitions.
     **kwargs
@@ -129,20 +154,35 @@ def map_partitions(func: Callable, *args: Any, meta: Any = None, **kwargs: Any) 
     """
     from rask.base import tokenize
     from rask.dataframe.collection import FrameBase
+    from rask.delayed import without_futures
 
     collections = [arg for arg in args if isinstance(arg, FrameBase)]
     if not collections:
         raise TypeError("map_partitions needs a collection")
-    shapes = [kind_of(arg) if isinstance(arg, FrameBase) else "" for arg in args]
-    plain = tuple(None if isinstance(arg, FrameBase) else arg for arg in args)
-    call = PartitionCall(func, plain, kwargs, shapes)
+    kwargs, pending = split_keywords(kwargs)
+    args = tuple(without_futures([*args, *pending.values()]))
+    called = LastAsKeywords(func, tuple(pending)) if pending else func
+    firsts = set(range(len(args) - len(pending)))
+    shapes = [shape_of(arg, at in firsts) for at, arg in enumerate(args)]
+    plain = tuple(None if kind else arg for arg, kind in zip(args, shapes, strict=True))
+    call = PartitionCall(called, plain, kwargs, shapes)
     if meta is None or (isinstance(meta, str) and meta == "__no_default__"):
+        if "value" in shapes:
+            raise ValueError(
+                f"{getattr(func, '__name__', func)!r} cannot be tried out, since arguments of it are "
+                "not computed yet: pass meta="
+            )
         meta = infer_meta(call, collections, func)
     else:
         meta = make_meta(meta)
     name = getattr(func, "__name__", type(func).__name__).replace("<lambda>", "lambda")
-    first, *rest = [collection._expr for collection in collections]
-    token = tokenize(name, func, plain, kwargs, [frame_token(c) for c in collections])
+    inputs = [
+        value_frame(arg) if kind == "value" else arg
+        for arg, kind in zip(args, shapes, strict=True)
+        if kind
+    ]
+    token = tokenize(name, func, plain, kwargs, tuple(pending), list(map(frame_token, inputs)))
+    first, *rest = [frame._expr for frame in inputs]
     expr = first.map_partitions(name, call, rest, meta, token, None)
     return new_collection(expr, meta)
 
