@@ -3,15 +3,16 @@
 use std::any::Any;
 use std::cell::RefCell;
 
-use super::born;
+use super::{born, heap};
 
 thread_local! {
     /// Held by the thread that forks, from before until after.
-    static HELD: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
+    static HELD: RefCell<Option<[Box<dyn Any>; 2]>> = const { RefCell::new(None) };
 }
 
 extern "C" fn before() {
-    let held = born::stop_sharing();
+    // In the order in which whoever needs both takes them.
+    let held = [born::stop_sharing(), heap::hold()];
     HELD.with(|place| *place.borrow_mut() = Some(held));
 }
 

@@ -8,6 +8,7 @@
 //!
 //! * `area`: mapped memory, in huge pages where possible.
 //! * `born`: buffers of a worker's process that lie in segments from the start.
+//! * `heap`: smaller buffers of a worker's process.
 //! * `mapping`: segments of others, and copies.
 //! * `lending`: buffers of an answer that are lent instead of sent.
 
@@ -15,6 +16,7 @@ mod allocator;
 mod area;
 mod born;
 mod forking;
+mod heap;
 mod lending;
 mod mapping;
 mod pages;
@@ -24,10 +26,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use allocator::SegmentAllocator;
 pub use born::{BORN_BYTES_MIN, find_capacity, is_on, try_allocate, try_free};
-pub(crate) use born::{begin, trim};
 pub(crate) use lending::{lend, take_lent};
 use mapping::seal;
 pub(crate) use mapping::{Effort, is_lendable, try_copy};
+
+/// From now on large buffers of this process are born in segments, and smaller ones come from memory
+/// that stays with it. The process may take `memory_bytes_max`; 0 is without limit.
+pub(crate) fn begin(memory_bytes_max: u64) {
+    born::begin(memory_bytes_max);
+    heap::begin(memory_bytes_max);
+}
+
+/// Has some memory ready before it is needed.
+pub(crate) fn prepare() {
+    heap::prepare();
+}
+
+/// Gives back what is kept for the next buffers and has been of no use for a while, or all.
+pub(crate) fn trim(all: bool) {
+    born::trim(all);
+    heap::trim(all);
+}
 
 /// Smaller buffers are copied through the socket.
 pub(crate) const BUFFER_BYTES_MIN: usize = 1 << 20;

@@ -20,8 +20,8 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(100);
 /// While the worker is paused, free memory is given back to the system so often.
 const TRIM: Duration = Duration::from_secs(1);
-/// Memory of freed segments is given back after being of no use for as long.
-const SEGMENTS_IDLE: Duration = Duration::from_secs(2);
+/// Free memory is looked at so often: what has been of no use since is given back.
+const IDLE_LOOK: Duration = Duration::from_secs(2);
 /// A worker that has been paused for so long begins one task at a time, if it is given any: nothing
 /// else would change anything. The scheduler waits at least as long.
 const CRAWLS_AFTER: Duration = Duration::from_secs(10);
@@ -250,9 +250,9 @@ impl Pause {
 }
 
 /// Gives back, again and again, what was kept for large buffers to come and was of no use.
-pub(super) async fn give_back_segments() {
+pub(super) async fn give_back_free() {
     loop {
-        tokio::time::sleep(SEGMENTS_IDLE).await;
+        tokio::time::sleep(IDLE_LOOK).await;
         segments::trim(false);
     }
 }

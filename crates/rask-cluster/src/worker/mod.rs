@@ -167,6 +167,7 @@ impl WorkerHandle {
             segments::begin(options.memory_bytes_max);
             rask_value::array::recycle_below(segments::BORN_BYTES_MIN);
         }
+        let owns_process = options.owns_process;
         let (report, reported) = std::sync::mpsc::channel();
         std::thread::Builder::new()
             .name("rask-worker".to_owned())
@@ -175,9 +176,13 @@ impl WorkerHandle {
                 what: "the worker's network thread",
                 source,
             })?;
-        reported
+        let started = reported
             .recv()
-            .map_err(|_| ClusterError::Unexpected("no start report"))?
+            .map_err(|_| ClusterError::Unexpected("no start report"))?;
+        if owns_process {
+            segments::prepare();
+        }
+        started
     }
 
     /// Its name.

@@ -205,8 +205,8 @@ async fn serve(
     tokio::spawn(timing::run(shared.clone()));
     tokio::spawn(lanes::watch(shared.clone()));
     tokio::spawn(memory::beat(shared.clone()));
-    if segments::is_on() {
-        tokio::spawn(memory::give_back_segments());
+    if shared.owns_process {
+        tokio::spawn(memory::give_back_free());
     }
     tokio::spawn(memory::watch(shared.clone()));
     tokio::spawn(spilling::retry(shared.clone()));

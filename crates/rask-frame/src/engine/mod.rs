@@ -26,6 +26,7 @@ mod label;
 pub mod parquet;
 pub mod partition;
 mod scalar;
+mod scatter;
 pub mod sort;
 mod table;
 mod text;

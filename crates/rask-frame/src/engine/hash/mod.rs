@@ -10,4 +10,5 @@ pub(crate) use encode::encode_one;
 pub(crate) use group::group_chunks;
 pub use group::{Groups, group_rows};
 pub use rows::hash_rows;
+pub(crate) use rows::mix;
 pub(crate) use table::NO_CODE;

@@ -13,9 +13,14 @@ const MISSING: u64 = 0x9E6C_63D0_876A_3F6B;
 
 /// One hash a row over all columns.
 pub fn hash_rows(columns: &[&Column]) -> Result<Vec<u64>> {
-    let rows = columns.first().map_or(0, |c| c.len());
-    let mut hashes = vec![0u64; rows];
-    for column in columns {
+    let Some((first, rest)) = columns.split_first() else {
+        return Ok(Vec::new());
+    };
+    let mut hashes = hash_column(first)?;
+    for hash in &mut hashes {
+        *hash = mix(*hash);
+    }
+    for column in rest {
         let words = hash_column(column)?;
         for (hash, word) in hashes.iter_mut().zip(words) {
             *hash = mix(hash.rotate_left(23) ^ word);
@@ -26,7 +31,7 @@ pub fn hash_rows(columns: &[&Column]) -> Result<Vec<u64>> {
 
 /// SplitMix64's finaliser.
 #[inline]
-fn mix(mut x: u64) -> u64 {
+pub(crate) fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ (x >> 31)

@@ -1,19 +1,41 @@
 //! Borders between the partitions of a sorted collection: samples of each partition make them, and
 //! each partition is then cut at them.
 
-use super::rank::comparable;
+use super::rank::{comparable, find_words};
 use super::{SortSpec, sort_rows};
+use crate::engine::hash::mix;
+use crate::engine::scatter::scatter;
 use crate::engine::{Column, EngineError, Index, Label, Result, Table};
 
-/// Evenly spaced rows of the table's keys in sorted order, for choosing borders.
+/// So many rows are looked at for each that is picked.
+const LOOKED_AT_FACTOR: usize = 16;
+
+/// Evenly spaced rows of the table's keys in sorted order, for choosing borders. Of a large table
+/// not all rows are looked at.
 pub fn sample(table: &Table, spec: &SortSpec, count: usize) -> Result<Table> {
     let keys = key_table(table, spec)?;
+    let keys = match scattered_rows(keys.len(), count * LOOKED_AT_FACTOR) {
+        Some(rows) => keys.take(&rows),
+        None => keys,
+    };
     let rows = order_of(&keys, spec)?;
     let count = count.min(rows.len());
     let picked: Vec<u32> = (0..count)
         .map(|i| rows[(2 * i + 1) * rows.len() / (2 * count)])
         .collect();
     Ok(keys.take(&picked).with_fresh_range())
+}
+
+/// One row out of each of `count` runs of equal length, anywhere in it, so that no pattern of the
+/// data is met; `None` if there are not many more rows than that.
+fn scattered_rows(len: usize, count: usize) -> Option<Vec<u32>> {
+    let length = len.checked_div(count)?;
+    if length < 2 {
+        return None;
+    }
+    let place = |run: u64| mix(run ^ len as u64) % length as u64;
+    let row = |run: usize| (run * len / count) as u64 + place(run as u64);
+    Some((0..count).map(|run| row(run) as u32).collect())
 }
 
 /// The borders that cut the sampled collection into `partitions` parts of about equal size: at
@@ -35,11 +57,7 @@ pub fn boundaries(samples: &[&Table], spec: &SortSpec, partitions: usize) -> Res
 /// `i`. Rows keep their order inside a part.
 pub fn by_boundaries(table: &Table, spec: &SortSpec, borders: &Table) -> Result<Vec<Table>> {
     let parts = partition_numbers(table, spec, borders)?;
-    Ok(crate::engine::partition::split(
-        table,
-        &parts,
-        borders.len() + 1,
-    ))
+    scatter(table, &parts, borders.len() + 1)
 }
 
 /// The number of the part that each row belongs to.
@@ -53,6 +71,9 @@ pub(crate) fn partition_numbers(
         return Err(EngineError::value(
             "the borders have another number of keys than the sort",
         ));
+    }
+    if let Some(parts) = find_between(&keys, borders, spec) {
+        return Ok(parts);
     }
     let columns: Vec<(Label, Column)> = borders.columns().to_vec();
     let borders = Table::new(columns, Index::default_range(), borders.len())?;
@@ -71,6 +92,35 @@ pub(crate) fn partition_numbers(
         }
     }
     Ok(parts)
+}
+
+/// The parts of the rows where there is one key whose order is that of a number.
+fn find_between(keys: &Table, borders: &Table, spec: &SortSpec) -> Option<Vec<u32>> {
+    let [key] = spec.keys.as_slice() else {
+        return None;
+    };
+    let (column, border) = (keys.column_at(0), borders.column_at(0));
+    if column.dtype() != border.dtype() || border.missing_count() > 0 {
+        return None;
+    }
+    let flip = if key.ascending { 0 } else { u64::MAX };
+    let borders: Vec<u64> = find_words(border)?.iter().map(|word| word ^ flip).collect();
+    let words = find_words(column)?.into_iter();
+    let part_of = |word: u64| borders.partition_point(|border| *border <= word ^ flip) as u32;
+    let mut parts: Vec<u32> = words.map(part_of).collect();
+    if let Some(validity) = column.validity() {
+        let missing = if spec.na_last {
+            borders.len() as u32
+        } else {
+            0
+        };
+        for (part, is_valid) in parts.iter_mut().zip(validity.iter()) {
+            if !is_valid {
+                *part = missing;
+            }
+        }
+    }
+    Some(parts)
 }
 
 fn key_table(table: &Table, spec: &SortSpec) -> Result<Table> {
@@ -97,5 +147,80 @@ impl Table {
     pub(crate) fn with_fresh_range(&self) -> Table {
         self.with_index(Index::default_range())
             .expect("a range fits any table")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sort::{Key, SortKey};
+
+    fn spec(ascending: bool, na_last: bool) -> SortSpec {
+        let key = Key::Column("x".into());
+        SortSpec {
+            keys: vec![SortKey { key, ascending }],
+            na_last,
+        }
+    }
+
+    fn table(values: Vec<f64>) -> Table {
+        Table::from_columns(vec![("x".into(), Column::from_f64(values))]).unwrap()
+    }
+
+    /// The parts by sorting rows and borders together.
+    fn numbers_by_order(table: &Table, spec: &SortSpec, borders: &Table) -> Vec<u32> {
+        let keys = key_table(table, spec).unwrap();
+        let all = Table::concat(&[borders, &keys], true).unwrap();
+        let mut part = 0;
+        let mut parts = vec![0; table.len()];
+        for row in order_of(&all, spec).unwrap() {
+            match (row as usize).checked_sub(borders.len()) {
+                None => part += 1,
+                Some(row) => parts[row] = part,
+            }
+        }
+        parts
+    }
+
+    #[test]
+    fn rows_are_found_between_borders_as_by_sorting() {
+        let values: Vec<f64> = (0..500)
+            .map(|i| f64::from(i * 37 % 101 - 50) / 4.0)
+            .collect();
+        let missing = values.iter().enumerate();
+        let missing = missing.map(|(i, v)| if i % 7 == 0 { f64::NAN } else { *v });
+        for table in [table(values.clone()), table(missing.collect())] {
+            for (ascending, na_last) in [(true, true), (true, false), (false, true), (false, false)]
+            {
+                let spec = spec(ascending, na_last);
+                let samples = sample(&table, &spec, 40).unwrap();
+                let borders = boundaries(&[&samples], &spec, 6).unwrap();
+                let expected = numbers_by_order(&table, &spec, &borders);
+                assert_eq!(
+                    partition_numbers(&table, &spec, &borders).unwrap(),
+                    expected
+                );
+                let keys = key_table(&table, &spec).unwrap();
+                let found = find_between(&keys, &borders, &spec);
+                assert!(found.is_none_or(|found| found == expected));
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_table_is_sampled_all_over() {
+        let len = 100_000;
+        let table = table((0..len).map(|i| f64::from(i * 7919 % len)).collect());
+        let spec = spec(true, true);
+        let samples = sample(&table, &spec, 256).unwrap();
+        assert_eq!(samples.len(), 256);
+        let borders = boundaries(&[&samples], &spec, 8).unwrap();
+        let parts = by_boundaries(&table, &spec, &borders).unwrap();
+        let even = len as usize / 8;
+        assert!(
+            parts
+                .iter()
+                .all(|part| part.len().abs_diff(even) < even / 10)
+        );
     }
 }

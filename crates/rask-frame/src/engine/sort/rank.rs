@@ -90,6 +90,35 @@ fn raw_ranks(column: &Column, validity: Option<&BooleanBuffer>) -> Result<(Vec<u
     }
 }
 
+/// Numbers in the order of the values, that can be compared with those of another column of the
+/// same dtype; those of missing values mean nothing. `None` if the values are no numbers.
+pub(crate) fn find_words(column: &Column) -> Option<Vec<u64>> {
+    Some(match column.dtype() {
+        DType::Number(n) | DType::NullableNumber(n) if n.is_float() => for_number!(*n, T => {
+            let values = column.values::<T>().iter();
+            values.map(|v| ordered_float(AsPrimitive::<f64>::as_(*v))).collect()
+        }),
+        DType::Number(Number::UInt64) | DType::NullableNumber(Number::UInt64) => {
+            column.values::<arrow_array::types::UInt64Type>().to_vec()
+        }
+        DType::Number(n) | DType::NullableNumber(n) => for_number!(*n, T => {
+            let values = column.values::<T>().iter();
+            values.map(|v| ordered(AsPrimitive::<i64>::as_(*v))).collect()
+        }),
+        DType::Datetime(..) | DType::Timedelta(_) => {
+            let ticks = column.ticks().ok()?;
+            ticks.values().iter().map(|v| ordered(*v)).collect()
+        }
+        _ => return None,
+    })
+}
+
+/// The sign comes first, and those below zero are in reverse.
+fn ordered_float(value: f64) -> u64 {
+    let bits = (value + 0.0).to_bits();
+    bits ^ (((bits as i64 >> 63) as u64) | (1 << 63))
+}
+
 fn ordered(value: i64) -> u64 {
     (value as u64) ^ (1 << 63)
 }
@@ -129,13 +158,7 @@ where
             .map(|v| ordered(AsPrimitive::<f64>::as_(*v) as i64))
             .collect()
     } else {
-        values
-            .iter()
-            .map(|v| {
-                let bits = (AsPrimitive::<f64>::as_(*v) + 0.0).to_bits();
-                bits ^ (((bits as i64 >> 63) as u64) | (1 << 63))
-            })
-            .collect()
+        values.iter().map(|v| ordered_float(v.as_())).collect()
     };
     from_zero(ranks, validity)
 }
