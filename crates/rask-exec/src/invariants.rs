@@ -19,6 +19,8 @@ impl<T: Topology> Machine<T> {
         }
         let running = self.count(State::Running);
         assert_eq!(running, self.running as usize, "running tasks");
+        let absent = self.tasks.iter().filter(|task| task.has(Task::ABSENT));
+        assert_eq!(absent.count(), self.absent as usize, "waiting for others");
         let loading = self.loading.len() + self.loaded.len();
         assert_eq!(self.count(State::Loading), loading, "loading tasks");
     }

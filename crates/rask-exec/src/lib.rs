@@ -12,6 +12,7 @@
 //! a task is admitted when its predicted output fits; otherwise values whose next use is farthest
 //! away are spilled first. One task is always let through, so that work never stops.
 
+mod absent;
 mod assigned;
 mod event;
 mod fetching;

@@ -35,6 +35,8 @@ pub struct Machine<T> {
     /// Tasks that wait for inputs to be read back.
     pub(crate) loading: Vec<TaskId>,
     pub(crate) running: u32,
+    /// Of the tasks that run, the ones that wait for others.
+    pub(crate) absent: u32,
     /// Spills and reads that have not ended, pulled or not.
     pub(crate) transfers_open: u32,
     /// Values on their way from peers.
@@ -66,6 +68,7 @@ impl<T: Topology> Machine<T> {
             loaded: Vec::new(),
             loading: Vec::new(),
             running: 0,
+            absent: 0,
             transfers_open: 0,
             transfers_elsewhere: 0,
             unfinished: count,
@@ -295,6 +298,8 @@ impl<T: Topology> Machine<T> {
         self.unfinished -= 1;
         let limited = self.memory.is_limited();
         let entry = &mut self.tasks[task as usize];
+        self.absent -= u32::from(entry.has(Task::ABSENT));
+        entry.set(Task::ABSENT, false);
         if limited {
             self.memory.reserved -= entry.nbytes;
         }
@@ -361,6 +366,8 @@ impl<T: Topology> Machine<T> {
         self.running -= 1;
         let limited = self.memory.is_limited();
         let entry = &mut self.tasks[task as usize];
+        self.absent -= u32::from(entry.has(Task::ABSENT));
+        entry.set(Task::ABSENT, false);
         if limited {
             self.memory.reserved -= entry.nbytes;
         }

@@ -47,9 +47,9 @@ impl<T: Topology> Machine<T> {
         self.memory.fits(need)
     }
 
-    /// Whether something is going on that will end with an event.
+    /// Whether something is going on that will end with an event, whatever else does not go on.
     pub(crate) fn is_busy(&self) -> bool {
-        self.running > 0
+        self.running > self.absent
             || !self.loading.is_empty()
             || !self.loaded.is_empty()
             || self.transfers_open > 0

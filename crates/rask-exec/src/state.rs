@@ -54,6 +54,8 @@ impl Task {
     pub(crate) const LISTED: u8 = 16;
     /// While it is being written to disk: nobody needs its room yet.
     pub(crate) const AHEAD: u8 = 32;
+    /// While it runs: it waits for other tasks.
+    pub(crate) const ABSENT: u8 = 64;
 
     /// A task with this many edges to inputs and from dependents.
     pub(crate) fn new(waiting: u32, users: u32) -> Self {

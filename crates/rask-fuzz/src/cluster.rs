@@ -8,7 +8,7 @@ use rask_graph::ExpansionLimits;
 use rask_proto::{
     AxisSpec, Blocks, Cancel, FetchFailed, Frame, FromClient, FromWorker, Heartbeat, InputSpec,
     LayerSpec, Missing, Packed, Query, QueryBody, RefColumns, Register, Resource, SpanPath, Submit,
-    TaskErred, TasksFinished, Wire,
+    TaskErred, TaskNumber, TasksFinished, Wire,
 };
 use rask_sched::{ClientId, Command, Event, Scheduler, Settings, Time, WorkerId};
 
@@ -216,6 +216,7 @@ fn from_worker(source: &mut Source<'_>) -> Option<FromWorker> {
             ..Heartbeat::default()
         }),
         8 => FromWorker::Seceded(blocks(source)),
+        9 => FromWorker::Rejoined(blocks(source)),
         _ => raw(source)?,
     })
 }
@@ -257,6 +258,12 @@ fn submit(source: &mut Source<'_>) -> Submit {
         replicas: source.number(),
         fire_and_forget: source.flag(),
         timeout_millis: source.number(),
+        retry_millis: source.number(),
+        retry_millis_max: source.number(),
+        submitted_by: source.flag().then(|| TaskNumber {
+            layer: source.number(),
+            block: source.number(),
+        }),
         span: source.flag().then(|| span(source)),
     }
 }

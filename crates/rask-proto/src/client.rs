@@ -69,6 +69,17 @@ pub struct Submit {
     /// These tasks may not run twice without need.
     #[prost(bool, tag = "240")]
     pub impure: bool,
+    /// Time until a task that raised is run again the first time; about twice as long each further
+    /// time.
+    #[prost(uint32, tag = "220")]
+    pub retry_millis: u32,
+    /// The longest of these times; 0 is without limit.
+    #[prost(uint32, tag = "221")]
+    pub retry_millis_max: u32,
+    /// The task that submits this, if one does: what it submits is counted as it is, and runs before
+    /// what was to run after it.
+    #[prost(message, optional, tag = "222")]
+    pub submitted_by: Option<crate::TaskNumber>,
     /// Where layers belong that were made in no span.
     #[prost(message, optional, tag = "300")]
     pub span: Option<crate::SpanPath>,

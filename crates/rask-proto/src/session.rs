@@ -93,6 +93,9 @@ pub struct Holdings {
     /// Layers of which it has the op.
     #[prost(uint32, repeated, tag = "4")]
     pub layers: Vec<u32>,
+    /// Of those running, the ones that wait for others and take no thread.
+    #[prost(message, optional, tag = "220")]
+    pub absent: Option<Blocks>,
 }
 
 impl Holdings {
@@ -101,6 +104,7 @@ impl Holdings {
         held.map_or(Ok(()), Blocks::check)?;
         let count = held.map_or(0, Blocks::len);
         crate::error::check_columns("holdings", count, self.nbytes.len())?;
+        self.absent.as_ref().map_or(Ok(()), Blocks::check)?;
         self.running.as_ref().map_or(Ok(()), Blocks::check)
     }
 }

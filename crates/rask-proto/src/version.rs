@@ -19,6 +19,8 @@ impl Capabilities {
     pub const CALLS: Capabilities = Capabilities(1 << 1);
     /// Takes events of workers.
     pub const EVENTS: Capabilities = Capabilities(1 << 8);
+    /// Takes news of tasks that had seceded and take a thread again.
+    pub const REJOINING: Capabilities = Capabilities(1 << 16);
 
     /// What both have.
     pub const fn and(self, other: Capabilities) -> Capabilities {
@@ -51,7 +53,8 @@ impl Versions {
         oldest: 2,
         capabilities: Capabilities::RETURNING
             .or(Capabilities::CALLS)
-            .or(Capabilities::EVENTS),
+            .or(Capabilities::EVENTS)
+            .or(Capabilities::REJOINING),
     };
 
     /// The newest version that both speak.

@@ -34,6 +34,9 @@ pub enum FromWorker {
     /// These tasks wait for others and take no thread while they do.
     #[prost(message, tag = "10")]
     Seceded(Blocks),
+    /// These tasks had seceded, and take a thread again.
+    #[prost(message, tag = "220")]
+    Rejoined(Blocks),
     /// What a worker has that comes back; after it has registered again.
     #[prost(message, tag = "240")]
     Holdings(crate::Holdings),
@@ -351,7 +354,10 @@ pub struct WorkerSummary {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct FromWorkerEnvelope {
-    #[prost(oneof = "FromWorker", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 240, 341")]
+    #[prost(
+        oneof = "FromWorker",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 220, 240, 341"
+    )]
     body: Option<FromWorker>,
 }
 
@@ -387,7 +393,8 @@ impl Parts for FromWorker {
             FromWorker::Holdings(holdings) => holdings.check(),
             FromWorker::Fetched(blocks)
             | FromWorker::Dropped(blocks)
-            | FromWorker::Seceded(blocks) => blocks.check(),
+            | FromWorker::Seceded(blocks)
+            | FromWorker::Rejoined(blocks) => blocks.check(),
             FromWorker::Heartbeat(heartbeat) => heartbeat.check(),
             _ => Ok(()),
         }

@@ -17,6 +17,7 @@ impl Scheduler {
             self.reduction.next(),
             self.quota_deadline(),
             self.congestion.deadline(),
+            self.delays.next(),
         ];
         deadlines.into_iter().flatten().min()
     }

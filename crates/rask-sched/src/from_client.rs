@@ -114,6 +114,7 @@ impl Scheduler {
                 let task = self.tasks.get_mut(id);
                 if task.state == TaskState::Erred {
                     task.deaths = 0;
+                    task.raised = 0;
                     self.tasks.set_state(id, TaskState::Released);
                     self.tasks.set_failure(id, None);
                     stack.extend_from_slice(self.tasks.deps(id));

@@ -22,6 +22,7 @@ impl Scheduler {
             FromWorker::Fetched(blocks) => self.on_fetched(worker, &blocks),
             FromWorker::Dropped(blocks) => self.on_dropped(worker, &blocks),
             FromWorker::Seceded(blocks) => self.on_seceded(worker, &blocks),
+            FromWorker::Rejoined(blocks) => self.on_rejoined(worker, &blocks),
             FromWorker::Holdings(holdings) => self.on_holdings(worker, &holdings),
             FromWorker::Heartbeat(heartbeat) => self.on_heartbeat(worker, heartbeat),
             FromWorker::Event(event) => self.on_log_event(event),
@@ -127,8 +128,7 @@ impl Scheduler {
             return self.on_reschedule(id, worker);
         }
         if task.retries > 0 {
-            task.retries -= 1;
-            return self.count_missing(id);
+            return self.repeat_raised(id);
         }
         self.leave_queues(id);
         self.tasks.set_state(id, TaskState::Waiting);
@@ -197,7 +197,8 @@ impl Scheduler {
         }
     }
 
-    fn on_seceded(&mut self, worker: WorkerId, blocks: &Blocks) {
+    /// Tasks that run on a worker take no thread there.
+    pub(crate) fn on_seceded(&mut self, worker: WorkerId, blocks: &Blocks) {
         for (layer, block) in blocks.iter() {
             let Some(id) = self.find_task(layer, block) else {
                 continue;
@@ -209,6 +210,23 @@ impl Scheduler {
                 self.shares.on_seceded(task.share);
                 if let Some(worker) = self.workers.find_mut(worker) {
                     worker.seceded_count += 1;
+                }
+            }
+        }
+    }
+
+    fn on_rejoined(&mut self, worker: WorkerId, blocks: &Blocks) {
+        for (layer, block) in blocks.iter() {
+            let Some(id) = self.find_task(layer, block) else {
+                continue;
+            };
+            let task = self.tasks.get_mut(id);
+            let runs_here = task.state == TaskState::Assigned && task.worker == worker;
+            if runs_here && task.seceded {
+                task.seceded = false;
+                self.shares.on_rejoined(task.share);
+                if let Some(worker) = self.workers.find_mut(worker) {
+                    worker.seceded_count -= 1;
                 }
             }
         }

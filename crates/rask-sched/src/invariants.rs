@@ -53,7 +53,8 @@ impl Scheduler {
             ),
             TaskState::Waiting => {
                 ensure(task.missing == missing, id, task, "missing")?;
-                ensure(missing > 0, id, task, "a Waiting task waits for something")
+                let waits = missing > 0 || self.delays.holds(id, task.serial);
+                ensure(waits, id, task, "a Waiting task waits for something")
             }
             TaskState::Queued | TaskState::Placed => {
                 ensure(missing == 0, id, task, "a queued task has all it needs")

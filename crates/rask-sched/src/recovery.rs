@@ -174,6 +174,9 @@ impl Scheduler {
                 None => self.out.unassign(worker, layer, block),
             }
         }
+        if let Some(absent) = &holdings.absent {
+            self.on_seceded(worker, absent);
+        }
     }
 
     /// A task that is to be run is running already.

@@ -37,6 +37,8 @@ pub struct Scheduler {
     pub(crate) operation_bytes: HashMap<Arc<str>, Estimate>,
     /// Copies that clients asked for.
     pub(crate) copying: Vec<crate::policy::replicas::Copying>,
+    /// Tasks that raised and wait until they are run again.
+    pub(crate) delays: crate::policy::backoff::Delays,
     /// Layers that histories may still name.
     pub(crate) gone_layers: crate::state::GoneLayers,
     pub(crate) versions: crate::versions::VersionTable,
@@ -93,6 +95,7 @@ impl Scheduler {
             operations: HashMap::default(),
             operation_bytes: HashMap::default(),
             copying: Vec::new(),
+            delays: Default::default(),
             gone_layers: Default::default(),
             versions: Default::default(),
             stream: Default::default(),
@@ -119,6 +122,7 @@ impl Scheduler {
         self.tasks
             .history
             .begin(now, crate::stimulus::kind_of(&event));
+        self.resume_delayed();
         match event {
             Event::ClientJoined { client } => self.on_client_joined(client),
             Event::ClientLeft { client } => self.on_client_left(client),

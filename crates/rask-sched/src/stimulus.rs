@@ -5,7 +5,7 @@ use rask_proto::{FromClient, FromWorker};
 use crate::event::Event;
 
 /// By number.
-pub(crate) const NAMES: [&str; 21] = [
+pub(crate) const NAMES: [&str; 22] = [
     "other",
     "client-joined",
     "client-left",
@@ -27,6 +27,7 @@ pub(crate) const NAMES: [&str; 21] = [
     "heartbeat",
     "secede",
     "time-passed",
+    "rejoin",
 ];
 
 /// The number of an event's name.
@@ -56,6 +57,7 @@ pub(crate) fn kind_of(event: &Event) -> u8 {
             FromWorker::Dropped(_) => 17,
             FromWorker::Heartbeat(_) => 18,
             FromWorker::Seceded(_) => 19,
+            FromWorker::Rejoined(_) => 21,
             FromWorker::Leaving(()) => 12,
             _ => 0,
         },

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::event::{ClientId, Command};
 use crate::scheduler::{NOBODY, Scheduler};
-use crate::state::{Layer, NO_TASK, Restriction, TaskId, TaskState};
+use crate::state::{Layer, NO_TASK, Restriction, ShareId, TaskId, TaskState};
 
 /// Why a submission is refused.
 #[derive(Debug, thiserror::Error)]
@@ -178,6 +178,8 @@ impl Scheduler {
                 let span = self.enter_span(submit, spec);
                 let mut layer = new_layer(spec, layer, restriction.clone(), submit.timeout_millis);
                 layer.span = span;
+                layer.retry_millis = submit.retry_millis;
+                layer.retry_millis_max = submit.retry_millis_max;
                 layer.set_sizes(self.find_sizes(spec, &numbers));
                 layer.is_impure = submit.impure;
                 match before.get(position) {
@@ -229,9 +231,7 @@ impl Scheduler {
         table: &TaskTable,
         ranks: &[u32],
     ) -> Vec<TaskId> {
-        self.submission_count += 1;
-        let base = base_priority(submit.priority, self.submission_count);
-        let share = self.clients.share_of(client);
+        let (share, base) = self.decide_standing(client, submit);
         let retries = submit.retries.min(u32::from(u8::MAX)) as u8;
         self.tasks.reserve(table.len());
         let mut made: Vec<TaskId> = vec![NO_TASK; table.len()];
@@ -263,6 +263,21 @@ impl Scheduler {
         }
         let wanted = table.wanted().iter();
         wanted.map(|&index| made[index as usize]).collect()
+    }
+
+    /// Whom the tasks of a submission are counted for, and the least of their priorities.
+    fn decide_standing(&mut self, client: ClientId, submit: &Submit) -> (ShareId, u64) {
+        self.submission_count += 1;
+        let submitter = submit.submitted_by.as_ref();
+        let submitter = submitter.and_then(|task| self.find_task(task.layer, task.block));
+        match submitter.map(|id| self.tasks.get(id)) {
+            Some(task) => (task.share, priority_before(task.priority, submit.priority)),
+            None => {
+                let submission = SUBMISSIONS_BEFORE + self.submission_count;
+                let share = self.clients.share_of(client);
+                (share, base_priority(submit.priority, submission))
+            }
+        }
     }
 
     fn add_edges(
@@ -425,6 +440,8 @@ fn new_layer(
         operation: spec.operation.as_str().into(),
         restriction,
         timeout_millis,
+        retry_millis: 0,
+        retry_millis_max: 0,
         actor: spec.actor,
         is_impure: false,
         part_modulo: spec.part_modulo,
@@ -445,9 +462,21 @@ fn new_layer(
     }
 }
 
+/// Tasks that submit tasks that do so and so on, as deep as this, go before the first submission.
+const SUBMISSIONS_BEFORE: u64 = 1 << 16;
+const RANK_BITS: u32 = 32;
+const USER_SHIFT: u32 = 56;
+
 /// Higher user priorities first, then earlier submissions, then the order of the graph.
 fn base_priority(user: i32, submission: u64) -> u64 {
     let user = (-i64::from(user)).clamp(-128, 127) + 128;
-    let rank_bits = 32;
-    ((user as u64) << 56) | ((submission & 0xFF_FFFF) << rank_bits)
+    ((user as u64) << USER_SHIFT) | ((submission & 0xFF_FFFF) << RANK_BITS)
+}
+
+/// Of what a task of this priority submits: it may wait for it, so that what it was itself submitted
+/// with goes after. The user's priority counts beside the task's own.
+fn priority_before(submitter: u64, user: i32) -> u64 {
+    let own = 128 - (submitter >> USER_SHIFT) as i32;
+    let submission = (submitter >> RANK_BITS) & 0xFF_FFFF;
+    base_priority(own.saturating_add(user), submission.saturating_sub(1))
 }

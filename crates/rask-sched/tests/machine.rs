@@ -12,6 +12,10 @@ mod deadlines;
 mod double;
 #[path = "machine/reduction.rs"]
 mod reduction;
+#[path = "machine/nested.rs"]
+mod nested;
+#[path = "machine/retries.rs"]
+mod retries;
 #[path = "machine/shares.rs"]
 mod shares;
 #[path = "machine/spans.rs"]

@@ -9,6 +9,7 @@ use rask_proto::{
 };
 
 use crate::costs::Costs;
+use crate::flakes::{RETRIES, RETRY_MILLIS, RETRY_MILLIS_MAX};
 use crate::graphs::Made;
 use crate::network::{Asked, LayerRef, Note};
 use crate::topics::SimFollower;
@@ -78,6 +79,9 @@ impl SimClient {
         FromClient::Submit(Submit {
             layers: layers.collect(),
             wanted: Some(wanted.map(|at| (at.layer.0, at.block)).collect()),
+            retries: if self.costs.is_study() { 0 } else { RETRIES },
+            retry_millis: RETRY_MILLIS,
+            retry_millis_max: RETRY_MILLIS_MAX,
             ..Submit::default()
         })
     }

@@ -26,6 +26,8 @@ pub struct Faults {
     pub refused_percent: u64,
     /// Of 100 tasks, how many raise.
     pub raising_percent: u64,
+    /// Of 100 tasks, how many raise at first and not later, see `crate::flakes`.
+    pub flaky_percent: u64,
     /// Of 100 spills, how many fail.
     pub spill_failing_percent: u64,
     /// Of 100 clients, how many leave before they have what they want.

@@ -13,9 +13,11 @@
 //! * `transfers`: hosts, and how fast values move between them.
 //! * `topics`: events of workers, and clients that follow them.
 
+mod absence;
 mod client;
 mod costs;
 mod faults;
+mod flakes;
 mod graphs;
 mod network;
 mod pausing;

@@ -9,6 +9,7 @@ use rask_sched::{ClientId, Command, Event, Scheduler, Time};
 
 use crate::client::{SimClient, Wishes};
 use crate::costs::Costs;
+use crate::flakes::Flakes;
 use crate::graphs::{evaluate, random_graph};
 use crate::network::{Asked, Happening, Message, Network, Party};
 use crate::peak::Peak;
@@ -72,6 +73,7 @@ impl Settings {
                 memory_pauses: 3,
                 refused_percent: 5,
                 raising_percent: 2,
+                flaky_percent: 10,
                 spill_failing_percent: 10,
                 leaving_percent: 20,
                 straggling_percent: 3,
@@ -91,6 +93,8 @@ pub struct Report {
     /// When the last client had what it wanted.
     pub done_micros: u64,
     pub tasks_run: u64,
+    /// Runs of tasks that raised and were to be run again.
+    pub tasks_raised: u64,
     pub values_spilled: u64,
     pub values_fetched: u64,
     pub workers_died: u64,
@@ -133,6 +137,7 @@ pub(crate) struct Simulation {
     pub(crate) workers: BTreeMap<u32, SimWorker>,
     pub(crate) clients: BTreeMap<u32, SimClient>,
     pub(crate) logged: Logged,
+    flakes: Flakes,
     next_worker: u32,
     /// When the scheduler is told the time next.
     alarm: Option<u64>,
@@ -198,6 +203,7 @@ impl Simulation {
             workers: BTreeMap::new(),
             clients: BTreeMap::new(),
             logged: Logged::default(),
+            flakes: Flakes::default(),
             next_worker: 1,
             alarm: None,
             costs: Arc::new(costs),
@@ -415,9 +421,12 @@ impl Simulation {
         if matches!(job, Job::Run { .. }) && self.workers.contains_key(&number) {
             self.log_event(number);
         }
+        let mut flakes = std::mem::take(&mut self.flakes);
         self.with_worker(number, |worker, effects| {
-            worker.on_job_end(job, &mut random, &faults, effects);
+            worker.on_job_end(job, (&mut random, &mut flakes), &faults, effects);
         });
+        self.report.tasks_raised = flakes.count();
+        self.flakes = flakes;
     }
 
     pub(crate) fn with_worker(

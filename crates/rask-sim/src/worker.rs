@@ -11,6 +11,7 @@ use rask_proto::{
 
 use crate::Faults;
 use crate::costs::Costs;
+use crate::flakes::Flakes;
 use crate::graphs::{identity, make, raises};
 use crate::network::{Asked, LayerRef, Note};
 use crate::random::Random;
@@ -21,8 +22,10 @@ pub(crate) struct SimWorker {
     number: u32,
     threads: u32,
     busy: u32,
-    tasks: rask_exec::Worker,
-    layers: HashMap<u32, WorkerLayer>,
+    /// Tasks that run and take no thread.
+    pub(crate) absent: HashSet<TaskId>,
+    pub(crate) tasks: rask_exec::Worker,
+    pub(crate) layers: HashMap<u32, WorkerLayer>,
     /// Peers of which it was told where they are, and those that have left.
     peers: HashSet<u32>,
     gone: HashSet<u32>,
@@ -30,7 +33,7 @@ pub(crate) struct SimWorker {
     memory: BTreeMap<TaskId, u64>,
     disk: BTreeMap<TaskId, u64>,
     commands: Vec<Command>,
-    costs: Arc<Costs>,
+    pub(crate) costs: Arc<Costs>,
     disk_full: bool,
     /// Most bytes held at a time.
     pub(crate) held_most: u64,
@@ -53,6 +56,7 @@ impl SimWorker {
             number,
             threads,
             busy: 0,
+            absent: HashSet::new(),
             tasks: rask_exec::Worker::new(Limits {
                 memory_bytes_max: budget,
                 spill_bytes_min: 0,
@@ -127,6 +131,7 @@ impl SimWorker {
             nbytes,
             running: Some(self.tasks.running_keys().map(key_of).collect()),
             layers: self.layers.keys().copied().collect(),
+            absent: Some(self.tasks.absent_keys().map(key_of).collect()),
         }));
         effects.tell.push(self.heartbeat(None));
         self.pull(effects);
@@ -275,13 +280,15 @@ impl SimWorker {
     pub(crate) fn on_job_end(
         &mut self,
         job: Job,
-        random: &mut Random,
+        (random, flakes): (&mut Random, &mut Flakes),
         faults: &Faults,
         effects: &mut Effects,
     ) {
-        self.busy -= 1;
+        if !self.return_from_absence(&job, effects) {
+            self.busy -= 1;
+        }
         match job {
-            Job::Run { task } => self.on_task_end(task, faults, effects),
+            Job::Run { task } => self.on_task_end(task, flakes, faults, effects),
             Job::Spill { task } if self.disk_full => {
                 let event = Event::DiskFull { task };
                 self.tasks.handle(event, &mut self.commands);
@@ -305,13 +312,20 @@ impl SimWorker {
         self.pull(effects);
     }
 
-    fn on_task_end(&mut self, task: TaskId, faults: &Faults, effects: &mut Effects) {
+    fn on_task_end(
+        &mut self,
+        task: TaskId,
+        flakes: &mut Flakes,
+        faults: &Faults,
+        effects: &mut Effects,
+    ) {
         let (layer, block) = key_of(self.tasks.key_of(task));
         let cancelled = self.tasks.is_cancelled(task);
         let known = self.layers.get(&layer);
         let name = known.map_or(String::new(), |layer| layer.name.clone());
         let identity = identity(&name, block);
-        if raises(identity, faults.raising_percent) {
+        let is_flaky = !cancelled && flakes.raises(identity, faults.flaky_percent);
+        if is_flaky || raises(identity, faults.raising_percent) {
             self.tasks
                 .handle(Event::Failed { task }, &mut self.commands);
             if !cancelled {
@@ -435,7 +449,9 @@ impl SimWorker {
             self.obey(effects, None);
             let Some(job) = job else { break };
             self.check_job(&job);
-            self.busy += 1;
+            if !self.leave_place(&job, effects) {
+                self.busy += 1;
+            }
             effects.jobs.push(job);
         }
         // One more thread writes values to disk.
@@ -555,6 +571,7 @@ impl SimWorker {
         );
         assert_eq!(self.tasks.machine().held_bytes(), 0);
         assert_eq!(self.busy, 0);
+        assert!(self.absent.is_empty());
     }
 }
 

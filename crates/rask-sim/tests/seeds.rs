@@ -29,6 +29,7 @@ const SETTINGS: Settings = Settings {
         memory_pauses: 0,
         refused_percent: 0,
         raising_percent: 0,
+        flaky_percent: 0,
         spill_failing_percent: 0,
         leaving_percent: 0,
         straggling_percent: 0,
@@ -51,6 +52,7 @@ fn run_seeds(settings: &Settings) -> Report {
         sum.tasks_run += report.tasks_run;
         sum.values_spilled += report.values_spilled;
         sum.values_fetched += report.values_fetched;
+        sum.tasks_raised += report.tasks_raised;
         sum.workers_died += report.workers_died;
         sum.workers_retired += report.workers_retired;
         sum.restarts += report.restarts;
@@ -155,6 +157,25 @@ fn with_raising_tasks_and_leaving_clients() {
         ..SETTINGS
     };
     run_seeds(&settings);
+}
+
+/// Tasks that raise now and then are run again later, and nobody hears of it.
+#[test]
+fn with_flaky_tasks() {
+    let calm = Faults {
+        flaky_percent: 30,
+        ..SETTINGS.faults
+    };
+    let stormy = Faults {
+        deaths: 3,
+        restarts: 2,
+        cuts: 3,
+        ..calm
+    };
+    for faults in [calm, stormy] {
+        let report = run_seeds(&Settings { faults, ..SETTINGS });
+        assert!(report.tasks_raised > seed_count());
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ from typing import Any
 
 from rask import _core
 from rask.distributed._submission import is_collection, options_of
-from rask.distributed._task_options import refuse_actors, take_timeout, with_timeout
+from rask.distributed._task_options import refuse_actors
+from rask.distributed._timing import take_timing, with_timing
 from rask.distributed.progressbar import watched
 
 __all__ = ["CollectionMethods"]
@@ -18,6 +19,7 @@ class CollectionMethods:
 
     _core: Any
     _check_running: Callable[[], None]
+    _as_submitter: Callable[[dict[str, Any] | None], dict[str, Any] | None]
     submit: Any
     gather: Any
 
@@ -52,7 +54,7 @@ class CollectionMethods:
         single = not isinstance(collections, (list, tuple, set))
         items = [collections] if single else list(collections)
         options = options_of(priority, retries or None, workers, allow_other_workers, resources)
-        options = with_timeout(options, take_timeout())
+        options = self._as_submitter(with_timing(options, take_timing(None, kwargs)))
         futures = [self._compute_one(item, optimize_graph, options) for item in items]
         result = futures[0] if single else futures
         return self.gather(result) if sync else result
@@ -96,7 +98,7 @@ class CollectionMethods:
         single = not isinstance(collections, (list, tuple, set))
         items = [collections] if single else list(collections)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
-        options = with_timeout(options, take_timeout())
+        options = self._as_submitter(with_timing(options, take_timing(None, kwargs)))
         persisted = []
         for item in items:
             plan, _ = type(item)._rask_lower([item], optimize_graph)
@@ -113,6 +115,16 @@ class CollectionMethods:
 
     def _rask_compute(self, plan: Any, **kwargs: Any) -> list[Any]:
         self._check_running()
+        futures = self._core.submit_plan(self, plan, self._plan_options(kwargs))
+        with watched(futures):
+            return self._core.gather(futures, False)[1]
+
+    def _rask_persist(self, plan: Any, **kwargs: Any) -> Any:
+        self._check_running()
+        return self._core.persist_plan(plan, self._plan_options(kwargs))
+
+    def _plan_options(self, kwargs: dict[str, Any]) -> dict[str, Any] | None:
+        """Options of a submission from the arguments of ``compute`` or ``persist``."""
         options = options_of(
             kwargs.get("priority", 0),
             kwargs.get("retries"),
@@ -120,14 +132,7 @@ class CollectionMethods:
             kwargs.get("allow_other_workers", False),
             kwargs.get("resources"),
         )
-        options = with_timeout(options, take_timeout())
-        futures = self._core.submit_plan(self, plan, options)
-        with watched(futures):
-            return self._core.gather(futures, False)[1]
-
-    def _rask_persist(self, plan: Any, **kwargs: Any) -> Any:
-        self._check_running()
-        return self._core.persist_plan(plan, None)
+        return self._as_submitter(with_timing(options, take_timing(None, dict(kwargs))))
 
     def get(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
         """Compute keys of a plain task graph; parameters as `rask.threaded.get`."""

@@ -12,7 +12,8 @@ from rask._functions import is_fixed, ship
 from rask.base import is_annotated
 from rask.distributed._arguments import extract
 from rask.distributed._submission import call_name, function_name, map_pages, options_of
-from rask.distributed._task_options import complete, prepare, take_timeout, with_purity
+from rask.distributed._task_options import complete, prepare, with_purity
+from rask.distributed._timing import take_timing
 from rask.distributed._unsendable import name_unsendable
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class SubmissionMethods:
 
     _core: Any
     _check_running: Callable[[], None]
+    _as_submitter: Callable[[dict[str, Any] | None], dict[str, Any] | None]
 
     def submit(
         self,
@@ -58,6 +60,13 @@ class SubmissionMethods:
             What it takes of a worker's resources while it runs.
         retries : int, optional
             How many times it is run again if it raises.
+        retry_delay : float or str, optional
+            Seconds, or text like ``"500ms"``, until a call that raised is run again; about twice as
+            long after each further time. Default: the configuration's
+            ``distributed.client.retry-delay``, else at once. Passed on to functions that have such
+            a parameter.
+        retry_delay_max : float or str, optional
+            The longest of these times. Passed on to functions that have such a parameter.
         priority : int
             Higher runs earlier.
         actor : bool
@@ -81,12 +90,12 @@ class SubmissionMethods:
         self._check_running()
         annotated = is_annotated()
         options = options_of(priority, retries, workers, allow_other_workers, resources, annotated)
-        if kwargs or actor or actors or annotated:
-            limit = take_timeout(func, kwargs)
+        if kwargs or retries or actor or actors or annotated:
+            timing = take_timing(func, kwargs)
             func = prepare(func, kwargs, actor or actors)
             pure = pure and not (actor or actors)
-            options = complete(options, func, limit)
-        options = with_purity(options, pure)
+            options = complete(options, func, timing)
+        options = self._as_submitter(with_purity(options, pure))
         operation = function_name(func)
         key = None if key is None else str(key)
         try:
@@ -166,13 +175,12 @@ class SubmissionMethods:
         if not iterables:
             raise ValueError("client.map needs at least one iterable")
         self._check_running()
-        limit = take_timeout(func, kwargs)
+        timing = take_timing(func, kwargs)
         func = prepare(func, kwargs, actor or actors)
         pure = pure and not (actor or actors)
         common = (workers, retries, resources, priority, allow_other_workers)
         if isinstance(key, (list, tuple)):
-            if limit is not None:
-                kwargs = {**kwargs, "task_timeout": limit}
+            kwargs = {**kwargs, **timing}
             return self._map_keys(func, iterables, list(key), common, pure, kwargs)
         columns = _columns(iterables)
         count = len(columns[0])
@@ -196,7 +204,7 @@ class SubmissionMethods:
         prefix = operation if key is None else str(key)
         name = call_name(prefix, [payload, *pages], futures, pure and key is None)
         options = options_of(priority, retries, workers, allow_other_workers, resources)
-        options = with_purity(complete(options, func, limit), pure)
+        options = self._as_submitter(with_purity(complete(options, func, timing), pure))
         return self._core.submit_calls(
             self, name, operation, payload, count, pages, page_blocks, futures, offsets, options
         )

@@ -1,14 +1,13 @@
-"""What a submission says of how its tasks run, beyond what every task has: executors, limits of
-time, actors."""
+"""What a submission says of how its tasks run, beyond what every task has: executors, actors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from rask.distributed._utils import parse_seconds
+from rask.distributed._timing import with_timing
 
-__all__ = ["complete", "prepare", "refuse_actors", "take_timeout", "with_purity", "with_timeout"]
+__all__ = ["complete", "prepare", "refuse_actors", "with_purity"]
 
 
 def prepare(
@@ -41,45 +40,18 @@ def prepare(
     return InExecutor(function, name)
 
 
-def take_timeout(
-    function: Callable[..., Any] | None = None, kwargs: dict[str, Any] | None = None
-) -> float | None:
-    """Seconds that a task may run: ``task_timeout`` of a call, taken out of `kwargs` unless the
-    function has a parameter of this name, or of the annotations."""
-    given = None
-    if kwargs and "task_timeout" in kwargs:
-        from rask.distributed._calls import takes_argument
-
-        if function is None or not takes_argument(function, "task_timeout"):
-            given = kwargs.pop("task_timeout")
-    from rask.base import get_annotations
-
-    annotations = get_annotations()
-    if function is None and annotations.get("executor", "default") != "default":
-        raise NotImplementedError(
-            "executor=… is for client.submit and client.map: tasks of collections run on the "
-            "workers' own threads"
-        )
-    return parse_seconds(annotations.get("task_timeout") if given is None else given)
-
-
-def with_timeout(options: dict[str, Any] | None, seconds: float | None) -> dict[str, Any] | None:
-    """Options of a submission, with a limit of time if there is one."""
-    return options if seconds is None else {**(options or {}), "task_timeout": seconds}
-
-
 def with_purity(options: dict[str, Any] | None, pure: bool) -> dict[str, Any] | None:
     """Options of a submission, with a word about tasks that may not run twice without need."""
     return options if pure else {**(options or {}), "impure": True}
 
 
 def complete(
-    options: dict[str, Any] | None, function: Callable[..., Any], seconds: float | None
+    options: dict[str, Any] | None, function: Callable[..., Any], timing: dict[str, float]
 ) -> dict[str, Any] | None:
-    """Options of calls, with their limit of time, and that what they make are actors."""
+    """Options of calls, with their times, and that what they make are actors."""
     from rask.distributed.actor import MakeActor
 
-    options = with_timeout(options, seconds)
+    options = with_timing(options, timing)
     return {**(options or {}), "actor": True} if isinstance(function, MakeActor) else options
 
 

@@ -345,6 +345,10 @@ class Client(
             return asyncio.to_thread(function, *args)
         return function(*args)
 
+    def _as_submitter(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Options of a submission, with who submits it where that counts."""
+        return options
+
     def _check_running(self) -> None:
         if self.status != "running":
             raise RuntimeError(f"the client is {self.status}")

@@ -325,9 +325,10 @@ class Worker(Node):
         _core.flush_outcomes()
         with self._client_lock:
             if self._client is None or self._client.status == "closed":
-                from rask.distributed.client import QuietClient
+                from rask.distributed._nested import TaskClient
 
-                self._client = QuietClient(
+                self._client = TaskClient(
+                    self,
                     self.scheduler_address,
                     security=self.security,
                     set_as_default=False,

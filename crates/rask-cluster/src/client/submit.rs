@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rask_proto::{LayerSpec, Packed, Resource, Submit};
+use rask_proto::{LayerSpec, Packed, Resource, Submit, TaskNumber};
 use rask_value::{CodecError, ValueRef, codec};
 use rask_value::{
     Encoded, Frames, Inputs, LayerOp, Op, OpRef, Plan, SpanPath, TaskContext, TaskError,
@@ -27,10 +27,16 @@ pub struct SubmitOptions {
     pub timeout_millis: u32,
     /// These tasks may not run twice without need.
     pub impure: bool,
+    /// Time until a task that raised is run again the first time, and the longest of these times; 0
+    /// is without limit.
+    pub retry_millis: u32,
+    pub retry_millis_max: u32,
     /// Where what was made in no span belongs.
     pub span: Option<Arc<SpanPath>>,
     /// The blocks are objects that stay on the workers that make them.
     pub actor: bool,
+    /// The task that submits it, in the scheduler's numbering.
+    pub submitted_by: Option<(u32, u32)>,
 }
 
 impl SubmitOptions {
@@ -51,6 +57,11 @@ impl SubmitOptions {
             fire_and_forget: self.fire_and_forget,
             timeout_millis: self.timeout_millis,
             impure: self.impure,
+            retry_millis: self.retry_millis,
+            retry_millis_max: self.retry_millis_max,
+            submitted_by: self
+                .submitted_by
+                .map(|(layer, block)| TaskNumber { layer, block }),
             span: self.span.as_deref().map(pack_span),
             ..Submit::default()
         }

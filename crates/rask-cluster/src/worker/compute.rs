@@ -1,11 +1,11 @@
 //! The threads that run tasks.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rask_proto::{Blocks, FromWorker};
 use rask_value::{Inputs, Scope, TaskContext, TaskError, ValueRef, codec};
 
 use super::core::{Key, Slot};
@@ -129,58 +129,57 @@ fn take_signal() -> Option<Signal> {
     CURRENT.with_borrow_mut(|current| current.as_mut()?.signal.take())
 }
 
-/// Another thread takes the place of this one, which runs a task that will wait for others.
-/// `false` if this is no compute thread, or it has happened already.
-pub fn secede() -> bool {
-    flush_outcomes();
+/// Marks the calling thread as one without a place, if `fill` finds another for it: the worker, the
+/// task that runs, and what the thread had taken and not begun. `None` if this is no compute
+/// thread, or it has none already.
+pub(super) fn give_up_place(
+    fill: impl FnOnce(&Arc<Shared>) -> bool,
+) -> Option<(Arc<Shared>, Option<Key>, VecDeque<Job>)> {
     CURRENT.with_borrow_mut(|current| {
-        let Some(current) = current else { return false };
-        if current.seceded {
-            return false;
-        }
-        current.seceded = true;
-        let shared = current.shared.clone();
-        let mut effects = Effects::default();
-        let jobs = current.lane.take_batch().into_iter();
-        shared.core.lock().give_back(jobs, &mut effects);
-        shared.follow(effects);
-        if let Some(task) = current.task {
-            shared.tell(FromWorker::Seceded(Blocks::from_iter([task])));
-        }
-        start(shared).is_ok()
+        let current = current.as_mut().filter(|current| !current.seceded)?;
+        current.seceded = fill(&current.shared);
+        current.seceded.then(|| {
+            let jobs = current.lane.take_batch();
+            (current.shared.clone(), current.task, jobs)
+        })
     })
 }
 
-/// This thread takes a place again: another ends when it has nothing to do.
-pub fn rejoin() {
+/// Marks the calling thread as one with a place again, if it had given its own up.
+pub(super) fn return_to_place() -> Option<(Arc<Shared>, Option<Key>)> {
     CURRENT.with_borrow_mut(|current| {
-        if let Some(current) = current
-            && std::mem::take(&mut current.seceded)
-        {
-            current.shared.core.lock().surplus_threads += 1;
-            current.shared.work.notify_one();
-        }
-    });
+        let current = current.as_mut()?;
+        let had_left = std::mem::take(&mut current.seceded);
+        had_left.then(|| (current.shared.clone(), current.task))
+    })
+}
+
+fn has_place() -> bool {
+    CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| !current.seceded))
 }
 
 fn run(shared: &Shared) {
     let Some(lane) = CURRENT.with_borrow(|current| Some(current.as_ref()?.lane.clone())) else {
         return;
     };
-    while let Some(jobs) = wait_for_jobs(shared, &lane) {
-        if jobs.len() > 1 {
-            shared.lanes.want_watch();
+    loop {
+        while has_place()
+            && let Some(jobs) = wait_for_jobs(shared, &lane)
+        {
+            if jobs.len() > 1 {
+                shared.lanes.want_watch();
+            }
+            lane.put(jobs.into_iter());
+            while do_front(shared, &lane) {}
         }
-        lane.put(jobs.into_iter());
-        while do_front(shared, &lane) {}
-        if CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| current.seceded)) {
+        lane.flush(shared, false);
+        if !(has_place() && shared.wait_on_bench()) {
             break;
         }
     }
-    lane.flush(shared, false);
 }
 
-/// The next jobs; `None` if the thread is to end. The scheduler is told of everything before the
+/// The next jobs; `None` if the thread is to leave. The scheduler is told of everything before the
 /// thread sleeps.
 fn wait_for_jobs(shared: &Shared, lane: &Lane) -> Option<Vec<Job>> {
     let thread_count = shared.register.thread_count.max(1);
@@ -192,8 +191,7 @@ fn wait_for_jobs(shared: &Shared, lane: &Lane) -> Option<Vec<Job>> {
         if core.stopping {
             return None;
         }
-        if core.surplus_threads > 0 {
-            core.surplus_threads -= 1;
+        if core.bench.takes_leave() {
             return None;
         }
         core.take_jobs(&mut jobs, thread_count, &mut effects);

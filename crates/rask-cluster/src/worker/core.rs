@@ -14,6 +14,7 @@ use rask_value::{SpanPath, ValueRef};
 use super::history::{Choice, History, Step as Noted, Stimulus, Told};
 use super::job::{Effects, Fetched, Found, Job, RunJob};
 use super::layer::{Kin, RunLayer};
+use super::places::Bench;
 
 /// A block by the scheduler's number of its layer.
 pub(super) type Key = (u32, u32);
@@ -24,8 +25,7 @@ pub(super) type Slot = rask_exec::TaskId;
 /// The books of a worker.
 pub(super) struct Core {
     pub stopping: bool,
-    /// Threads to end, since ones that had seceded have come back.
-    pub surplus_threads: u32,
+    pub bench: Bench,
     /// The scheduler's number of this worker.
     pub own_number: u32,
     pub peers: HashMap<u32, String>,
@@ -55,7 +55,7 @@ impl Core {
         };
         Core {
             stopping: false,
-            surplus_threads: 0,
+            bench: Bench::default(),
             own_number: 0,
             peers: HashMap::default(),
             layers: HashMap::default(),
@@ -92,6 +92,7 @@ impl Core {
             nbytes,
             running: Some(self.running()),
             layers: self.layers.keys().copied().collect(),
+            absent: Some(self.tasks.absent_keys().map(key_of).collect()),
         }
     }
 
@@ -346,6 +347,11 @@ impl Core {
                 return;
             }
         }
+    }
+
+    /// A task that runs takes no thread from now on, or does again.
+    pub fn set_absent(&mut self, key: Key, is_absent: bool) {
+        self.tasks.set_absent(number_of(key), is_absent);
     }
 
     /// A job with what it needs.

@@ -141,8 +141,7 @@ impl Completion {
 
     /// Tells the scheduler that the task takes no thread, so that it hands out others.
     pub fn secede(&self) {
-        let blocks = Blocks::from_iter([self.inner.key]);
-        self.inner.shared.tell(FromWorker::Seceded(blocks));
+        self.inner.shared.tell_absence(self.inner.key, true);
     }
 }
 

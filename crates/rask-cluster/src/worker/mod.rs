@@ -21,6 +21,7 @@ mod lending;
 mod measured;
 mod memory;
 mod parts;
+mod places;
 mod profile;
 mod report;
 mod scheduler_link;
@@ -44,13 +45,14 @@ use rask_wire::{Address, FrameSender, Security};
 
 use self::budget::Budget;
 pub use self::budget::MemoryShares;
-pub use self::compute::{current_worker, flush_outcomes, rejoin, secede};
+pub use self::compute::{current_worker, flush_outcomes};
 use self::core::Core;
 pub use self::deferred::{
     Completion, CurrentTask, current_task, defer_current, reschedule_current,
 };
 pub use self::history::{Choice, Told};
 use self::job::Effects;
+pub use self::places::{Absence, rejoin, secede};
 pub use self::profile::ThreadSample;
 pub use self::spans::current_span;
 pub use self::threads::ThreadTask;
@@ -109,6 +111,8 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     /// Tasks have become ready, or the worker ends.
     work: Condvar,
+    /// Threads without a place are called back, or the worker ends.
+    bench_called: Condvar,
     /// Values have to be written to disk, or the worker ends.
     spills_wanted: Condvar,
     /// What the scheduler and this worker are both capable of, as bits.

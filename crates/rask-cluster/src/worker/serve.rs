@@ -76,6 +76,7 @@ pub(super) fn run(options: WorkerOptions, report: Sender<Report>) {
 fn finish(shared: &Shared, end: WorkerEnd) {
     shared.core.lock().stopping = true;
     shared.work.notify_all();
+    shared.bench_called.notify_all();
     shared.spills_wanted.notify_all();
     shared.calls.close();
     *shared.end.lock() = Some(end);
@@ -106,6 +107,7 @@ async fn start(
     let shared = Arc::new(Shared {
         core: Mutex::new(core),
         work: Condvar::new(),
+        bench_called: Condvar::new(),
         spills_wanted: Condvar::new(),
         capabilities: AtomicU64::new(connection.agreement.capabilities.0),
         sender: Mutex::new(connection.sender.clone()),

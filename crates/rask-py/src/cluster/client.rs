@@ -12,7 +12,7 @@ use rask_cluster::{ClusterError, pack};
 use rask_proto::{AnswerBody, LayerSpec, QueryBody};
 
 use super::future::{PyCompletionQueue, PyFuture};
-use super::gather::{gather_outcomes, to_object, wait_for};
+use super::gather::{gather_outcomes, to_object, wait_for_tasks};
 use super::payload::PyPayload;
 use super::process::{PyScheduler, PySecurity};
 use super::submission::{References, options_of, origin_of};
@@ -347,7 +347,7 @@ impl PyClusterClient {
     ) -> PyResult<()> {
         for (core, places) in sharing::by_client(&self.core, &futures) {
             let keys: Vec<_> = places.iter().map(|&at| futures[at].get().block).collect();
-            wait_for(py, timeout, |limit| {
+            wait_for_tasks(py, timeout, |limit| {
                 let waited = core.wait_all(&keys, limit);
                 let waited = waited.map_err(errors::to_py_err)?;
                 Ok((waited == Waited::Done).then_some(()))

@@ -8,8 +8,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use rask_cluster::client::{BlockKey, BlockStatus, ClusterClient, CompletionQueue, Gathered};
+use rask_cluster::worker::Absence;
 
-use super::gather::{gather_outcomes, to_object, wait_for};
+use super::gather::{gather_outcomes, to_object, wait_for_tasks};
 use super::{errors, sharing};
 
 /// A block of a layer that runs, or will run, on a cluster.
@@ -89,7 +90,7 @@ impl PyFuture {
     }
 
     fn wait_done(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<BlockStatus> {
-        wait_for(py, timeout, |limit| {
+        wait_for_tasks(py, timeout, |limit| {
             use rask_cluster::client::Waited;
             let waited = self.core.wait_all(&[self.block], limit);
             match waited.map_err(errors::to_py_err)? {
@@ -410,7 +411,16 @@ impl PyCompletionQueue {
     /// All tokens that have come, waiting up to `timeout` seconds for the first.
     fn take(&self, py: Python<'_>, timeout: f64) -> PyResult<Vec<u64>> {
         let limit = Duration::try_from_secs_f64(timeout.max(0.0)).unwrap_or_default();
-        let tokens = py.detach(|| self.queue.take(limit));
+        let tokens = py.detach(|| {
+            let tokens = self.queue.take(Duration::ZERO);
+            match tokens.is_empty() && !limit.is_zero() {
+                true => {
+                    let _absence = Absence::begin();
+                    self.queue.take(limit)
+                }
+                false => tokens,
+            }
+        });
         py.check_signals()?;
         Ok(tokens)
     }

@@ -6,6 +6,7 @@ use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
 use rask_cluster::client::{BlockKey, ClusterClient, Gathered};
 use rask_cluster::unpack;
+use rask_cluster::worker::{Absence, current_worker};
 use rask_proto::Packed;
 use rask_value::codec;
 
@@ -43,6 +44,25 @@ pub fn wait_for<T: Send>(
     }
 }
 
+/// As [`wait_for`], for what other tasks have to do first: a task that waits gives up its place, so
+/// that these may run in it.
+pub fn wait_for_tasks<T: Send>(
+    py: Python<'_>,
+    timeout: Option<f64>,
+    mut attempt: impl FnMut(Duration) -> PyResult<Option<T>> + Send,
+) -> PyResult<T> {
+    let mut absence = None;
+    if current_worker().is_some() {
+        if let Some(done) = py.detach(|| attempt(Duration::ZERO))? {
+            return Ok(done);
+        }
+        absence = py.detach(Absence::begin);
+    }
+    let done = wait_for(py, timeout, attempt);
+    py.detach(|| drop(absence));
+    done
+}
+
 /// The outcomes of blocks, waiting for those that are not done.
 pub fn gather_outcomes(
     py: Python<'_>,
@@ -50,7 +70,7 @@ pub fn gather_outcomes(
     keys: &[BlockKey],
     timeout: Option<f64>,
 ) -> PyResult<Vec<Gathered>> {
-    wait_for(py, timeout, |limit| {
+    wait_for_tasks(py, timeout, |limit| {
         client.gather(keys, limit).map_err(errors::to_py_err)
     })
 }

@@ -34,16 +34,10 @@ pub(super) fn options_of(
                 let resources: HashMap<String, f64> = value.extract()?;
                 read.resources = resources.into_iter().collect();
             }
-            "task_timeout" => {
-                let seconds: f64 = value.extract()?;
-                let millis = (seconds * 1e3).ceil();
-                if !(1.0..=f64::from(u32::MAX)).contains(&millis) {
-                    let text =
-                        format!("task_timeout must be between 1 ms and 49 days: {seconds} s");
-                    return Err(PyValueError::new_err(text));
-                }
-                read.timeout_millis = millis as u32;
-            }
+            name @ "task_timeout" => read.timeout_millis = millis(name, 1.0, &value)?,
+            name @ "retry_delay" => read.retry_millis = millis(name, 0.0, &value)?,
+            name @ "retry_delay_max" => read.retry_millis_max = millis(name, 1.0, &value)?,
+            "submitted_by" => read.submitted_by = Some(value.extract()?),
             "actor" => read.actor = value.extract()?,
             "impure" => read.impure = value.extract()?,
             "fire_and_forget" => read.fire_and_forget = value.extract()?,
@@ -51,6 +45,17 @@ pub(super) fn options_of(
         }
     }
     Ok(read)
+}
+
+/// A time in milliseconds, of at least so many, from seconds.
+fn millis(name: &str, least: f64, value: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let seconds: f64 = value.extract()?;
+    let millis = (seconds * 1e3).ceil();
+    if !(least..=f64::from(u32::MAX)).contains(&millis) {
+        let text = format!("{name} must be between {least} ms and 49 days: {seconds} s");
+        return Err(PyValueError::new_err(text));
+    }
+    Ok(millis as u32)
 }
 
 /// The user's line that submits.

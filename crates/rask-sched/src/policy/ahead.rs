@@ -97,6 +97,7 @@ impl Scheduler {
     fn find_maker(&self, id: TaskId) -> Option<WorkerId> {
         let task = self.tasks.get(id);
         if self.recovering
+            || self.delays.holds(id, task.serial)
             || task.state != TaskState::Waiting
             || self.tasks.deps(id).len() > NEIGHBOURS_MAX
         {

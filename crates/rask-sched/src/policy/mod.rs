@@ -4,6 +4,7 @@ mod actors;
 mod admission;
 mod ahead;
 pub(crate) mod attention;
+pub(crate) mod backoff;
 pub(crate) mod bandwidth;
 pub(crate) mod congestion;
 mod families;

@@ -75,6 +75,9 @@ impl Scheduler {
         if record.admits_bytes() || record.assigned_count + record.placed_count > 0 {
             return None;
         }
+        if self.has_delayed(share) {
+            return None;
+        }
         self.peek_queue(share, false).map(|(_, id)| id)
     }
 

@@ -27,6 +27,10 @@ pub(crate) struct Layer {
     pub restriction: Option<Arc<Restriction>>,
     /// A task that runs for longer fails; 0 is without limit.
     pub timeout_millis: u32,
+    /// Time until a task that raised is run again the first time, and the longest of these times; 0
+    /// is without limit.
+    pub retry_millis: u32,
+    pub retry_millis_max: u32,
     /// Its values stay where they are made, see `policy::actors`.
     pub actor: bool,
     /// Its tasks may not run twice without need.

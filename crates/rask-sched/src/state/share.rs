@@ -300,6 +300,11 @@ impl Shares {
         self.unblocked |= goes_on;
     }
 
+    /// A task that had seceded takes a thread again.
+    pub fn on_rejoined(&mut self, id: ShareId) {
+        self.get_mut(id).seceded_count -= 1;
+    }
+
     /// A task ended that took so long.
     #[inline]
     pub fn on_ended(&mut self, id: ShareId, micros: u32) {

@@ -68,6 +68,8 @@ pub(crate) struct Task {
     pub state: TaskState,
     /// How many more times it may raise and be run again.
     pub retries: u8,
+    /// How many times it raised and was run again.
+    pub raised: u8,
     /// Workers that died while they ran it.
     pub deaths: u8,
     /// While Assigned: it waits for others and takes no thread.
@@ -166,6 +168,7 @@ impl Tasks {
             block,
             state: TaskState::Released,
             retries,
+            raised: 0,
             deaths: 0,
             seceded: false,
             worker: WorkerId(u32::MAX),

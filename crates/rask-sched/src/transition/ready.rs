@@ -11,8 +11,11 @@ use crate::state::{TaskId, TaskState};
 impl Scheduler {
     /// Everything the task needs is in memory: to the common queue if it needs nothing (it can
     /// start anywhere, so late is soon enough to decide), else to the worker where it can start
-    /// soonest.
+    /// soonest. One that is to wait longer stays where it is.
     pub(crate) fn transition_waiting_ready(&mut self, id: TaskId) {
+        if self.delays.holds(id, self.tasks.get(id).serial) {
+            return;
+        }
         if let Some(worker) = self.decide_holder(id) {
             return self.transition_ready_assigned(id, worker);
         }

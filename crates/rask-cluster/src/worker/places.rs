@@ -1,0 +1,141 @@
+//! How many tasks run at a time, whatever waits: a worker has as many places as it has threads.
+//!
+//! A task that waits for others gives its place up (it secedes), and another thread goes on in it, so
+//! that what it waits for can run here. When the task goes on itself, some thread that has nothing
+//! to do leaves. Threads that left stay at hand for a while: one wait often follows another.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rask_proto::{Blocks, Capabilities, FromWorker};
+
+use super::core::Key;
+use super::job::Effects;
+use super::{Shared, compute};
+
+/// How long a thread without a place stays at hand.
+const AT_HAND: Duration = Duration::from_millis(500);
+
+/// Threads that have no place, or are to have none.
+#[derive(Debug, Default)]
+pub(super) struct Bench {
+    /// Threads that are to leave when they have nothing to do, since ones that had seceded are back.
+    surplus: u32,
+    /// Threads that have left and are at hand.
+    waiting: u32,
+    /// Of these, the ones that were called back.
+    called: u32,
+}
+
+impl Bench {
+    /// Whether the calling thread, which has nothing to do, is to leave.
+    pub fn takes_leave(&mut self) -> bool {
+        let leaves = self.surplus > 0;
+        self.surplus -= u32::from(leaves);
+        leaves
+    }
+}
+
+impl Shared {
+    /// Some thread takes the place of one whose task waits.
+    fn fill_place(self: &Arc<Self>) -> bool {
+        let bench = &mut self.core.lock().bench;
+        if bench.surplus > 0 {
+            bench.surplus -= 1;
+            return true;
+        }
+        if bench.waiting > bench.called {
+            bench.called += 1;
+            self.bench_called.notify_one();
+            return true;
+        }
+        compute::start(self.clone())
+            .inspect_err(|error| {
+                tracing::warn!(%error, "no thread for the place of a task that waits: it keeps it");
+            })
+            .is_ok()
+    }
+
+    /// The task that had given up its place goes on: another thread leaves.
+    fn take_place(&self) {
+        self.core.lock().bench.surplus += 1;
+        self.work.notify_one();
+    }
+
+    /// Waits, without a place, to be called back; `false` if the thread is to end.
+    pub(super) fn wait_on_bench(&self) -> bool {
+        let until = Instant::now() + AT_HAND;
+        let mut core = self.core.lock();
+        core.bench.waiting += 1;
+        loop {
+            let is_late = self.bench_called.wait_until(&mut core, until).timed_out();
+            let is_called = core.bench.called > 0;
+            if is_called || is_late || core.stopping {
+                core.bench.waiting -= 1;
+                core.bench.called -= u32::from(is_called);
+                return is_called;
+            }
+        }
+    }
+
+    /// The scheduler and the books are told that a task that runs takes no thread, or does again.
+    pub(super) fn tell_absence(&self, task: Key, is_absent: bool) {
+        self.core.lock().set_absent(task, is_absent);
+        if is_absent {
+            // What had to wait for the end of all that runs may begin.
+            self.work.notify_one();
+        }
+        let blocks = Blocks::from_iter([task]);
+        let known = Capabilities(self.capabilities.load(Ordering::Relaxed));
+        if is_absent {
+            self.tell(FromWorker::Seceded(blocks));
+        } else if known.has(Capabilities::REJOINING) {
+            self.tell(FromWorker::Rejoined(blocks));
+        }
+    }
+}
+
+/// Another thread takes the place of this one, which runs a task that will wait for others.
+/// `false` if this is no compute thread, or it has happened already.
+pub fn secede() -> bool {
+    compute::flush_outcomes();
+    let Some((shared, task, jobs)) = compute::give_up_place(Shared::fill_place) else {
+        return false;
+    };
+    let mut effects = Effects::default();
+    shared.core.lock().give_back(jobs.into_iter(), &mut effects);
+    shared.follow(effects);
+    if let Some(task) = task {
+        shared.tell_absence(task, true);
+    }
+    true
+}
+
+/// This thread takes a place again: another leaves when it has nothing to do.
+pub fn rejoin() {
+    let Some((shared, task)) = compute::return_to_place() else {
+        return;
+    };
+    shared.take_place();
+    if let Some(task) = task {
+        shared.tell_absence(task, false);
+    }
+}
+
+/// While it exists, the task of the calling thread waits for others and has given up its place.
+#[derive(Debug)]
+pub struct Absence(());
+
+impl Absence {
+    /// `None` where there is no place to give up: outside of tasks, and where that has happened.
+    pub fn begin() -> Option<Absence> {
+        secede().then_some(Absence(()))
+    }
+}
+
+impl Drop for Absence {
+    fn drop(&mut self) {
+        rejoin();
+    }
+}

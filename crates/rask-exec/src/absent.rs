@@ -1,0 +1,33 @@
+//! Tasks that run and wait for others meanwhile: what they wait for may have to run here, so that
+//! nothing may wait for their end.
+
+use crate::state::{State, Task};
+use crate::{TaskId, Worker};
+
+impl Worker {
+    /// The task of this key, if it runs, waits for others from now on, or goes on itself. `true` if
+    /// that changed anything.
+    pub fn set_absent(&mut self, key: u64, is_absent: bool) -> bool {
+        let Some(task) = self.find(key) else {
+            return false;
+        };
+        let entry = &mut self.machine.tasks[task as usize];
+        if entry.state != State::Running || entry.has(Task::ABSENT) == is_absent {
+            return false;
+        }
+        entry.set(Task::ABSENT, is_absent);
+        match is_absent {
+            true => self.machine.absent += 1,
+            false => self.machine.absent -= 1,
+        }
+        true
+    }
+
+    /// The keys of the tasks that run and wait for others.
+    pub fn absent_keys(&self) -> impl Iterator<Item = u64> {
+        let tasks = self.machine.tasks.iter().enumerate();
+        tasks
+            .filter(|(_, task)| task.has(Task::ABSENT) && !task.has(Task::DOOMED))
+            .map(|(slot, _)| self.key_of(slot as TaskId))
+    }
+}

@@ -1,0 +1,134 @@
+"""Tasks that submit tasks and wait for them, on workers with a single thread."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from functions import inc
+
+import rask
+from rask.distributed import Client, LocalCluster, as_completed, get_client, wait, worker_client
+
+_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    """A client of one worker with one thread."""
+    with LocalCluster(n_workers=1, threads_per_worker=1) as cluster:
+        with Client(cluster, set_as_default=False) as client:
+            yield client
+
+
+def by_result(x):
+    return get_client().submit(inc, x, pure=False).result()
+
+
+def by_gather(x):
+    client = get_client()
+    return sum(client.gather(client.map(inc, [x, x], pure=False)))
+
+
+def by_wait(x):
+    futures = get_client().map(inc, [x, x], pure=False)
+    done, _ = wait(futures)
+    return len(done)
+
+
+def by_wait_for_any(x):
+    futures = get_client().map(inc, [x, x], pure=False)
+    done, _ = wait(futures, return_when="FIRST_COMPLETED")
+    return len(done) > 0
+
+
+def by_completion(x):
+    futures = get_client().map(inc, [x, x], pure=False)
+    return sum(future.result() for future in as_completed(futures))
+
+
+def by_exception(x):
+    return get_client().submit(inc, str(x), pure=False).exception() is not None
+
+
+def by_worker_client(x):
+    with worker_client() as client:
+        return client.submit(inc, x, pure=False).result()
+
+
+def by_compute(x):
+    return rask.delayed(inc, pure=False)(x).compute(scheduler=get_client())
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (by_result, 2),
+        (by_gather, 4),
+        (by_wait, 2),
+        (by_wait_for_any, True),
+        (by_completion, 4),
+        (by_exception, True),
+        (by_worker_client, 2),
+        (by_compute, 2),
+    ],
+)
+def test_a_task_that_waits_for_others_makes_room_for_them(narrow, function, expected):
+    assert narrow.submit(function, 1, pure=False).result(timeout=_SECONDS) == expected
+    # Many at once: all of them wait, on one thread.
+    futures = narrow.map(function, [1] * 20, pure=False)
+    for future in futures:
+        assert future.result(timeout=_SECONDS) == expected
+
+
+def fibonacci(n):
+    if n < 2:
+        return n
+    client = get_client()
+    first = client.submit(fibonacci, n - 1, pure=False)
+    second = client.submit(fibonacci, n - 2, pure=False)
+    return first.result() + second.result()
+
+
+def test_recursion(narrow):
+    assert narrow.submit(fibonacci, 10).result(timeout=_SECONDS) == 55
+
+
+def count_threads():
+    return threading.active_count()
+
+
+def wait_often(times):
+    client = get_client()
+    for number in range(times):
+        assert client.submit(inc, number, pure=False).result() == number + 1
+    return client.submit(count_threads, pure=False).result()
+
+
+def test_waiting_often_needs_few_threads(narrow):
+    before = narrow.submit(count_threads, pure=False).result()
+    assert narrow.submit(wait_often, 200).result(timeout=_SECONDS) < before + 5
+
+
+def fail_inside(x):
+    get_client().submit(lambda: 1 / 0, pure=False).result()
+
+
+def test_what_the_inner_task_raises_is_raised_outside(narrow):
+    with pytest.raises(ZeroDivisionError):
+        narrow.submit(fail_inside, 1, pure=False).result(timeout=_SECONDS)
+    assert narrow.submit(inc, 1, pure=False).result(timeout=_SECONDS) == 2
+
+
+def own_share(x):
+    client = get_client()
+    inner = client.submit(inc, x, pure=False)
+    inner.result()
+    shares = client.shares()
+    return {name: share["ended"] for name, share in shares.items()}
+
+
+def test_what_a_task_submits_counts_for_its_share(narrow):
+    with Client(narrow.cluster, set_as_default=False, share="astronomy") as client:
+        ended = client.submit(own_share, 1, pure=False).result(timeout=_SECONDS)
+        assert ended["astronomy"] == 1
