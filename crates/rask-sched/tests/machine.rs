@@ -10,10 +10,10 @@ mod bandwidth;
 #[path = "machine/deadlines.rs"]
 mod deadlines;
 mod double;
-#[path = "machine/reduction.rs"]
-mod reduction;
 #[path = "machine/nested.rs"]
 mod nested;
+#[path = "machine/reduction.rs"]
+mod reduction;
 #[path = "machine/retries.rs"]
 mod retries;
 #[path = "machine/shares.rs"]

@@ -43,7 +43,8 @@ def get_client(
     """A client of the cluster that runs this task; outside of tasks the default client.
 
     All tasks of a worker share one client, which is made when the first asks for it. A task that
-    waits for others with it keeps its thread; see `worker_client` and `secede`.
+    waits for others with it gives up its place for as long as it waits. What it submits is counted
+    for the task's share, and runs before what was submitted together with the task.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use rask_proto::{Blocks, FromWorker};
+use rask_proto::Blocks;
 use rask_value::{TaskError, ValueRef};
 
 use super::compute::{self, Signal, with_current};

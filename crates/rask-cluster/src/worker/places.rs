@@ -130,7 +130,7 @@ pub struct Absence(());
 impl Absence {
     /// `None` where there is no place to give up: outside of tasks, and where that has happened.
     pub fn begin() -> Option<Absence> {
-        secede().then_some(Absence(()))
+        secede().then(|| Absence(()))
     }
 }
 
