@@ -102,6 +102,26 @@ def test_a_client_that_made_its_cluster_outlives_it():
     client.close()
 
 
+def test_what_makes_no_cluster_and_no_client_is_refused():
+    with pytest.raises(TypeError, match="n_workers must be a whole number, not '2'"):
+        LocalCluster(n_workers="2")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="n_workers must be at least 0"):
+        LocalCluster(n_workers=-1)
+    with pytest.raises(ValueError, match="threads_per_worker must be at least 1"):
+        LocalCluster(threads_per_worker=0)
+    with pytest.raises(TypeError, match="not of int"):
+        Client(5)
+
+
+def test_clients_are_not_sent():
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False) as cluster,
+        Client(cluster, set_as_default=False) as client,
+        pytest.raises(TypeError, match=r"variable 'client'.*get_client\(\)"),
+    ):
+        client.submit(lambda: client)
+
+
 def test_clusters_leave_logging_to_the_program(capfd):
     root = logging.getLogger()
     before = list(root.handlers)

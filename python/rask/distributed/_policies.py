@@ -14,11 +14,29 @@ def configured_policies() -> dict[str, Any]:
     from rask import config
 
     manager = "distributed.scheduler.active-memory-manager"
+    _refuse_policies(config.get(f"{manager}.policies", None))
     return {
         "speculation": _speculation_of(config.get("distributed.scheduler.speculation", False)),
         "drops_replicas": bool(config.get(f"{manager}.start", False)),
         "replica_interval": parse_seconds(config.get(f"{manager}.interval", "2s")),
     }
+
+
+def _refuse_policies(given: Any) -> None:
+    """The scheduler runs no classes of users.
+
+    Raises
+    ------
+    NotImplementedError
+        If other policies are asked for than the one that drops copies.
+    """
+    for policy in given or []:
+        name = policy.get("class", "") if isinstance(policy, dict) else str(policy)
+        if name.rpartition(".")[2] != "ReduceReplicas":
+            raise NotImplementedError(
+                "distributed.scheduler.active-memory-manager.policies: the scheduler runs no code of "
+                f"users, and so not {name!r}"
+            )
 
 
 def _speculation_of(value: Any) -> float:

@@ -159,6 +159,11 @@ class Client(
 
     def _join(self, cluster: Any) -> None:
         """Become a client of a cluster, or of a scheduler, that is an object here."""
+        if not hasattr(cluster, "security"):
+            raise TypeError(
+                "a client is of an address (a string), of a cluster or of a scheduler, not of "
+                f"{type(cluster).__name__}"
+            )
         handle = getattr(cluster, "_handle", None) or getattr(cluster, "_scheduler", None)
         if hasattr(cluster, "scheduler_address"):
             self.cluster = cluster
@@ -338,6 +343,11 @@ class Client(
         if asynchronous or (asynchronous is None and self._asynchronous):
             return func(*args, **kwargs)
         return sync(self.loop, func, *args, callback_timeout=callback_timeout, **kwargs)
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a client is of this process: in tasks, get_client() gives the worker's own"
+        )
 
     def _either(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call now, or on a thread while the event loop goes on."""

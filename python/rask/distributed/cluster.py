@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import Any
 
@@ -169,7 +170,27 @@ def _check_options(kind: Any, given: dict[str, Any]) -> None:
 def _share(
     n_workers: int | None, threads_per_worker: int | None, processes: bool
 ) -> tuple[int, int]:
-    """Workers and threads of each: as many workers as threads each, roughly, above four cores."""
+    """Workers and threads of each: as many workers as threads each, roughly, above four cores.
+
+    Raises
+    ------
+    TypeError
+        For what is no whole number.
+    ValueError
+        For fewer than no workers, or than one thread.
+    """
+    for name, given, least in (
+        ("n_workers", n_workers, 0),
+        ("threads_per_worker", threads_per_worker, 1),
+    ):
+        if given is None:
+            continue
+        try:
+            count = operator.index(given)
+        except TypeError:
+            raise TypeError(f"{name} must be a whole number, not {given!r}") from None
+        if count < least:
+            raise ValueError(f"{name} must be at least {least}, not {given}")
     cores = cpu_count()
     if n_workers is None and threads_per_worker is None:
         if not processes:

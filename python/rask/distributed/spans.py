@@ -158,7 +158,7 @@ class TaskGroup:
         return f"<{self.name}: {states}>"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Span:
     """What became of the work of a span, at the time when it was asked for.
 
