@@ -92,6 +92,12 @@ CASES = (
         None,
     ),
     Case(
+        "sort_memory",
+        "sort of 1.5 GiB, three times the memory of two workers of 256 MiB",
+        ("rask", "dask"),
+        None,
+    ),
+    Case(
         "transfer_usable",
         "128 MB made on one worker, an element used on another",
         ("rask", "dask"),

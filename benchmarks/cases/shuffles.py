@@ -133,6 +133,33 @@ def case_join_memory(library: str, scale: float) -> dict:
     return measure_within_memory(library, 2 * rows * parts * ROW_BYTES, work)
 
 
+def case_sort_memory(library: str, scale: float) -> dict:
+    """A table of three times the workers' memory, sorted; its values go to disk and come back."""
+    frames = module_of(library, "dataframe")
+    root = module_of(library)
+    nbytes, parts = int(3 * 2 * MEMORY_LIMIT * scale), 192
+    rows = nbytes // ROW_BYTES // parts
+
+    def work() -> None:
+        made = [root.delayed(make_part)(number, rows) for number in range(parts)]
+        table = frames.from_delayed(made, meta=make_part(0, 0)).sort_values("key")
+        checks = table.map_partitions(find_ends, meta=find_ends(make_part(0, 0))).compute()
+        assert checks["count"].sum() == rows * parts
+        ends = checks[checks["count"] > 0][["first", "last"]].to_numpy().ravel()
+        assert (ends[1:] >= ends[:-1]).all()
+
+    return measure_within_memory(library, nbytes, work)
+
+
+def find_ends(part: Any) -> Any:
+    """Rows of a sorted partition, its first and its last key."""
+    import pandas as pd
+
+    assert part["key"].is_monotonic_increasing
+    first, last = (part["key"].iloc[0], part["key"].iloc[-1]) if len(part) else (0, 0)
+    return pd.DataFrame({"count": [len(part)], "first": [first], "last": [last]})
+
+
 def make_keyed_part(number: int, rows: int, parts: int) -> Any:
     """A partition whose keys are as many as a table of this many partitions has rows."""
     import numpy as np

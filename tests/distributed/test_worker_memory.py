@@ -146,3 +146,25 @@ def test_a_full_disk_loses_no_value():
         assert "spill-failed" in actions and "spill-resumed" in actions
         lines = [line for _, line in client.get_worker_logs()[address]]
         assert any("values cannot be written to disk" in line for line in lines)
+
+
+def test_views_of_an_array_count_as_it_does(small):
+    import numpy as np
+
+    address = min(small.scheduler_info()["workers"])
+
+    def counts(least: float, most: float) -> bool:
+        return least < metrics(small, address)["managed_bytes"] / 16e6 < most
+
+    whole = small.submit(np.ones, 2_000_000, workers=[address], pure=False)
+    views = [
+        small.submit(lambda array, i=i: array[i:], whole, workers=[address], pure=False)
+        for i in range(4)
+    ]
+    small.gather(small.map(len, views))
+    wait_for(lambda: counts(0.9, 1.2))
+    # What they look into stays as long as one of them.
+    del whole, views[1:]
+    wait_for(lambda: counts(0.9, 1.2))
+    views.clear()
+    wait_for(lambda: counts(-0.1, 0.2))

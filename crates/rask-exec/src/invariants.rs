@@ -7,6 +7,7 @@ impl<T: Topology> Machine<T> {
     /// Panics if the machine's books do not add up. Looks at every task and edge.
     pub fn check_invariants(&self) {
         self.check_memory();
+        self.check_sharing();
         let (users, pins) = self.count_edges();
         for task in 0..self.tasks.len() as u32 {
             let entry = &self.tasks[task as usize];

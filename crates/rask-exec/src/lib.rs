@@ -22,6 +22,7 @@ mod memory;
 mod pause;
 mod predict;
 mod ready;
+mod sharing;
 mod spill;
 mod state;
 mod topology;

@@ -6,6 +6,7 @@ use crate::assigned::Assigned;
 use crate::memory::Memory;
 use crate::predict::Predictor;
 use crate::ready::Ready;
+use crate::sharing::Sharing;
 use crate::state::{State, Task};
 use crate::{Command, Event, Job, Pace, Pull, TaskId, Topology};
 
@@ -28,6 +29,7 @@ pub struct Machine<T> {
     pub(crate) ready: Ready,
     pub(crate) memory: Memory,
     pub(crate) predictor: Predictor,
+    pub(crate) sharing: Sharing,
     /// Spills and reads that wait to be pulled.
     pub(crate) transfers: VecDeque<Job>,
     /// Tasks all of whose inputs have been read back.
@@ -64,6 +66,7 @@ impl<T: Topology> Machine<T> {
             ready: Ready::default(),
             memory: Memory::new(limits.memory_bytes_max),
             predictor: Predictor::default(),
+            sharing: Sharing::default(),
             transfers: VecDeque::new(),
             loaded: Vec::new(),
             loading: Vec::new(),
@@ -292,6 +295,7 @@ impl<T: Topology> Machine<T> {
 
     #[inline]
     fn on_finished(&mut self, task: TaskId, nbytes: u64, nanos: u64, commands: &mut Vec<Command>) {
+        let nbytes = self.count_buffers(task, nbytes);
         self.predictor
             .learn(self.topology.group(task), nbytes, nanos);
         self.running -= 1;
@@ -436,8 +440,8 @@ impl<T: Topology> Machine<T> {
         let entry = &mut self.tasks[task as usize];
         match entry.state {
             State::Memory => {
-                self.memory.remove(entry);
                 entry.state = State::Gone;
+                self.leave_memory(task);
                 commands.push(Command::Drop { task });
             }
             State::Disk | State::Remote | State::Failed | State::Gone => {

@@ -98,8 +98,8 @@ impl<T: Topology> Machine<T> {
             };
             let entry = &mut self.tasks[task as usize];
             if entry.has(Task::ON_DISK) {
-                self.memory.remove(entry);
                 entry.state = State::Disk;
+                self.leave_memory(task);
                 commands.push(Command::Evict { task });
             } else {
                 self.begin_spill(task);
@@ -234,8 +234,8 @@ impl<T: Topology> Machine<T> {
         if entry.has(Task::DOOMED) {
             self.drop_after_transfer(task, commands);
         } else if entry.pins == 0 && !ahead {
-            self.memory.remove(entry);
             entry.state = State::Disk;
+            self.leave_memory(task);
             commands.push(Command::Evict { task });
         } else {
             self.note_candidate(task);
@@ -319,8 +319,8 @@ impl<T: Topology> Machine<T> {
 
     fn drop_after_transfer(&mut self, task: TaskId, commands: &mut Vec<Command>) {
         let entry = &mut self.tasks[task as usize];
-        self.memory.remove(entry);
         entry.state = State::Gone;
+        self.leave_memory(task);
         commands.push(Command::Drop { task });
     }
 }

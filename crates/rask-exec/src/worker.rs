@@ -134,7 +134,10 @@ impl Worker {
         let tasks = self.machine.tasks.iter().enumerate();
         tasks
             .filter(|(_, task)| task.has_value() && task.has(Task::KEPT) && !task.has(Task::DOOMED))
-            .map(|(slot, task)| (self.key_of(slot as TaskId), task.nbytes))
+            .map(|(slot, _)| {
+                let task = slot as TaskId;
+                (self.key_of(task), self.machine.full_bytes(task))
+            })
     }
 
     /// The keys of the tasks that have not begun.
@@ -154,9 +157,9 @@ impl Worker {
         self.machine.tasks[task as usize].state == State::Running
     }
 
-    /// Bytes of the value of a slot that has one.
+    /// Bytes of the value of a slot that has one, were it alone.
     pub fn nbytes_of(&self, task: TaskId) -> u64 {
-        self.machine.tasks[task as usize].nbytes
+        self.machine.full_bytes(task)
     }
 
     /// Whether a running task was cancelled.
@@ -276,6 +279,16 @@ impl Worker {
         let waits = self.machine.ready.len() > 0 || self.has_fetches();
         let is_busy = self.fetches_open > 0 || self.machine.is_busy();
         self.machine.memory.disk_full && waits && !is_busy
+    }
+
+    /// See [`Machine::announce_buffers`].
+    pub fn announce_buffers(&mut self, task: TaskId, buffers: &[(u64, u64)]) {
+        self.machine.announce_buffers(task, buffers);
+    }
+
+    /// The value has other memory from now on, which is its own.
+    pub fn unshare(&mut self, task: TaskId) {
+        self.machine.unshare(task);
     }
 
     /// A compute thread's next job.

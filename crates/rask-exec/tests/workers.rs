@@ -117,6 +117,9 @@ impl World {
             Job::Run { task } => {
                 let nbytes = 10 + self.worker.key_of(task) % 50;
                 self.memory.insert(task, nbytes);
+                let buffers = [(nbytes % 7, 20), (nbytes % 5 + 10, 15)];
+                let count = nbytes as usize % 3;
+                self.worker.announce_buffers(task, &buffers[..count]);
                 Event::Finished {
                     task,
                     nbytes,
@@ -458,4 +461,57 @@ fn values_stay_in_memory_while_the_disk_is_full() {
     let job = worker.pull(Pull::Any, &mut commands);
     assert!(matches!(job, Some(Job::Spill { .. })), "{job:?}");
     worker.check_invariants();
+}
+
+fn make_with(worker: &mut Worker, key: u64, nbytes: u64, buffer: u64) -> u32 {
+    let mut commands = Vec::new();
+    worker.assign(task(key, 0), &mut commands);
+    let Some(Job::Run { task }) = worker.pull(Pull::Any, &mut commands) else {
+        panic!("{key} does not begin: {commands:?}");
+    };
+    worker.announce_buffers(task, &[(buffer, 1000)]);
+    let event = Event::Finished {
+        task,
+        nbytes,
+        nanos: 1,
+    };
+    worker.handle(event, &mut commands);
+    worker.check_invariants();
+    task
+}
+
+/// Views count for nothing beside the value that they look into, and for its buffer after it.
+#[test]
+fn a_buffer_of_several_values_is_counted_once() {
+    let limits = Limits {
+        memory_bytes_max: Some(1500),
+        spill_bytes_min: 0,
+        spills_ahead: false,
+    };
+    let (mut worker, mut commands) = (Worker::new(limits), Vec::new());
+    let whole = make_with(&mut worker, 0, 1000, 77);
+    let views: Vec<u32> = (1..5)
+        .map(|key| make_with(&mut worker, key, 100, 77))
+        .collect();
+    assert_eq!(worker.machine().held_bytes(), 1000);
+    assert_eq!(
+        worker.pull(Pull::Any, &mut commands),
+        None,
+        "nothing to spill"
+    );
+    assert_eq!(
+        (worker.nbytes_of(whole), worker.nbytes_of(views[0])),
+        (1000, 100)
+    );
+    worker.free(0, &mut commands);
+    worker.check_invariants();
+    assert_eq!(worker.machine().held_bytes(), 1000, "views keep it");
+    worker.unshare(views[0]);
+    worker.check_invariants();
+    assert_eq!(worker.machine().held_bytes(), 1100);
+    for key in 1..5 {
+        worker.free(key, &mut commands);
+        worker.check_invariants();
+    }
+    assert_eq!(worker.machine().held_bytes(), 0);
 }

@@ -348,6 +348,7 @@ impl<'r, 'a> Worker<'r, 'a> {
                     nbytes,
                     nanos,
                 } => {
+                    state.machine.announce_buffers(task, &value.buffers());
                     state.slots.put(task, value);
                     Event::Finished {
                         task,

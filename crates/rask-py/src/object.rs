@@ -6,7 +6,7 @@ use rask_value::{CodecError, Encoded, Frames, Value, ValueRef};
 use std::sync::Arc;
 
 use crate::buffers::{FrameBuffer, bytes_of};
-use crate::sizeof::sizeof;
+use crate::sizeof::{find_buffer, sizeof};
 
 /// The kind of encoded Python objects.
 pub const KIND: &str = "pickle";
@@ -15,6 +15,8 @@ pub const KIND: &str = "pickle";
 pub struct PyValue {
     object: Py<PyAny>,
     nbytes: u64,
+    /// See [`find_buffer`].
+    buffer: Option<(u64, u64)>,
 }
 
 impl PyValue {
@@ -22,6 +24,7 @@ impl PyValue {
     pub fn new(object: Bound<'_, PyAny>) -> Self {
         let nbytes = sizeof(&object);
         PyValue {
+            buffer: find_buffer(&object),
             object: object.unbind(),
             nbytes,
         }
@@ -47,6 +50,10 @@ impl std::fmt::Debug for PyValue {
 impl Value for PyValue {
     fn nbytes(&self) -> u64 {
         self.nbytes
+    }
+
+    fn buffers(&self) -> Vec<(u64, u64)> {
+        self.buffer.into_iter().collect()
     }
 
     fn type_name(&self) -> String {

@@ -92,3 +92,38 @@ fn sizeof_foreign(object: &Bound<'_, PyAny>) -> u64 {
         .and_then(|size| size.extract::<u64>())
         .unwrap_or(SMALL_BYTES)
 }
+
+/// Views of views that are followed to the array that has the memory.
+const VIEWS_MAX: usize = 16;
+
+/// Address and bytes of the memory of a NumPy array, or of the one that it looks into, if it is
+/// large: a small view keeps all of it.
+pub fn find_buffer(object: &Bound<'_, PyAny>) -> Option<(u64, u64)> {
+    let is_array = |object: &Bound<'_, PyAny>| {
+        let name = object.get_type().name();
+        name.is_ok_and(|name| name == "ndarray")
+    };
+    if !is_array(object) {
+        return None;
+    }
+    let py = object.py();
+    let mut owner = object.clone();
+    for _ in 0..VIEWS_MAX {
+        let base = owner.getattr(pyo3::intern!(py, "base")).ok()?;
+        if !is_array(&base) {
+            break;
+        }
+        owner = base;
+    }
+    let nbytes = owner.getattr(pyo3::intern!(py, "nbytes")).ok()?;
+    let nbytes = nbytes.extract::<u64>().ok()?;
+    if nbytes < rask_value::SHARED_BYTES_MIN {
+        return None;
+    }
+    let interface = owner
+        .getattr(pyo3::intern!(py, "__array_interface__"))
+        .ok()?;
+    let data = interface.get_item(pyo3::intern!(py, "data")).ok()?;
+    let (address, _): (u64, bool) = data.extract().ok()?;
+    Some((address, nbytes))
+}

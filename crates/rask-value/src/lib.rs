@@ -29,4 +29,4 @@ pub use part_index::{PartIndex, PartKinds, PartsEncoder};
 pub use parts::{PartPlace, TakesParts};
 pub use plan::{LayerOp, Plan};
 pub use sizes::OutputSizes;
-pub use value::{Value, ValueRef};
+pub use value::{SHARED_BYTES_MIN, Value, ValueRef};

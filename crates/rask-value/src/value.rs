@@ -24,6 +24,13 @@ pub trait Value: Any + Send + Sync + std::fmt::Debug {
     /// The value as frames that [`codec::decode_value`](crate::codec::decode_value) reads.
     fn encode(&self) -> Result<Encoded, CodecError>;
 
+    /// Large buffers that the value keeps in memory and may have in common with others, as a view
+    /// has that of the array it looks into: for each an address that tells it from the others, and
+    /// its bytes.
+    fn buffers(&self) -> Vec<(u64, u64)> {
+        Vec::new()
+    }
+
     /// A part of the value, as a value of its own, if it is one that was made of parts.
     fn part(&self, number: u32) -> Option<ValueRef> {
         let _ = number;
@@ -37,6 +44,9 @@ impl dyn Value {
         (self as &dyn Any).downcast_ref::<T>()
     }
 }
+
+/// Buffers of fewer bytes are not worth being told of by [`Value::buffers`].
+pub const SHARED_BYTES_MIN: u64 = 64 * 1024;
 
 /// A shared value.
 pub type ValueRef = Arc<dyn Value>;

@@ -31,6 +31,11 @@ impl Default for Limits {
 /// Memory is taken as bytes arrive, not as they are announced: at first at most this much.
 const FIRST_ALLOCATION_BYTES: usize = 1 << 20;
 const BUFFER_BYTES: usize = 1 << 17;
+/// Payloads that follow each other share memory up to this size: it stays as long as one of them is
+/// in use.
+const GROUP_BYTES_MAX: u64 = 1 << 18;
+/// What payloads that share memory begin at multiples of.
+const ALIGNMENT: u64 = 8;
 
 /// The receiving half of a connection.
 pub struct FrameReader {
@@ -103,11 +108,18 @@ impl FrameReader {
         check(payload_count, self.limits.payload_count_max)?;
         let lengths = self.read_bytes(payload_count * 8).await?;
         let control = self.read_bytes(control_bytes).await?;
-        let mut payloads = Vec::with_capacity(payload_count as usize);
-        for length in lengths.chunks_exact(8) {
-            let length = length_at(length);
-            check(length, self.limits.payload_bytes_max)?;
-            payloads.push(self.read_bytes(length).await?);
+        let lengths: Vec<u64> = lengths.chunks_exact(8).map(length_at).collect();
+        let mut payloads = Vec::with_capacity(lengths.len());
+        let mut rest = lengths.as_slice();
+        while !rest.is_empty() {
+            let (group, others) = rest.split_at(group_length(rest));
+            for length in group {
+                check(*length, self.limits.payload_bytes_max)?;
+            }
+            let mut content = self.read_bytes(group.iter().sum()).await?;
+            let group = group.iter();
+            payloads.extend(group.map(|length| content.split_to(*length as usize)));
+            rest = others;
         }
         Ok(Frame { control, payloads })
     }
@@ -131,6 +143,18 @@ impl FrameReader {
         }
         Ok(buffer.freeze())
     }
+}
+
+/// How many of the next payloads are read at once, into one piece of memory: at least one. Each begins
+/// where numbers may begin.
+fn group_length(lengths: &[u64]) -> usize {
+    let mut total = 0u64;
+    let fits = |length: &&u64| {
+        let starts_well = total.is_multiple_of(ALIGNMENT);
+        total = total.saturating_add(**length);
+        starts_well && total <= GROUP_BYTES_MAX
+    };
+    lengths.iter().take_while(fits).count().max(1)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -194,6 +218,32 @@ mod tests {
         assert_eq!(second.payloads, ["payload"]);
         assert!(matches!(reader.take_buffered(), Ok(None)));
         assert!(matches!(reader.read().await, Err(WireError::Closed)));
+    }
+
+    #[tokio::test]
+    async fn payloads_come_in_groups_that_are_no_larger_than_a_group_may_be() {
+        let sizes = [16, 24, 3, 8, 0, 200_000, 70_000, 8, 1 << 20, 5];
+        let payload = |at: usize| vec![at as u8; sizes[at]];
+        let mut bytes = 0u32.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&(sizes.len() as u32).to_le_bytes());
+        bytes.extend(sizes.iter().flat_map(|size| (*size as u64).to_le_bytes()));
+        bytes.extend((0..sizes.len()).flat_map(payload));
+        let stream = Box::new(std::io::Cursor::new(bytes));
+        let frame = FrameReader::new(stream, Limits::default())
+            .read()
+            .await
+            .unwrap();
+        for (at, found) in frame.payloads.iter().enumerate() {
+            assert!(*found == payload(at), "payload {at}");
+        }
+        let lengths = sizes.map(|size| size as u64);
+        assert_eq!(
+            group_length(&lengths),
+            3,
+            "the one behind does not begin well"
+        );
+        assert_eq!(group_length(&lengths[3..]), 3, "the one behind is too much");
+        assert_eq!((group_length(&lengths[8..]), group_length(&[7])), (1, 1));
     }
 
     #[tokio::test]

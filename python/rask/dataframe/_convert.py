@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-__all__ = ["assemble", "to_batch", "to_pandas"]
+__all__ = ["assemble", "find_numbers", "to_batch", "to_pandas"]
 
 
 def to_pandas(batch: pa.RecordBatch, labels: list, names: list) -> pd.DataFrame:
@@ -20,6 +21,37 @@ def to_pandas(batch: pa.RecordBatch, labels: list, names: list) -> pd.DataFrame:
     if list(frame.index.names) != names:
         frame.index.names = names
     return frame
+
+
+def find_numbers(value: Any) -> tuple[list, list, Any, Any] | None:
+    """Labels and arrays of a frame of NumPy's numbers, its index and that one's name.
+
+    The index is a tuple of a range's start and step, or an array. ``None`` if there is anything else
+    in the frame, which then has to go through Arrow's conversion.
+    """
+    if type(value) is not pd.DataFrame:
+        return None
+    labels = list(value.columns)
+    if not labels or not all(type(label) is str for label in labels) or not value.columns.is_unique:
+        return None
+    if not all(is_plain(dtype) for dtype in value.dtypes):
+        return None
+    index: Any = value.index
+    if type(index) is pd.RangeIndex:
+        index = (index.start, index.step)
+    elif type(index) is pd.Index and is_plain(index.dtype) and index.name not in labels:
+        index = np.ascontiguousarray(index.to_numpy())
+    else:
+        return None
+    arrays = [np.ascontiguousarray(column.to_numpy()) for _, column in value.items()]
+    return labels, arrays, index, value.index.name
+
+
+def is_plain(dtype: Any) -> bool:
+    """Whether it is a NumPy number that the engine holds as it is."""
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "iuf" or not dtype.isnative:
+        return False
+    return dtype.kind != "f" or dtype.itemsize in (4, 8)
 
 
 def to_batch(value: Any) -> tuple[pa.RecordBatch, list | None]:

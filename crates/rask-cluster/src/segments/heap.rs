@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
 
 use rustix::mm::{MapFlags, ProtFlags};
 
@@ -329,26 +330,26 @@ pub(crate) fn trim(all: bool) {
     }
 }
 
-/// Fills the reserve with pages, on a thread that runs while no other wants to.
+/// Fills the reserve with pages, on a thread of its own. That one may be waited for, by those who
+/// need the heap or the system's books of addresses, so it is no less urgent than others; but it rests
+/// as long as it works.
 pub(crate) fn prepare() {
     if !is_on() {
         return;
     }
+    let fill = || {
+        let mut begun = Instant::now();
+        while fill_some() {
+            std::thread::sleep(begun.elapsed());
+            begun = Instant::now();
+        }
+    };
     let started = std::thread::Builder::new()
         .name("rask-reserve".to_owned())
-        .spawn(|| {
-            run_when_idle();
-            while fill_some() {}
-        });
+        .spawn(fill);
     if let Err(error) = started {
         tracing::debug!(%error, "no memory is prepared");
     }
-}
-
-fn run_when_idle() {
-    let parameter = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the calling thread's own policy; it stays as it is if that is not allowed.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameter) };
 }
 
 /// Fills a huge page. `false` if the reserve is full, or in use.

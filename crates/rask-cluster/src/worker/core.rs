@@ -463,6 +463,7 @@ impl Core {
         let event = match value {
             None => Event::Failed { task: slot },
             Some((value, nbytes)) => {
+                self.tasks.announce_buffers(slot, &value.buffers());
                 self.slots.put(slot, value);
                 Event::Finished {
                     task: slot,
@@ -512,6 +513,7 @@ impl Core {
         let Some(slot) = slot else {
             return new;
         };
+        self.tasks.unshare(slot);
         let replaced = self.slots.take(slot);
         self.slots.put(slot, new.clone());
         replaced.unwrap_or(new)

@@ -86,6 +86,18 @@ impl Column {
         }
     }
 
+    /// A column of numbers over memory that somebody else has.
+    pub fn from_bytes(dtype: DType, bytes: bytes::Bytes) -> Result<Column> {
+        let DType::Number(number) = dtype else {
+            return Err(EngineError::type_error(format!("{dtype} is no number")));
+        };
+        let data = ArrayData::builder(number.arrow())
+            .len(bytes.len() / number.width_bytes())
+            .add_buffer(bytes.into())
+            .align_buffers(true);
+        Column::new(dtype, arrow_array::make_array(data.build()?))
+    }
+
     pub fn from_f64(values: Vec<f64>) -> Column {
         Column::from_values::<Float64Type>(values)
     }

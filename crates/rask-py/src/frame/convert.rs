@@ -3,10 +3,11 @@
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use pyo3_arrow::PyRecordBatch;
-use rask_frame::engine::{EngineError, Table};
+use rask_frame::engine::{Column, DType, EngineError, Index, Table};
 use rask_value::{TaskError, ValueRef};
 
-use super::scalar::label_to_python;
+use super::scalar::{label_of, label_to_python};
+use crate::buffers::bytes_of;
 
 /// An engine's error as the exception that pandas would raise.
 pub fn to_py_err(error: EngineError) -> PyErr {
@@ -30,9 +31,12 @@ pub fn table_to_pandas<'py>(py: Python<'py>, table: &Table) -> PyResult<Bound<'p
 /// A table of a pandas object, or of an Arrow record batch.
 pub fn table_of_python(object: &Bound<'_, PyAny>) -> PyResult<Table> {
     let py = object.py();
-    let batch = py
-        .import(pyo3::intern!(py, "rask.dataframe._convert"))?
-        .call_method1(pyo3::intern!(py, "to_batch"), (object,))?;
+    let convert = py.import(pyo3::intern!(py, "rask.dataframe._convert"))?;
+    let numbers = convert.call_method1(pyo3::intern!(py, "find_numbers"), (object,))?;
+    if !numbers.is_none() {
+        return table_of_numbers(&numbers);
+    }
+    let batch = convert.call_method1(pyo3::intern!(py, "to_batch"), (object,))?;
     let (batch, labels): (PyRecordBatch, Bound<'_, PyAny>) = batch.extract()?;
     let table = Table::from_record_batch(&batch.into_inner()).map_err(to_py_err)?;
     if labels.is_none() {
@@ -40,9 +44,44 @@ pub fn table_of_python(object: &Bound<'_, PyAny>) -> PyResult<Table> {
     }
     let labels = labels
         .try_iter()?
-        .map(|label| super::scalar::label_of(&label?))
+        .map(|label| label_of(&label?))
         .collect::<PyResult<Vec<_>>>()?;
     table.with_labels(labels).map_err(to_py_err)
+}
+
+/// A table over the memory of NumPy's arrays: labels, arrays, the index and its name.
+fn table_of_numbers(found: &Bound<'_, PyAny>) -> PyResult<Table> {
+    type Found<'py> = (
+        Vec<Bound<'py, PyAny>>,
+        Vec<Bound<'py, PyAny>>,
+        Bound<'py, PyAny>,
+        Bound<'py, PyAny>,
+    );
+    let (labels, arrays, index, name): Found<'_> = found.extract()?;
+    let name = label_of(&name)?;
+    let (index, rows) = match index.extract::<(i64, i64)>() {
+        Ok((start, step)) => (Index::Range { start, step, name }, None),
+        Err(_) => {
+            let level = column_of_numbers(&index)?;
+            let rows = level.len();
+            (Index::Columns(vec![(name, level)]), Some(rows))
+        }
+    };
+    let columns = labels
+        .iter()
+        .zip(&arrays)
+        .map(|(label, array)| Ok((label_of(label)?, column_of_numbers(array)?)))
+        .collect::<PyResult<Vec<_>>>()?;
+    let rows = rows.or_else(|| Some(columns.first()?.1.len()));
+    Table::new(columns, index, rows.unwrap_or(0)).map_err(to_py_err)
+}
+
+fn column_of_numbers(array: &Bound<'_, PyAny>) -> PyResult<Column> {
+    let py = array.py();
+    let dtype = array.getattr(pyo3::intern!(py, "dtype"))?;
+    let name: String = dtype.getattr(pyo3::intern!(py, "name"))?.extract()?;
+    let dtype = DType::from_name(&name).map_err(to_py_err)?;
+    Column::from_bytes(dtype, bytes_of(array)?).map_err(to_py_err)
 }
 
 /// How the engine reads values that Python made.

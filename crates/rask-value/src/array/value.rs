@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ndarray::is_countable;
 use super::{Buffer, DType, NdArray, contiguous_strides};
-use crate::{CodecError, Encoded, Frames, Value, ValueRef};
+use crate::{CodecError, Encoded, Frames, SHARED_BYTES_MIN, Value, ValueRef};
 
 const KIND: &str = "ndarray";
 
@@ -21,6 +21,14 @@ impl Value for NdArray {
     /// The bytes of the whole buffer: a small view keeps a large buffer alive.
     fn nbytes(&self) -> u64 {
         self.buffer().len() as u64
+    }
+
+    fn buffers(&self) -> Vec<(u64, u64)> {
+        let (address, nbytes) = (self.buffer().as_ptr() as u64, self.nbytes());
+        match nbytes >= SHARED_BYTES_MIN {
+            true => vec![(address, nbytes)],
+            false => Vec::new(),
+        }
     }
 
     fn type_name(&self) -> String {
