@@ -99,12 +99,25 @@ pub(super) fn attach(
     })
 }
 
+/// Dropped when the scheduler has ended, or knows the client no more.
+struct Attached(Arc<Mutex<Weak<Shared>>>);
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let client = self.0.lock().upgrade();
+        if let Some(shared) = client {
+            shared.on_closed("the scheduler was closed");
+        }
+    }
+}
+
 /// Messages before the client exists are kept for it.
 fn sink(
     cell: Arc<Mutex<Weak<Shared>>>,
     early: Arc<Mutex<Vec<ToClient>>>,
 ) -> crate::scheduler::LocalSink {
-    Arc::new(move |message| match cell.lock().upgrade() {
+    let attached = Attached(cell);
+    Arc::new(move |message| match attached.0.lock().upgrade() {
         Some(shared) => {
             shared.state.lock().on_message(message);
             shared.changed.notify_all();

@@ -265,6 +265,15 @@ impl SchedulerHandle {
         self.check_stop(&state);
     }
 
+    /// Nothing more is told to clients of this process: they see that the scheduler has ended.
+    fn leave_local_clients(&self) {
+        let mut state = self.shared.state.lock();
+        let is_local = |_: &ClientId, sink: &mut Sink| matches!(sink, Sink::Local(_));
+        let sinks: Vec<_> = state.clients.extract_if(is_local).collect();
+        drop(state);
+        drop(sinks);
+    }
+
     /// Ends the scheduler and waits until its thread has ended.
     pub fn stop(&self) {
         self.shared.stop.notify_one();

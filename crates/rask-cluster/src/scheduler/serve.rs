@@ -85,6 +85,7 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
     timer.abort();
     handle.write_reports();
     handle.shared.helper.close();
+    handle.leave_local_clients();
     tokio::time::sleep(FAREWELL).await;
     *handle.shared.ended.lock() = true;
     handle.shared.ended_changed.notify_all();
