@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rask.array as da
+from rask import delayed
 from rask.distributed import Client, futures_of, wait
 
 
@@ -31,3 +32,12 @@ def test_futures_of_finds_collections_in_containers_and_below_further_work(clien
 
 def test_nothing_persisted_has_no_futures(client):
     assert futures_of(da.ones(6, chunks=2)) == []
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2]])
+@pytest.mark.parametrize("scheduler", [None, "threads"])
+def test_single_futures_of_one_map_make_an_array(client, order, scheduler):
+    futures = client.map(np.full, [(3,)] * 4, range(4))
+    pieces = [da.from_delayed(delayed(futures[i]), (3,), dtype=int) for i in order]
+    found = da.concatenate(pieces).compute(scheduler=scheduler)
+    np.testing.assert_equal(found, np.repeat(order, 3))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rask_graph::{AxisMap, Block, Grid, Input, InputMap, Layer, LayerId};
-use rask_value::{LayerOp, Op, Origin, Plan};
+use rask_value::{LayerNames, LayerOp, Op, Origin, Plan};
 use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -62,7 +62,7 @@ impl Place {
 
 struct Lowering {
     plan: Plan,
-    names: HashMap<Arc<str>, LayerId>,
+    names: LayerNames,
     nodes: HashMap<*const Node, Place>,
     required: Required,
 }
@@ -401,32 +401,7 @@ impl Lowering {
 
     /// Takes over the layers of another plan; its wanted blocks are the partitions.
     fn graft(&mut self, plan: &Plan) -> Place {
-        let mut places: Vec<LayerId> = Vec::with_capacity(plan.graph.layers.len());
-        for (number, layer) in plan.graph.layers.iter().enumerate() {
-            if let Some(id) = self.names.get(&layer.name) {
-                places.push(*id);
-                continue;
-            }
-            let id = LayerId(self.plan.graph.layers.len() as u32);
-            places.push(id);
-            let inputs = layer.inputs.iter().map(|input| Input {
-                layer: places[input.layer.0 as usize],
-                map: input.map.clone(),
-            });
-            let copy = Layer {
-                name: layer.name.clone(),
-                grid: layer.grid.clone(),
-                inputs: inputs.collect(),
-            };
-            self.plan
-                .add(copy, plan.ops[number].clone(), plan.origins[number].clone());
-            self.names.insert(layer.name.clone(), id);
-        }
-        let place = |block: &Block| Block {
-            layer: places[block.layer.0 as usize],
-            block: block.block,
-        };
-        Place::Blocks(plan.wanted().iter().map(place).collect())
+        Place::Blocks(self.plan.graft(&mut self.names, plan).into())
     }
 }
 

@@ -1,19 +1,18 @@
 //! Plans made in Python: layers of callables over grids of blocks.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use rask_graph::{AxisMap, Block, Grid, Input, InputMap, Layer, LayerId};
-use rask_value::{LayerOp, Plan};
+use rask_value::{LayerNames, LayerOp, Plan};
 use smallvec::SmallVec;
 
 use crate::callable::{Arg, PyCallable};
 use crate::convert::from_python;
 use crate::origin;
-use crate::plan::{PyPlan, merge_into};
+use crate::plan::PyPlan;
 
 /// Stands for something that differs from block to block among a callable's arguments.
 #[pyclass(frozen, name = "Marker", module = "rask._core")]
@@ -75,7 +74,7 @@ pub struct PlanBuilder {
 #[derive(Default)]
 struct State {
     plan: Plan,
-    names: HashMap<Arc<str>, LayerId>,
+    names: LayerNames,
 }
 
 impl PlanBuilder {
@@ -100,8 +99,8 @@ impl PlanBuilder {
     /// Adds another plan's layers; returns its wanted blocks as (layer, block).
     fn add(&self, plan: &Bound<'_, PyPlan>) -> PyResult<Vec<(u32, u32)>> {
         self.with_state(|state| {
-            let blocks = merge_into(&mut state.plan, plan.get().plan());
-            state.reindex();
+            let State { plan: own, names } = state;
+            let blocks = own.graft(names, plan.get().plan());
             Ok(blocks
                 .iter()
                 .map(|block| (block.layer.0, block.block))
@@ -232,13 +231,6 @@ impl State {
         let id = self.plan.add(layer, op, origin);
         self.names.insert(name, id);
         id
-    }
-
-    fn reindex(&mut self) {
-        for number in self.names.len()..self.plan.graph.layers.len() {
-            let name = self.plan.graph.layers[number].name.clone();
-            self.names.insert(name, LayerId(number as u32));
-        }
     }
 
     fn check_layer(&self, layer: u32) -> PyResult<LayerId> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rask_graph::{Block, Grid, Input, Layer, LayerId};
+use rask_graph::{Block, Grid, Layer, LayerId};
 use rask_value::{LayerOp, Plan, ValueRef};
 use smallvec::SmallVec;
 
@@ -47,8 +47,9 @@ impl PyPlan {
             };
         }
         let mut merged = Plan::default();
+        let mut known = merged.layer_names();
         for plan in &plans {
-            let wanted = merge_into(&mut merged, plan.get().plan());
+            let wanted = merged.graft(&mut known, plan.get().plan());
             merged.graph.wanted.extend(wanted);
         }
         PyPlan::new(merged)
@@ -212,55 +213,6 @@ fn add_held(
                 block: position as u32,
             },
         );
-    }
-}
-
-/// Adds the layers of `from` that `into` does not have by name; returns the wanted blocks of
-/// `from` as they are numbered in `into`, without wanting them there.
-pub fn merge_into(into: &mut Plan, from: &Plan) -> Vec<Block> {
-    let layers = into.graph.layers.iter().enumerate();
-    let mut known: HashMap<Arc<str>, LayerId> = layers
-        .map(|(number, layer)| (layer.name.clone(), LayerId(number as u32)))
-        .collect();
-    let mut places: Vec<LayerId> = Vec::with_capacity(from.graph.layers.len());
-    for (number, layer) in from.graph.layers.iter().enumerate() {
-        if let Some(&id) = known.get(&layer.name) {
-            prefer_held(into, id, &from.ops[number]);
-            places.push(id);
-            continue;
-        }
-        let id = LayerId(into.graph.layers.len() as u32);
-        places.push(id);
-        let inputs = layer.inputs.iter().map(|input| Input {
-            layer: places[input.layer.0 as usize],
-            map: input.map.clone(),
-        });
-        let layer = Layer {
-            name: layer.name.clone(),
-            grid: layer.grid.clone(),
-            inputs: inputs.collect(),
-        };
-        known.insert(layer.name.clone(), id);
-        into.add(
-            layer,
-            from.ops[number].clone(),
-            from.origins[number].clone(),
-        );
-    }
-    let place = |block: &Block| Block {
-        layer: places[block.layer.0 as usize],
-        block: block.block,
-    };
-    from.wanted().iter().map(place).collect()
-}
-
-/// A layer that one plan has to run and another holds is not run.
-fn prefer_held(plan: &mut Plan, id: LayerId, op: &LayerOp) {
-    let position = id.0 as usize;
-    let runs = matches!(plan.ops[position], LayerOp::Run(_));
-    if runs && !matches!(op, LayerOp::Run(_)) {
-        plan.ops[position] = op.clone();
-        plan.graph.layers[position].inputs.clear();
     }
 }
 

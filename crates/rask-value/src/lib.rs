@@ -27,6 +27,6 @@ pub use op::{Inputs, Op, OpRef, Scope, TaskContext};
 pub use origin::{Origin, SpanPath};
 pub use part_index::{PartIndex, PartKinds, PartsEncoder};
 pub use parts::{PartPlace, TakesParts};
-pub use plan::{LayerOp, Plan};
+pub use plan::{LayerNames, LayerOp, Plan};
 pub use sizes::OutputSizes;
 pub use value::{SHARED_BYTES_MIN, Value, ValueRef};

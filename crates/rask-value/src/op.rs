@@ -64,6 +64,12 @@ pub trait Op: Any + Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// What this op and another of a layer of the same name hold together, where ops hold blocks and
+    /// not all of them.
+    fn unite(&self, _other: &dyn Op) -> Option<OpRef> {
+        None
+    }
+
     /// Which part of its inputs a block needs, if it needs one part of each. It may be given the
     /// whole values all the same.
     fn takes_parts(&self) -> Option<TakesParts> {

@@ -1,10 +1,9 @@
 //! Groups and other plans as layers of the plan.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rask_graph::{Block, Grid, Input, InputMap, Layer, LayerId};
-use rask_value::{LayerOp, Plan};
+use rask_value::{LayerNames, LayerOp, Plan};
 use smallvec::SmallVec;
 
 use crate::block::{Argument, BlockOp, ChunkOp, Coordinate, Edge, FusedStep};
@@ -12,7 +11,7 @@ use crate::lower::BlockNode;
 
 pub(super) fn add_layer(
     plan: &mut Plan,
-    known: &mut HashMap<Arc<str>, LayerId>,
+    known: &mut LayerNames,
     node: &BlockNode,
     inputs: SmallVec<[Input; 2]>,
     op: LayerOp,
@@ -33,42 +32,11 @@ pub(super) fn add_layer(
 /// The layers of another plan; its wanted blocks as one layer of the node's grid.
 pub(super) fn add_external(
     plan: &mut Plan,
-    known: &mut HashMap<Arc<str>, LayerId>,
+    known: &mut LayerNames,
     node: &BlockNode,
     external: &Plan,
 ) -> LayerId {
-    let mut places: Vec<LayerId> = Vec::with_capacity(external.graph.layers.len());
-    for (number, layer) in external.graph.layers.iter().enumerate() {
-        if let Some(&id) = known.get(&layer.name) {
-            places.push(id);
-            continue;
-        }
-        let own = LayerId(plan.graph.layers.len() as u32);
-        places.push(own);
-        let inputs = layer.inputs.iter().map(|input| Input {
-            layer: places[input.layer.0 as usize],
-            map: input.map.clone(),
-        });
-        let layer = Layer {
-            name: layer.name.clone(),
-            grid: layer.grid.clone(),
-            inputs: inputs.collect(),
-        };
-        known.insert(layer.name.clone(), own);
-        plan.add(
-            layer,
-            external.ops[number].clone(),
-            external.origins[number].clone(),
-        );
-    }
-    let wanted: Vec<Block> = external
-        .wanted()
-        .iter()
-        .map(|block| Block {
-            layer: places[block.layer.0 as usize],
-            block: block.block,
-        })
-        .collect();
+    let wanted = plan.graft(known, external);
     if let Some(id) = find_whole(plan, &wanted, &node.grid) {
         return id;
     }
@@ -85,12 +53,7 @@ fn find_whole(plan: &Plan, wanted: &[Block], grid: &Grid) -> Option<LayerId> {
 }
 
 /// A layer whose blocks are blocks of other layers.
-fn alias(
-    plan: &mut Plan,
-    known: &mut HashMap<Arc<str>, LayerId>,
-    node: &BlockNode,
-    wanted: &[Block],
-) -> LayerId {
+fn alias(plan: &mut Plan, known: &mut LayerNames, node: &BlockNode, wanted: &[Block]) -> LayerId {
     let mut sources: Vec<LayerId> = wanted.iter().map(|block| block.layer).collect();
     sources.sort_unstable();
     sources.dedup();

@@ -8,11 +8,10 @@ mod layers;
 mod maps;
 mod programs;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rask_graph::{Input, InputMap, LayerId};
-use rask_value::{LayerOp, Plan};
+use rask_value::{LayerNames, LayerOp, Plan};
 use smallvec::SmallVec;
 
 use crate::block::{Argument, BlockOp, ChunkOp, Coordinate, Edge, FusedStep};
@@ -218,7 +217,7 @@ impl Fusion<'_> {
         let mut order: Vec<&Group> = self.groups.iter().collect();
         order.sort_by_key(|group| group.root);
         let mut plan = Plan::default();
-        let mut known: HashMap<Arc<str>, LayerId> = HashMap::new();
+        let mut known = LayerNames::new();
         let mut layers: Vec<Option<LayerId>> = vec![None; self.nodes.len()];
         for group in order {
             let node = &self.nodes[group.root];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use foldhash::HashMap;
 use rask_graph::Layer;
 use rask_value::{
-    CodecError, Encoded, Inputs, LayerOp, Op, Plan, TaskContext, TaskError, ValueRef, codec,
+    CodecError, Encoded, Inputs, LayerOp, Op, OpRef, Plan, TaskContext, TaskError, ValueRef, codec,
 };
 
 use super::{BlockKey, ClusterClient, Gathered, SubmitOptions};
@@ -96,6 +96,16 @@ impl Op for RemoteOp {
                 Some(Gathered::Cancelled) => return Err(TaskError::new("it was cancelled")),
             }
         }
+    }
+
+    fn unite(&self, other: &dyn Op) -> Option<OpRef> {
+        let other = other.downcast_ref::<RemoteOp>()?;
+        if !other.belongs_to(&self.client) {
+            return None;
+        }
+        let keys: Vec<_> = self.keys.iter().chain(&other.keys).copied().collect();
+        keys.iter().for_each(|&(_, key)| self.client.refer(key));
+        Some(Arc::new(RemoteOp::new(self.client.clone(), keys)))
     }
 
     fn encode(&self) -> Result<Encoded, CodecError> {

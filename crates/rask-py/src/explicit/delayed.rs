@@ -11,7 +11,7 @@ use rask_value::Plan;
 use super::assembler::{Assembler, OWN, unique_name};
 use super::node::DelayedNode;
 use crate::origin;
-use crate::plan::{PyPlan, merge_into};
+use crate::plan::PyPlan;
 use crate::program::Step;
 
 /// The layer of collections among the arguments: the first source after the calls' own.
@@ -85,7 +85,8 @@ fn add_collections<'py>(
 ) -> PyResult<LayerId> {
     let (lowered, counts, finishers): (Bound<'py, PyPlan>, Vec<usize>, Vec<Bound<'py, PyAny>>) =
         lower.call1((PyList::new(py, collections)?,))?.extract()?;
-    let blocks = merge_into(plan, lowered.get().plan());
+    let mut known = plan.layer_names();
+    let blocks = plan.graft(&mut known, lowered.get().plan());
     let mut assembler = Assembler::new();
     let mut sources: HashMap<LayerId, u32> = HashMap::new();
     let mut blocks = blocks.into_iter();
