@@ -207,7 +207,7 @@ def without_futures(values: Iterable[Any]) -> list[Any]:
     found = list(values)
     places = [at for at, value in enumerate(found) if isinstance(value, _core.Future)]
     if places:
-        from rask.distributed._collections import plans_of_futures
+        from rask.distributed._future_plans import plans_of_futures
 
         futures = [found[at] for at in places]
         for at, future, plan in zip(places, futures, plans_of_futures(futures), strict=True):

@@ -16,9 +16,11 @@ _SECONDS = 60
 @pytest.fixture(scope="module")
 def narrow():
     """A client of one worker with one thread."""
-    with LocalCluster(n_workers=1, threads_per_worker=1) as cluster:
-        with Client(cluster, set_as_default=False) as client:
-            yield client
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
 
 
 def by_result(x):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -30,7 +31,7 @@ def test_retries_wait_twice_as_long_each_time(client, tmp_path):
     future = client.submit(note_and_raise, path, 3, "done", retries=3, retry_delay="100ms")
     assert future.result(timeout=30) == "done"
     begun = runs(path)
-    pauses = [after - before for before, after in zip(begun, begun[1:], strict=False)]
+    pauses = [after - before for before, after in itertools.pairwise(begun)]
     assert len(pauses) == 3
     for pause, least in zip(pauses, (0.1, 0.2, 0.4), strict=True):
         assert pause >= least * 0.99, pauses
@@ -38,9 +39,7 @@ def test_retries_wait_twice_as_long_each_time(client, tmp_path):
 
 def test_the_longest_delay_and_what_others_do_meanwhile(client, tmp_path):
     path = str(tmp_path / "runs")
-    late = client.submit(
-        note_and_raise, path, 2, retries=2, retry_delay=1000, retry_delay_max=0.2
-    )
+    late = client.submit(note_and_raise, path, 2, retries=2, retry_delay=1000, retry_delay_max=0.2)
     # No thread is taken by what waits.
     assert client.gather(client.map(inc, range(10), pure=False)) == list(range(1, 11))
     assert late.result(timeout=30) is None

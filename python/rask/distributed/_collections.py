@@ -1,7 +1,5 @@
-"""Collections and futures, made of each other.
-
-A collection can be given to another client as futures of its blocks, and what is needed to make a
-collection of them again; a future can stand in a collection as a value that a cluster holds.
+"""Collections as something that another client can be given: futures of their blocks, and what is
+needed to make a collection of them again.
 
 A packed collection is a tuple: a mark; how to make a collection of a plan (the family, and its
 arguments); names and grids of the layers that the blocks belong to; for each block its layer and
@@ -10,51 +8,21 @@ its number there; and the futures of the blocks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from rask import _core
 from rask.distributed._submission import is_collection
 
-__all__ = ["pack_collections", "plans_of_futures", "unpack_collections"]
+__all__ = ["pack_collections", "unpack_collections"]
 
 _MARK = "rask-collection"
-
-
-def plans_of_futures(futures: list[Any]) -> list[_core.Plan]:
-    """For each future a plan of its value, which keeps it in the cluster.
-
-    Plans of one layer share what keeps its blocks, so that they can be merged.
-    """
-    by_client: dict[int, list[int]] = {}
-    for at, future in enumerate(futures):
-        by_client.setdefault(id(future.client._core), []).append(at)
-    plans: dict[int, _core.Plan] = {}
-    for places in by_client.values():
-        chosen = [futures[at] for at in places]
-        names = list(dict.fromkeys(future._layer[0] for future in chosen))
-        numbers = {name: number for number, name in enumerate(names)}
-        grids: list[list[int]] = [[] for _ in names]
-        blocks: list[tuple[int, int]] = []
-        for name, block, numbered in (future._layer for future in chosen):
-            number = numbers[name]
-            if numbered:
-                grids[number] = [max([block + 1, *grids[number]])]
-            blocks.append((number, block))
-        layers = list(zip(names, grids, strict=True))
-        plan = chosen[0].client._core.plan_of_futures(layers, blocks, chosen)
-        plans.update((at, plan.slice(n, n + 1)) for n, at in enumerate(places))
-    return [plans[at] for at in range(len(futures))]
 
 
 def pack_collections(client: Any, value: Any) -> Any:
     """Replace collections in `value`, also inside lists, tuples and dicts."""
     if is_collection(value):
         return (_MARK, *_pack(client, value))
-    if type(value) in (list, tuple):
-        return type(value)(pack_collections(client, item) for item in value)
-    if type(value) is dict:
-        return {key: pack_collections(client, item) for key, item in value.items()}
-    return value
+    return _mapped(lambda item: pack_collections(client, item), value)
 
 
 def unpack_collections(client: Any, value: Any) -> Any:
@@ -62,10 +30,15 @@ def unpack_collections(client: Any, value: Any) -> Any:
     if type(value) is tuple and len(value) == 5 and value[0] == _MARK:
         _, recipe, layers, blocks, futures = value
         return _rebuild(recipe, client._core.plan_of_futures(layers, blocks, futures))
+    return _mapped(lambda item: unpack_collections(client, item), value)
+
+
+def _mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """The value, or a list, tuple or dict of what the function gives for its items."""
     if type(value) in (list, tuple):
-        return type(value)(unpack_collections(client, item) for item in value)
+        return type(value)(map(function, value))
     if type(value) is dict:
-        return {key: unpack_collections(client, item) for key, item in value.items()}
+        return {key: function(item) for key, item in value.items()}
     return value
 
 

@@ -47,9 +47,7 @@ def _put(timing: dict[str, Any], name: str, given: Any) -> None:
     timing[name] = seconds
 
 
-def _take(
-    name: str, function: Callable[..., Any] | None, kwargs: dict[str, Any] | None
-) -> Any:
+def _take(name: str, function: Callable[..., Any] | None, kwargs: dict[str, Any] | None) -> Any:
     if not kwargs or name not in kwargs:
         return None
     if function is not None:
