@@ -159,6 +159,56 @@ def test_unchanged_program(tmp_path):
     assert done.stdout.split("\n")[:4] == ["3 10", "16.0 ['--flag']", "True", "True"]
 
 
+PLACES = """
+from dask.distributed.client import Client as First
+from distributed import Client, LocalCluster, worker_client
+from distributed.client import FutureCancelledError, as_completed, fire_and_forget, wait
+from distributed.core import Status
+from distributed.deploy import SpecCluster
+from distributed.deploy.local import LocalCluster as Local
+from distributed.diagnostics import MemorySampler
+from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.diagnostics.progressbar import progress
+from distributed.lock import Lock
+from distributed.queues import Queue
+from distributed.scheduler import KilledWorker, Scheduler
+from distributed.threadpoolexecutor import rejoin, secede
+from distributed.utils import sync
+from distributed.worker import Worker, get_client, get_worker
+import distributed.client
+import rask.distributed
+import rask.distributed.client
+
+assert First is Client is distributed.client.Client is rask.distributed.Client
+assert Local is LocalCluster and issubclass(LocalCluster, SpecCluster)
+assert Client.__module__ == "rask.distributed.client"
+try:
+    from distributed.utils import nothing_of_this_name
+except ImportError as error:
+    assert "nothing_of_this_name" in str(error), error
+with Client(n_workers=1, threads_per_worker=1, processes=False) as client:
+    (done,), _ = wait([client.submit(lambda: get_worker().name)])
+    print(done.result(), "wait" in dir(distributed.client))
+import rask.dask
+rask.dask.uninstall()
+assert not hasattr(rask.distributed.client, "wait")
+assert not hasattr(rask.distributed, "deploy")
+"""
+
+
+def test_names_are_found_where_dask_has_them(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(PLACES)
+    done = subprocess.run(
+        [sys.executable, "-m", "rask.dask", str(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "0 True\n"
+
+
 def test_install_after_dask_is_refused():
     with pytest.raises(RuntimeError, match="imported already"):
         rask.dask.install()

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+from rask.dask.places import Place, find_place, is_package, leave
+
 # What Dask calls a module, where Rask's name is not the same below ``rask``.
 COUNTERPARTS = {"dask": "rask", "distributed": "rask.distributed"}
 
@@ -30,18 +32,23 @@ def counterpart_of(name: str) -> str | None:
 
 
 class CounterpartFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds and loads Rask's modules under Dask's names: the same module objects, not copies."""
+    """Finds and loads Rask's modules under Dask's names: the same module objects, not copies, but for
+    those that have some of their names elsewhere."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if counterpart_of(fullname) is None:
+        ours = counterpart_of(fullname)
+        if ours is None:
             return None
-        return importlib.machinery.ModuleSpec(fullname, self)
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=is_package(ours))
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         ours = counterpart_of(spec.name)
         assert ours is not None
+        place = find_place(ours)
+        if place is not None:
+            return place
         try:
             module = importlib.import_module(ours)
         except ModuleNotFoundError as error:
@@ -58,6 +65,8 @@ class CounterpartFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         spec = module.__spec__
+        if isinstance(module, Place):
+            return
         if spec is not None and spec.loader is self:
             module.__spec__ = spec.loader_state
 
@@ -101,5 +110,8 @@ def uninstall() -> None:
     if FINDER not in sys.meta_path:
         return
     sys.meta_path.remove(FINDER)
-    for name in [name for name in sys.modules if counterpart_of(name) is not None]:
-        del sys.modules[name]
+    for name in list(sys.modules):
+        ours = counterpart_of(name)
+        if ours is not None:
+            del sys.modules[name]
+            leave(ours)
