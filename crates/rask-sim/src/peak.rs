@@ -27,9 +27,12 @@ const NOTED_PART: u64 = 64;
 impl Simulation {
     /// Something may have changed in the memory of workers.
     pub(crate) fn note_held(&mut self) {
-        let together = self.workers.values().map(SimWorker::held_bytes).sum();
+        if !self.costs.is_study() {
+            return;
+        }
+        let together = self.workers.values().map(SimWorker::bytes_in_memory).sum();
         self.report.held_together_most = self.report.held_together_most.max(together);
-        if self.costs.is_study() && together > self.peak_noted + self.peak_noted / NOTED_PART {
+        if together > self.peak_noted + self.peak_noted / NOTED_PART {
             self.peak_noted = together;
             self.peak = self.find_held();
         }

@@ -17,8 +17,8 @@ pub(crate) struct Needed {
 }
 
 /// List scheduling: whenever a thread is free, it takes the first task in the graph's order that is
-/// ready. A value is there from the end of its task to the end of the last one that needs it, or to
-/// the very end if it is wanted.
+/// ready. A value takes its room from the beginning of its task to the end of the last one that needs
+/// it, or to the very end if it is wanted.
 pub(crate) fn needed(graph: &Graph, cost_of: impl Fn(Block) -> Cost, threads: u32) -> Needed {
     let table = TaskTable::expand(graph).expect("studied graphs are valid");
     let ranks = ranks(&order(&table));
@@ -39,13 +39,13 @@ pub(crate) fn needed(graph: &Graph, cost_of: impl Fn(Block) -> Cost, threads: u3
             && let Some((_, task)) = ready.pop_first()
         {
             running.insert((needed.micros + cost(task).micros, task));
+            held += cost(task).bytes;
         }
+        needed.bytes = needed.bytes.max(held);
         let Some((micros, task)) = running.pop_first() else {
             return needed;
         };
         needed.micros = micros;
-        held += cost(task).bytes;
-        needed.bytes = needed.bytes.max(held);
         for &dep in table.deps(task) {
             users[dep as usize] -= 1;
             if users[dep as usize] == 0 {
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn as_many_threads_as_blocks_hold_all_blocks() {
         let needed = needed_of(&pairs(), 8);
-        assert_eq!(needed.bytes, 8 * 10 + 1);
+        assert_eq!(needed.bytes, 8 * 10 + 4);
         assert_eq!(needed.micros, 5 + 2 + 1);
     }
 

@@ -109,7 +109,8 @@ pub struct Report {
     pub tasks_crawled: u64,
     /// Most bytes held by any worker at a time.
     pub held_most: u64,
-    /// Most bytes held by all workers together at a time.
+    /// In a study: most bytes in the memory of all workers together at a time, with what tasks are
+    /// making.
     pub held_together_most: u64,
 }
 

@@ -40,7 +40,8 @@ pub struct StudyCluster {
 /// What came of a study.
 #[derive(Clone, Debug)]
 pub struct Study {
-    /// Most bytes in the memory of all workers together at any time, copies included.
+    /// Most bytes in the memory of all workers together at any time, copies and what tasks are making
+    /// included.
     pub peak_bytes: u64,
     /// Most bytes that there are when as many threads in one place run tasks in the graph's order.
     pub needed_bytes: u64,

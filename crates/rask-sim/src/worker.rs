@@ -526,9 +526,13 @@ impl SimWorker {
         }
     }
 
-    /// Bytes in memory.
-    pub(crate) fn held_bytes(&self) -> u64 {
-        self.tasks.machine().held_bytes()
+    /// Bytes in memory: of values, and of those that running tasks are making.
+    pub(crate) fn bytes_in_memory(&self) -> u64 {
+        let made = self.tasks.running_keys().map(|key| {
+            let (layer, block) = key_of(key);
+            self.costs.bytes(&self.name_of(layer), block) * self.value_scale
+        });
+        self.tasks.machine().held_bytes() + made.sum::<u64>()
     }
 
     /// What counts as held in memory: keys with bytes, and whether it is on its way.

@@ -15,6 +15,9 @@ const CLUSTER: StudyCluster = StudyCluster {
     declares_sizes: false,
 };
 
+/// Of what the order needs.
+const RATIO_MAX: f64 = 1.3;
+
 #[test]
 fn memory_stays_near_what_the_order_needs() {
     for shape in blow_up_shapes() {
@@ -32,7 +35,7 @@ fn memory_stays_near_what_the_order_needs() {
                 studied.report.values_fetched,
             );
             let (name, peak) = (shape.name, &studied.peak);
-            assert!(studied.ratio() < 2.0, "{name}, seed {seed}: {peak:?}");
+            assert!(studied.ratio() < RATIO_MAX, "{name}, seed {seed}: {peak:?}");
         }
     }
 }

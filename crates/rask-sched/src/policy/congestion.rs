@@ -57,11 +57,9 @@ impl Scheduler {
             && self.now.micros < self.congestion.moved.micros + PATIENCE_MICROS
     }
 
-    /// A task is handed to a worker, where some of its inputs may not be.
-    pub(crate) fn note_transfers(&mut self, id: TaskId, worker: WorkerId) {
-        let mut deps = self.tasks.deps(id).iter();
-        let is_to_come = |&dep: &TaskId| self.is_to_come(dep, worker);
-        if !deps.any(is_to_come) || self.layers.get(self.tasks.get(id).layer).takes_parts() {
+    /// A task is handed to a worker, where some of its large inputs are not.
+    pub(crate) fn note_transfers(&mut self, id: TaskId) {
+        if self.layers.get(self.tasks.get(id).layer).takes_parts() {
             return;
         }
         let deps = self.tasks.deps(id).iter();

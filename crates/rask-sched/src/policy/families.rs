@@ -1,10 +1,10 @@
 //! Sources that are needed together go to one worker: what is made from them together then needs no
 //! copies.
 //!
-//! A family of a source is what some task that is made from it, directly or not, needs of the common
-//! queue: the largest such set that is small enough for one worker to make, while the others have
-//! enough to do. Only large values are worth it, and idle workers take over what they can, as from
-//! any queue.
+//! A family of a source is what some task that is made from it, directly or not, needs: the largest
+//! such set that is small enough for one worker to make, while the others have enough to do. Larger
+//! ones are spread: a worker for each would take more memory than all workers for one at a time.
+//! Only large values are worth it, and idle workers take over what they can, as from any queue.
 
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
@@ -76,9 +76,11 @@ impl Scheduler {
         pending.min_by_key(|&user| (self.tasks.priority(user), user))
     }
 
-    /// The sources in the common queue that a task is made from; `None` if they are too many.
+    /// The sources in the common queue that a task is made from; `None` if they are too many, with
+    /// what there is already.
     fn find_queued_sources(&self, top: TaskId, count_max: usize) -> Option<Vec<TaskId>> {
         let mut sources = Vec::new();
+        let mut made_count = 0;
         let mut seen = crate::HashSet::default();
         let mut open = vec![top];
         while let Some(id) = open.pop() {
@@ -89,10 +91,10 @@ impl Scheduler {
                 match self.tasks.state(dep) {
                     TaskState::Waiting => open.push(dep),
                     TaskState::Queued if self.may_run_anywhere(dep) => sources.push(dep),
-                    _ => {}
+                    _ => made_count += 1,
                 }
             }
-            if sources.len() > count_max || seen.len() > LOOKED_AT_MAX {
+            if sources.len() + made_count > count_max || seen.len() > LOOKED_AT_MAX {
                 return None;
             }
         }

@@ -73,7 +73,9 @@ impl Scheduler {
         let layer_number = self.tasks.get(id).layer;
         self.ship_layer(worker, layer_number, self.tasks.get(id).block);
         self.take_over(id, worker);
-        self.send_assignment(id, worker);
+        if self.send_assignment(id, worker) {
+            self.note_transfers(id);
+        }
     }
 
     /// Writes down that a task is with `worker`.
@@ -83,7 +85,6 @@ impl Scheduler {
         let restriction = self.layers.get(layer_number).restriction.clone();
         let now = self.now;
         let charged_bytes = self.charge(id, worker);
-        self.note_transfers(id, worker);
         let is_source = self.tasks.deps(id).is_empty();
         let task = self.tasks.get_mut(id);
         let was_placed_here = task.state == TaskState::Placed && task.worker == worker;
@@ -116,7 +117,9 @@ impl Scheduler {
         self.note_begin(id, worker);
     }
 
-    pub(crate) fn send_assignment(&mut self, id: TaskId, worker: WorkerId) {
+    /// Returns whether anything large has to be fetched for it.
+    pub(crate) fn send_assignment(&mut self, id: TaskId, worker: WorkerId) -> bool {
+        let mut is_any_large = false;
         let mut senders = SmallVec::<[WorkerId; 8]>::new();
         let task = self.tasks.get(id);
         let wanted = task.is_wanted();
@@ -139,11 +142,13 @@ impl Scheduler {
                 .assign_input(worker, (dep.layer, dep.block), holder, nbytes);
             if holder != worker {
                 senders.push(holder);
+                is_any_large |= nbytes >= self.settings.large_bytes_min;
             }
         }
         for sender in senders {
             self.introduce(worker, sender);
         }
+        is_any_large
     }
 
     /// What a task of this layer is thought to take.
