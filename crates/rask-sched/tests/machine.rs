@@ -16,6 +16,8 @@ mod nested;
 mod reduction;
 #[path = "machine/retries.rs"]
 mod retries;
+#[path = "machine/room.rs"]
+mod room;
 #[path = "machine/shares.rs"]
 mod shares;
 #[path = "machine/spans.rs"]

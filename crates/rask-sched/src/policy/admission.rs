@@ -58,6 +58,17 @@ impl Scheduler {
         worker.projected_bytes().saturating_add(more) <= worker.budget_bytes
     }
 
+    /// Whether the worker's memory has no room for a task that leaves more than it finds.
+    pub(crate) fn lacks_room(&self, id: TaskId, worker_id: WorkerId, worker: &Worker) -> bool {
+        if !worker.is_limited() {
+            return false;
+        }
+        let need = self.decide_need(id, worker_id, worker);
+        let more = need.made + need.fetched;
+        need.freed < need.made
+            && worker.projected_bytes().saturating_add(more) > worker.budget_bytes
+    }
+
     fn decide_need(&self, id: TaskId, worker_id: WorkerId, worker: &Worker) -> Need {
         let task = self.tasks.get(id);
         let layer = self.layers.get(task.layer);

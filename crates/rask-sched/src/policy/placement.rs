@@ -1,4 +1,4 @@
-//! Where a task goes: the worker where it can start soonest.
+//! Where a task goes: the worker where it can start soonest, of those that have room for its value.
 
 use std::cmp::Reverse;
 
@@ -15,7 +15,8 @@ const HOLDERS_MAX: usize = 16;
 
 impl Scheduler {
     /// The worker where the task can start soonest: after what is queued there, and after what it
-    /// needs has been moved there. One that is paused only if no other may run it. `None` if no
+    /// needs has been moved there; for a large value one of those that have room for it, if there
+    /// are any. One that is paused only if no other may run it. `None` if no
     /// worker may run it.
     pub(crate) fn decide_worker(&self, id: TaskId) -> Option<WorkerId> {
         let running = self.decide_worker_among(id, Worker::takes_tasks);
@@ -41,10 +42,11 @@ impl Scheduler {
 
     fn cheapest(
         &self,
-        id: TaskId,
+        task: TaskId,
         inputs: &Inputs,
         allows: impl Fn(&Worker) -> bool,
     ) -> Option<WorkerId> {
+        let is_large = self.predict_output_bytes(task) >= self.settings.large_bytes_min;
         let needs_none = inputs.total_bytes == 0;
         let cost = |id: WorkerId, worker: &Worker| {
             let occupancy = match needs_none {
@@ -52,7 +54,8 @@ impl Scheduler {
                 false => worker.occupancy_before_sources_micros(),
             };
             let start = occupancy + self.moving_micros(inputs, id, worker);
-            allows(worker).then_some((start, worker.held_bytes, id))
+            let lacks_room = is_large && self.lacks_room(task, id, worker);
+            allows(worker).then_some((lacks_room, start, worker.held_bytes, id))
         };
         let holders = largest_holders(&inputs.held).into_iter();
         let best = holders
@@ -63,15 +66,15 @@ impl Scheduler {
             0 => 0,
             nbytes => self.bandwidth.micros_at_least(nbytes),
         };
-        if best.is_some_and(|(start, ..)| start < elsewhere_micros) {
-            return best.map(|(_, _, id)| id);
+        if best.is_some_and(|(lacks_room, start, ..)| !lacks_room && start < elsewhere_micros) {
+            return best.map(|(.., id)| id);
         }
-        let others = self.compared(id);
+        let others = self.compared(task);
         let best = others
             .filter_map(|(id, worker)| cost(id, worker))
             .chain(best)
             .min();
-        best.map(|(_, _, id)| id)
+        best.map(|(.., id)| id)
     }
 
     /// The workers that are compared besides the holders: all of a few, or all for a task that may
