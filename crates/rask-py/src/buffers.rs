@@ -7,37 +7,45 @@ use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyMemoryView;
 
-/// A Python buffer that keeps its exporter alive while a [`Bytes`] refers to its memory.
+/// Memory that a [`Bytes`] refers to. It is dropped by threads that may hold locks, which threads in
+/// the interpreter may wait for: so it is a view that is held and not a buffer, which can be released
+/// in the interpreter only. A reference to an object is given up there when somebody is there next.
 struct Exported {
-    buffer: PyUntypedBuffer,
+    _view: Py<PyMemoryView>,
+    pointer: *const u8,
+    length: usize,
 }
 
-// SAFETY: the buffer is only read, its memory stays put while it is held, and `PyUntypedBuffer`
-// attaches to the interpreter when it is dropped.
+// SAFETY: the memory is only read, and stays where it is while the view is held.
 unsafe impl Send for Exported {}
 // SAFETY: as above; nothing is written through it.
 unsafe impl Sync for Exported {}
 
 impl AsRef<[u8]> for Exported {
     fn as_ref(&self) -> &[u8] {
-        let length = self.buffer.len_bytes();
-        if length == 0 {
+        if self.length == 0 {
             return &[];
         }
-        // SAFETY: a held contiguous buffer (checked in `bytes_of`) has `length` readable bytes at
-        // its pointer for as long as it is held.
-        unsafe { std::slice::from_raw_parts(self.buffer.buf_ptr().cast::<u8>(), length) }
+        // SAFETY: a contiguous buffer (checked in `bytes_of`) has `length` readable bytes at its
+        // pointer for as long as the view, which nobody else has, is not released.
+        unsafe { std::slice::from_raw_parts(self.pointer, self.length) }
     }
 }
 
 /// The memory of a contiguous Python buffer as bytes, shared.
 pub fn bytes_of(object: &Bound<'_, PyAny>) -> PyResult<Bytes> {
-    let buffer = PyUntypedBuffer::get(object)?;
+    let view = PyMemoryView::from(object)?;
+    let buffer = PyUntypedBuffer::get(view.as_any())?;
     if !buffer.is_c_contiguous() {
         return Err(PyBufferError::new_err("the buffer is not contiguous"));
     }
-    Ok(Bytes::from_owner(Exported { buffer }))
+    Ok(Bytes::from_owner(Exported {
+        pointer: buffer.buf_ptr().cast(),
+        length: buffer.len_bytes(),
+        _view: view.unbind(),
+    }))
 }
 
 /// Bytes as a read-only Python buffer.
