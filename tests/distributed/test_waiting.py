@@ -136,3 +136,12 @@ def test_names_of_other_days(client):
             return await scheduler.identity()
 
     assert asyncio.run(ask())["address"] == client.scheduler_address
+
+
+@pytest.mark.timeout(60)
+def test_many_small_rounds_go_on(client):
+    """The scheduler's thread gives up pickled arguments while this one asks it to watch others."""
+    for number in range(200):
+        futures = client.map(inc, range(number, number + 50), pure=False)
+        results = [future.result() for future in as_completed(futures)]
+        assert sorted(results) == list(range(number + 1, number + 51))
