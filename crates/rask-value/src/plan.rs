@@ -95,7 +95,10 @@ impl Plan {
         let layer = &mut self.graph.layers[position];
         match (&self.ops[position], op) {
             (LayerOp::Run(own), LayerOp::Run(other_op)) => {
-                if let Some(united) = own.unite(&**other_op) {
+                // Plans of futures that were asked for together hold them together already.
+                if !Arc::ptr_eq(own, other_op)
+                    && let Some(united) = own.unite(&**other_op)
+                {
                     if !has_numbers_of(&layer.grid, &other.grid) {
                         return false;
                     }
