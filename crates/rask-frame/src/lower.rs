@@ -288,9 +288,10 @@ impl Lowering {
 
     fn sort(&mut self, node: &NodeRef, input: &NodeRef, spec: &SortSpec) -> Result<Place> {
         let origin = &node.origin;
-        let count = input.partitions;
+        let (count, to) = (input.partitions, node.partitions);
         let place = self.node(input)?;
-        if count == 1 {
+        if to == 1 {
+            let place = self.repartition(&place, count, 1, origin);
             let op = FrameOp::Step(Step::Sort(spec.clone()));
             return Ok(self.layer(op, 1, &[(&place, 1, Takes::Same)], origin));
         }
@@ -301,17 +302,20 @@ impl Lowering {
         let samples = self.layer(op, count, &[(&place, count, Takes::Same)], origin);
         let op = FrameOp::Borders {
             spec: spec.clone(),
-            partitions: count as usize,
+            partitions: to as usize,
         };
         let borders = self.layer(op, 1, &[(&samples, count, Takes::All)], origin);
-        let op = FrameOp::SplitByBorders(spec.clone());
+        let op = FrameOp::SplitByBorders {
+            spec: spec.clone(),
+            parts: to,
+        };
         let inputs = [(&place, count, Takes::Same), (&borders, 1, Takes::All)];
         let parts = self.layer(op, count, &inputs, origin);
         let op = FrameOp::SortParts {
             spec: spec.clone(),
-            parts: count,
+            parts: to,
         };
-        Ok(self.layer(op, count, &[(&parts, count, Takes::All)], origin))
+        Ok(self.layer(op, to, &[(&parts, count, Takes::All)], origin))
     }
 
     /// Runs of partitions are joined, or each is cut into equal parts, or first joined and cut.

@@ -156,11 +156,13 @@ impl Node {
     }
 
     /// A join. A side of one partition is sent to every partition of the other where the kind of
-    /// join allows; otherwise both are shuffled by key.
+    /// join allows; otherwise both are shuffled by key, to `partitions` partitions or as many as the
+    /// larger one has.
     pub fn join(
         left: &NodeRef,
         right: &NodeRef,
         spec: JoinSpec,
+        partitions: Option<u32>,
         origin: Option<Origin>,
     ) -> Result<NodeRef> {
         let schema = join::schema(&left.schema, &right.schema, &spec)?;
@@ -172,7 +174,7 @@ impl Node {
                     "a cross join needs one side of a single partition".into(),
                 ));
             }
-            None => left.partitions.max(right.partitions),
+            None => partitions.unwrap_or(left.partitions.max(right.partitions)),
         };
         let kind = Kind::Join {
             left: left.clone(),
@@ -182,14 +184,20 @@ impl Node {
         Ok(Node::new(kind, schema, partitions, origin))
     }
 
-    /// All rows in order, in as many partitions.
-    pub fn sort(input: &NodeRef, spec: SortSpec, origin: Option<Origin>) -> Result<NodeRef> {
+    /// All rows in order, in `partitions` partitions, or as many as there are.
+    pub fn sort(
+        input: &NodeRef,
+        spec: SortSpec,
+        partitions: Option<u32>,
+        origin: Option<Origin>,
+    ) -> Result<NodeRef> {
         let schema = Step::Sort(spec.clone()).schema(&input.schema)?;
         let kind = Kind::Sort {
             input: input.clone(),
             spec,
         };
-        Ok(Node::new(kind, schema, input.partitions, origin))
+        let partitions = partitions.unwrap_or(input.partitions);
+        Ok(Node::new(kind, schema, partitions, origin))
     }
 
     /// All rows in `partitions` partitions, those with equal keys in the same one.

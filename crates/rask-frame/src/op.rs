@@ -68,7 +68,7 @@ pub enum FrameOp {
     /// (samples, …): the borders of partitions.
     Borders { spec: SortSpec, partitions: usize },
     /// (table, borders): parts by the borders.
-    SplitByBorders(SortSpec),
+    SplitByBorders { spec: SortSpec, parts: u32 },
     /// (parts, …): block `i` has the parts `i`, one after the other.
     ConcatParts { parts: u32 },
     /// (parts, …): block `i` sorts the parts `i`.
@@ -167,7 +167,7 @@ impl Op for FrameOp {
             FrameOp::JoinParts { .. } => "shuffle-merge",
             FrameOp::Sample { .. } => "sort-sample",
             FrameOp::Borders { .. } => "sort-borders",
-            FrameOp::SplitByBorders(_) => "sort-split",
+            FrameOp::SplitByBorders { .. } => "sort-split",
             FrameOp::SortParts { .. } => "sort-merge",
             FrameOp::ConcatParts { .. } => "shuffle-concat",
             FrameOp::Concat => "concat",
@@ -187,7 +187,10 @@ impl Op for FrameOp {
                 let parts = partition::by_hash(&table, keys, *parts as usize)?;
                 Ok(Arc::new(Parts(parts)))
             }
-            FrameOp::SplitByBorders(spec) => {
+            FrameOp::SplitByBorders {
+                spec,
+                parts: wanted,
+            } => {
                 let [table, borders] = inputs.as_slice() else {
                     return Err(TaskError::new("expected a table and borders"));
                 };
@@ -195,8 +198,7 @@ impl Op for FrameOp {
                 let mut parts = sort::by_boundaries(&table, spec, &borders)?;
                 // Fewer distinct borders than partitions leave the last ones empty.
                 let empty = table.slice(0, 0);
-                let wanted = context.grid.0[0] as usize;
-                parts.resize(wanted.max(parts.len()), empty);
+                parts.resize((*wanted as usize).max(parts.len()), empty);
                 Ok(Arc::new(Parts(parts)))
             }
             FrameOp::SplitEvenly { parts } => {
@@ -302,7 +304,7 @@ impl FrameOp {
                 table.slice(0, 0)
             }
             FrameOp::SplitByHash { .. }
-            | FrameOp::SplitByBorders(_)
+            | FrameOp::SplitByBorders { .. }
             | FrameOp::SplitEvenly { .. } => {
                 return Err(TaskError::new("a split makes parts, not a table"));
             }

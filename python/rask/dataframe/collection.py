@@ -19,6 +19,7 @@ from rask.dataframe.partitions import (
     map_partitions,
     new_collection,
 )
+from rask.dataframe.running import cumulate, fill, move
 
 if TYPE_CHECKING:
     from rask.dataframe.core import Index
@@ -344,36 +345,36 @@ class FrameBase(Base):
         )
 
     def shift(self, periods: int = 1) -> Any:
-        """Values moved by a number of rows; gathers all rows."""
-        return self._on_all_rows(CallByName("shift"), periods)
+        """Values moved by a number of rows."""
+        return move(self, "shift", periods)
 
     def diff(self, periods: int = 1) -> Any:
-        """Differences to earlier rows; gathers all rows."""
-        return self._on_all_rows(CallByName("diff"), periods)
+        """Differences to earlier rows."""
+        return move(self, "diff", periods)
 
     def ffill(self, limit: int | None = None) -> Any:
-        """Missing values replaced by the last one before; gathers all rows."""
-        return self._on_all_rows(CallByName("ffill"), limit=limit)
+        """Missing values replaced by the last one before, for at most so many rows on end."""
+        return fill(self, "ffill", limit)
 
     def bfill(self, limit: int | None = None) -> Any:
-        """Missing values replaced by the next one; gathers all rows."""
-        return self._on_all_rows(CallByName("bfill"), limit=limit)
+        """Missing values replaced by the next one, for at most so many rows on end."""
+        return fill(self, "bfill", limit)
 
     def cumsum(self, axis: Any = 0, skipna: bool = True) -> Any:
-        """Sums of all values so far; gathers all rows."""
-        return self._on_all_rows(CallByName("cumsum"), skipna=skipna)
+        """Sums of all values so far."""
+        return cumulate(self, "cumsum", skipna, axis)
 
     def cumprod(self, axis: Any = 0, skipna: bool = True) -> Any:
-        """Products of all values so far; gathers all rows."""
-        return self._on_all_rows(CallByName("cumprod"), skipna=skipna)
+        """Products of all values so far."""
+        return cumulate(self, "cumprod", skipna, axis)
 
     def cummax(self, axis: Any = 0, skipna: bool = True) -> Any:
-        """The greatest value so far; gathers all rows."""
-        return self._on_all_rows(CallByName("cummax"), skipna=skipna)
+        """The greatest value so far."""
+        return cumulate(self, "cummax", skipna, axis)
 
     def cummin(self, axis: Any = 0, skipna: bool = True) -> Any:
-        """The smallest value so far; gathers all rows."""
-        return self._on_all_rows(CallByName("cummin"), skipna=skipna)
+        """The smallest value so far."""
+        return cumulate(self, "cummin", skipna, axis)
 
     def pipe(self, func: Callable, *args: Any, **kwargs: Any) -> Any:
         """``func(self, *args, **kwargs)``."""

@@ -144,7 +144,7 @@ class Series(FrameBase):
         count = split_count(split_out)
         counts = self._expr.aggregate([self._expr], [size], dropna, False, count)
         if sort:
-            counts = counts.sort_values(["count"], [ascending], True)
+            counts = counts.sort_values(["count"], [ascending], True, None)
         if not normalize:
             return Series(counts)
         total = (self if not dropna else self.dropna())._reduce_rows("size").compute()
@@ -159,10 +159,15 @@ class Series(FrameBase):
         return Series(top(self._expr, [self.name], True, n))
 
     def sort_values(
-        self, ascending: bool = True, na_position: str = "last", **kwargs: Any
-    ) -> Series:
-        """The values in order."""
-        return Series(self._expr.sort_values([self.name], [ascending], na_position == "last"))
+        self, ascending: bool = True, na_position: str = "last", npartitions: Any = None, **kwargs: Any
+    ) -> Series:  # fmt: skip
+        """The values in order, in as many partitions as before if it is not said otherwise."""
+        from rask.dataframe.joining import check_count
+
+        count = None if npartitions == "auto" else check_count(npartitions)
+        return Series(
+            self._expr.sort_values([self.name], [ascending], na_position == "last", count)
+        )
 
     def groupby(
         self, by: Any, sort: bool | None = None, dropna: bool = True, observed: Any = None
@@ -399,8 +404,9 @@ class DataFrame(FrameBase):
         from rask.dataframe.joining import merge
 
         return merge(
-            self, right, how, on, left_on, right_on, left_index, right_index, suffixes, indicator
-        )
+            self, right, how, on, left_on, right_on, left_index, right_index, suffixes, indicator,
+            shuffle_method, npartitions, broadcast,
+        )  # fmt: skip
 
     def join(
         self, other: Any, on: Any = None, how: str = "left", lsuffix: str = "", rsuffix: str = ""
@@ -417,11 +423,17 @@ class DataFrame(FrameBase):
                     sort_function: Any = None, sort_function_kwargs: Any = None, upsample: float = 1.0,
                     partition_size: float = 128e6, ignore_index: bool = False,
                     shuffle_method: Any = None) -> DataFrame:  # fmt: skip
-        """All rows in order of one or several columns; equal rows keep theirs."""
+        """All rows in order of one or several columns; equal rows keep theirs.
+
+        There are ``npartitions`` partitions of about equal size, by default as many as before.
+        """
+        from rask.dataframe.joining import check_count
+
+        count = None if npartitions == "auto" else check_count(npartitions)
         by = [by] if isinstance(by, (str, int, tuple)) else list(by)
         ascending = [ascending] * len(by) if isinstance(ascending, bool) else list(ascending)
         self._expr.select(by)
-        frame = DataFrame(self._expr.sort_values(by, ascending, na_position == "last"))
+        frame = DataFrame(self._expr.sort_values(by, ascending, na_position == "last", count))
         return frame.reset_index(drop=True) if ignore_index else frame
 
     def set_index(self, other: Any, drop: bool = True, sorted: bool = False, npartitions: Any = None,
@@ -434,7 +446,7 @@ class DataFrame(FrameBase):
         labels = other if isinstance(other, list) else [other]
         frame._expr.select(labels)
         if sort and not sorted:
-            frame = frame.sort_values(labels)
+            frame = frame.sort_values(labels, npartitions=npartitions)
         return DataFrame(frame._expr.set_index(labels, drop))
 
     def shuffle(self, on: Any = None, ignore_index: bool = False, npartitions: int | None = None,

@@ -14,7 +14,8 @@ __all__ = ["concat", "merge"]
 
 def merge(left: Any, right: Any, how: str = "inner", on: Any = None, left_on: Any = None, right_on: Any = None,
           left_index: bool = False, right_index: bool = False, suffixes: tuple = ("_x", "_y"),
-          indicator: Any = False, **kwargs: Any) -> DataFrame:  # fmt: skip
+          indicator: Any = False, shuffle_method: Any = None, npartitions: int | None = None,
+          broadcast: Any = None) -> DataFrame:  # fmt: skip
     """Joins two tables by equal keys.
 
     A side of one partition is joined with every partition of the other; otherwise both are shuffled
@@ -32,6 +33,11 @@ def merge(left: Any, right: Any, how: str = "inner", on: Any = None, left_on: An
         What is appended to names that both have.
     indicator : bool or str
         Whether a column ``_merge`` says where rows come from.
+    npartitions : int, optional
+        Partitions of the result where both sides are shuffled; by default those of the larger side.
+    shuffle_method, broadcast : optional
+        Accepted for compatibility: there is one way to shuffle, and a side of one partition is not
+        shuffled.
 
     Examples
     --------
@@ -58,8 +64,16 @@ def merge(left: Any, right: Any, how: str = "inner", on: Any = None, left_on: An
         keys_of(right, right_on, right_index, how),
         tuple(suffixes),
         indicator,
+        check_count(npartitions),
     )
     return DataFrame(expr)
+
+
+def check_count(npartitions: Any) -> int | None:
+    """A number of partitions, or ``None``."""
+    if npartitions is not None and (not isinstance(npartitions, int) or npartitions < 1):
+        raise ValueError(f"npartitions has to be a number of at least 1, not {npartitions!r}")
+    return npartitions
 
 
 def lazy(frame: Any) -> DataFrame:

@@ -23,7 +23,7 @@ use super::area::{HUGE, page_size};
 pub const HEAP_BYTES_MIN: usize = 16 << 10;
 const PAGE: usize = 4096;
 /// Most that is kept of what is free.
-const FREE_BYTES_MAX: usize = 512 << 20;
+const FREE_BYTES_MAX: usize = 2 << 30;
 /// Most that is kept however long nobody needs it.
 const RESERVE_BYTES_MAX: usize = 64 << 20;
 /// Addresses are reserved for so many times the memory that the process may take: what is in use

@@ -475,6 +475,7 @@ impl PyFrame {
         right_on: &Bound<'_, PyAny>,
         suffixes: (Option<String>, Option<String>),
         indicator: &Bound<'_, PyAny>,
+        partitions: Option<u32>,
     ) -> PyResult<PyFrame> {
         let how = join_how(how)?;
         let indicator = match indicator.extract::<bool>() {
@@ -492,8 +493,8 @@ impl PyFrame {
         };
         let left = self.materialised(py)?;
         let right = right.get().materialised(py)?;
-        let node = Node::join(&left, &right, spec, origin::capture(py)).map_err(to_py_err)?;
-        Ok(PyFrame::of(node))
+        let node = Node::join(&left, &right, spec, partitions, origin::capture(py));
+        Ok(PyFrame::of(node.map_err(to_py_err)?))
     }
 
     fn sort_values(
@@ -502,9 +503,15 @@ impl PyFrame {
         by: &Bound<'_, PyAny>,
         ascending: Vec<bool>,
         na_last: bool,
+        partitions: Option<u32>,
     ) -> PyResult<PyFrame> {
         let spec = sort_spec(keys_of(by)?, ascending, na_last)?;
-        let node = Node::sort(&self.materialised(py)?, spec, origin::capture(py));
+        let node = Node::sort(
+            &self.materialised(py)?,
+            spec,
+            partitions,
+            origin::capture(py),
+        );
         Ok(PyFrame::of(node.map_err(to_py_err)?))
     }
 
