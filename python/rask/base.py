@@ -457,14 +457,32 @@ def get_annotations() -> dict[str, Any]:
 
 @contextmanager
 def annotate(**annotations: Any) -> Iterator[None]:
-    """Annotate the collections made within the block: ``priority``, ``workers``, ``retries``, ….
+    """Annotate what is made within the block: collections, and calls that are submitted.
 
-    Annotations are hints for a cluster's scheduler; the local engine does not need them.
+    How a cluster runs the tasks of a layer is said by ``priority``, ``retries``, ``retry_delay``,
+    ``retry_delay_max``, ``workers``, ``allow_other_workers``, ``resources`` and ``task_timeout``, with
+    the meaning that they have in `Client.submit`. It goes with the layers to wherever they are
+    computed, and comes before what is said, or annotated, there. Layers that are annotated
+    differently are never one task. Other annotations are for programs that ask for them. The local
+    engine needs none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value makes no sense.
+
+    Examples
+    --------
+    >>> import rask.array as da
+    >>> with annotate(priority=10, retries=3):
+    ...     x = da.ones(4, chunks=2) + 1
+    >>> float(x.sum().compute())
+    8.0
     """
-    for name, kind in (("priority", (int, float)), ("retries", (int,)), ("resources", (dict,))):
-        value = annotations.get(name)
-        if value is not None and not isinstance(value, kind) and not callable(value):
-            raise TypeError(f"{name!r} must be of type {kind[0].__name__}, not {value!r}")
+    from rask._annotations import check_annotations
+
+    if check_annotations(annotations):
+        _core.use_annotations()
     token = _annotations.set({**_annotations.get(), **annotations})
     try:
         yield

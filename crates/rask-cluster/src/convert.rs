@@ -1,7 +1,7 @@
 //! Between values in memory and what travels.
 
-use rask_proto::{Failure, LengthSpec, OriginSpec, Packed, SizeSpec};
-use rask_value::{Encoded, Frames, Origin, OutputSizes, SpanPath, TaskError, codec};
+use rask_proto::{Failure, LayerOptions, LengthSpec, OriginSpec, Packed, Resource, SizeSpec};
+use rask_value::{Annotations, Encoded, Frames, Origin, OutputSizes, SpanPath, TaskError, codec};
 
 /// An encoded value or op, to be sent.
 pub fn pack(encoded: Encoded) -> Packed {
@@ -62,6 +62,7 @@ pub(crate) fn unpack_origin(origin: &OriginSpec) -> Origin {
         line: origin.line,
         function: origin.function.as_str().into(),
         span: None,
+        annotations: None,
     }
 }
 
@@ -111,5 +112,41 @@ pub fn task_from_failure(failure: &Failure) -> TaskError {
         traceback: failure.traceback.clone(),
         exception: exception.and_then(|encoded| codec::decode_value(&encoded).ok()),
         origin: failure.origin.as_ref().map(unpack_origin),
+    }
+}
+
+/// How the tasks of a layer are to be run, as a message.
+pub(crate) fn pack_annotations(annotations: &Annotations) -> LayerOptions {
+    let resources = annotations.resources.iter();
+    LayerOptions {
+        priority: annotations.priority,
+        retries: annotations.retries,
+        workers: annotations.workers.clone(),
+        allow_other_workers: annotations.allow_other_workers,
+        resources: resources
+            .map(|(name, amount)| Resource {
+                name: name.clone(),
+                amount: *amount,
+            })
+            .collect(),
+        timeout_millis: annotations.timeout_millis,
+        retry_millis: annotations.retry_millis,
+        retry_millis_max: annotations.retry_millis_max,
+    }
+}
+
+/// The reverse of [`pack_annotations`].
+pub(crate) fn unpack_annotations(options: &LayerOptions) -> Annotations {
+    let resources = options.resources.iter();
+    Annotations {
+        priority: options.priority,
+        retries: options.retries,
+        workers: options.workers.clone(),
+        allow_other_workers: options.allow_other_workers,
+        resources: resources.map(|r| (r.name.clone(), r.amount)).collect(),
+        timeout_millis: options.timeout_millis,
+        retry_millis: options.retry_millis,
+        retry_millis_max: options.retry_millis_max,
+        refused: None,
     }
 }

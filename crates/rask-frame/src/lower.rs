@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rask_graph::{AxisMap, Block, Grid, Input, InputMap, Layer, LayerId};
-use rask_value::{LayerNames, LayerOp, Op, Origin, Plan};
+use rask_value::{LayerNames, LayerOp, Op, Origin, Plan, are_annotated_alike};
 use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -184,6 +184,7 @@ impl Lowering {
         let count = node.partitions;
         if let (Step::Filter(predicate), Kind::ReadParquet { .. }) = (step, &input.kind)
             && !predicate.reads_index()
+            && are_annotated_alike(node.origin.as_ref(), input.origin.as_ref())
         {
             let op = self.read_op(input, Some(predicate));
             return Ok(self.layer(op, count, &[], &node.origin));

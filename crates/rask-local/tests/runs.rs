@@ -35,6 +35,7 @@ fn the_first_failure_names_the_users_line_and_leaks_nothing() {
         let mut plan = Plan::default();
         let source = plan.add(layer("source", 100_000, vec![]), op(mix), None);
         let origin = Origin {
+            annotations: None,
             span: None,
             file: "analysis.py".into(),
             line: 12,

@@ -22,7 +22,7 @@ pub struct OriginSpec {
 }
 
 /// One layer of a submission.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, prost::Message)]
 pub struct LayerSpec {
     #[prost(string, tag = "1")]
     pub name: String,
@@ -69,6 +69,9 @@ pub struct LayerSpec {
     /// Bytes of the blocks' values, where they are known.
     #[prost(message, optional, tag = "200")]
     pub sizes: Option<crate::SizeSpec>,
+    /// How its tasks are to be run, where it was annotated.
+    #[prost(message, optional, tag = "220")]
+    pub options: Option<crate::LayerOptions>,
 }
 
 /// One input by rule, see [`rask_graph::Input`].

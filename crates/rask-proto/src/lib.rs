@@ -58,7 +58,7 @@ pub use helper::{FromHelper, HelperEvent, HelperState, HelperTask, ToHelper};
 pub use layer::{AxisSpec, InputSpec, LayerSpec, OriginSpec, RefColumns};
 pub use lent::Lent;
 pub use memory_manager::{MemoryManager, MemoryManagerOp};
-pub use options::TaskNumber;
+pub use options::{LayerOptions, TaskNumber};
 pub use packed::{Failure, Inline, InlineBuilder, Packed};
 pub use peer::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer};
 pub use replicas::{Rebalance, Replicate};

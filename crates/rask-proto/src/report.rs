@@ -43,7 +43,7 @@ impl Recipe {
 }
 
 /// A plan: its layers, the blocks wanted of them, and those that the cluster holds.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, prost::Message)]
 pub struct PlanSpec {
     #[prost(message, repeated, tag = "1")]
     pub layers: Vec<LayerSpec>,

@@ -146,6 +146,7 @@ impl PlanBuilder {
                     line,
                     function: function.into(),
                     span: crate::spans::current(py),
+                    annotations: crate::annotations::current(py),
                 })
             },
         );

@@ -2,6 +2,7 @@
 //! and the classes that `python/rask` is a thin layer over. Policies and block algebra live in the
 //! crates below.
 
+mod annotations;
 mod array;
 mod blocks;
 mod buffers;
@@ -49,5 +50,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     frame::register(module)?;
     cluster::register(module)?;
     spans::register(module)?;
+    annotations::register(module)?;
     Ok(())
 }

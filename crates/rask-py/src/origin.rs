@@ -49,13 +49,28 @@ impl Found {
             line: self.line,
             function: self.function.clone(),
             span: crate::spans::current(py),
+            annotations: None,
         }
     }
 }
 
-/// Where the user is: file, line and function of the first frame outside `rask`.
+/// Where the user is: file, line and function of the first frame outside `rask`, with the span and
+/// the annotations there.
 pub fn capture(py: Python<'_>) -> Option<Origin> {
-    find_frame(py).ok().flatten()
+    let annotations = crate::annotations::current(py);
+    match find_frame(py).ok().flatten() {
+        Some(origin) => Some(Origin {
+            annotations,
+            ..origin
+        }),
+        None => annotations.map(|annotations| Origin {
+            file: "<unknown>".into(),
+            line: 0,
+            function: "<unknown>".into(),
+            span: crate::spans::current(py),
+            annotations: Some(annotations),
+        }),
+    }
 }
 
 fn package_folder(py: Python<'_>) -> PyResult<&str> {

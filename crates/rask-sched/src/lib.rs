@@ -33,6 +33,7 @@ mod scheduler;
 mod settings;
 mod share_settings;
 mod spans;
+mod standing;
 mod state;
 mod stimulus;
 mod story;

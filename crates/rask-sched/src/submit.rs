@@ -1,14 +1,13 @@
 //! From submitted layers to tasks.
 
-use std::sync::Arc;
-
 use rask_graph::{Block, Graph, LayerId, TaskTable};
 use rask_proto::{BlockSizes, Blocks, LayerSpec, ProtoError, Rejected, Submit, ToClient};
 use smallvec::SmallVec;
 
 use crate::event::{ClientId, Command};
 use crate::scheduler::{NOBODY, Scheduler};
-use crate::state::{Layer, NO_TASK, Restriction, ShareId, TaskId, TaskState};
+use crate::standing::Terms;
+use crate::state::{Layer, NO_TASK, TaskId, TaskState};
 
 /// Why a submission is refused.
 #[derive(Debug, thiserror::Error)]
@@ -170,16 +169,14 @@ impl Scheduler {
 
     /// Adds the layers that are not known yet, and the client's numbers.
     fn add_layers(&mut self, client: ClientId, submit: &Submit, graph: &Graph) -> Vec<u32> {
-        let restriction = restriction_of(submit);
+        let common = Terms::of(submit);
         let mut numbers = Vec::with_capacity(submit.layers.len());
         let before = self.known_numbers.take().unwrap_or_default();
         for (position, (spec, layer)) in submit.layers.iter().zip(&graph.layers).enumerate() {
             let number = self.layers.find_number(&spec.name).unwrap_or_else(|| {
                 let span = self.enter_span(submit, spec);
-                let mut layer = new_layer(spec, layer, restriction.clone(), submit.timeout_millis);
+                let mut layer = new_layer(spec, layer, common.of_layer(submit, spec));
                 layer.span = span;
-                layer.retry_millis = submit.retry_millis;
-                layer.retry_millis_max = submit.retry_millis_max;
                 layer.set_sizes(self.find_sizes(spec, &numbers));
                 layer.is_impure = submit.impure;
                 match before.get(position) {
@@ -231,8 +228,14 @@ impl Scheduler {
         table: &TaskTable,
         ranks: &[u32],
     ) -> Vec<TaskId> {
-        let (share, base) = self.decide_standing(client, submit);
-        let retries = submit.retries.min(u32::from(u8::MAX)) as u8;
+        let standing = self.decide_standing(client, submit);
+        let share = standing.share;
+        let common = Terms::of(submit);
+        let terms = submit.layers.iter().map(|spec| {
+            let terms = common.of_layer(submit, spec);
+            (standing.base_priority(terms.priority), terms.retries)
+        });
+        let terms: Vec<(u64, u8)> = terms.collect();
         self.tasks.reserve(table.len());
         let mut made: Vec<TaskId> = vec![NO_TASK; table.len()];
         let mut fresh = Vec::with_capacity(table.len());
@@ -248,6 +251,7 @@ impl Scheduler {
                 made[index as usize] = known;
                 continue;
             }
+            let (base, retries) = terms[at.layer.0 as usize];
             let priority = base + u64::from(ranks[index as usize]);
             let id = self.tasks.add((number, at.block), share, priority, retries);
             self.shares.on_task_added(share);
@@ -263,21 +267,6 @@ impl Scheduler {
         }
         let wanted = table.wanted().iter();
         wanted.map(|&index| made[index as usize]).collect()
-    }
-
-    /// Whom the tasks of a submission are counted for, and the least of their priorities.
-    fn decide_standing(&mut self, client: ClientId, submit: &Submit) -> (ShareId, u64) {
-        self.submission_count += 1;
-        let submitter = submit.submitted_by.as_ref();
-        let submitter = submitter.and_then(|task| self.find_task(task.layer, task.block));
-        match submitter.map(|id| self.tasks.get(id)) {
-            Some(task) => (task.share, priority_before(task.priority, submit.priority)),
-            None => {
-                let submission = SUBMISSIONS_BEFORE + self.submission_count;
-                let share = self.clients.share_of(client);
-                (share, base_priority(submit.priority, submission))
-            }
-        }
     }
 
     fn add_edges(
@@ -390,7 +379,12 @@ fn check_pages(spec: &LayerSpec, block_count: u64) -> Result<(), SubmitError> {
 }
 
 fn check_resources(submit: &Submit) -> Result<(), SubmitError> {
-    let mut resources = submit.resources.iter();
+    let layers = submit
+        .layers
+        .iter()
+        .filter_map(|layer| layer.options.as_ref());
+    let own = layers.flat_map(|options| &options.resources);
+    let mut resources = submit.resources.iter().chain(own);
     let wrong = resources.find(|resource| !(resource.amount.is_finite() && resource.amount >= 0.0));
     wrong.map_or(Ok(()), |resource| {
         Err(SubmitError::Resource {
@@ -408,24 +402,7 @@ fn check_spans(submit: &Submit) -> Result<(), ProtoError> {
     spans.try_for_each(rask_proto::SpanPath::check)
 }
 
-fn restriction_of(submit: &Submit) -> Option<Arc<Restriction>> {
-    if submit.workers.is_empty() && submit.resources.is_empty() {
-        return None;
-    }
-    let resources = submit.resources.iter();
-    Some(Arc::new(Restriction {
-        workers: submit.workers.clone(),
-        allow_other_workers: submit.allow_other_workers,
-        resources: resources.map(|r| (r.name.clone(), r.amount)).collect(),
-    }))
-}
-
-fn new_layer(
-    spec: &LayerSpec,
-    layer: &rask_graph::Layer,
-    restriction: Option<Arc<Restriction>>,
-    timeout_millis: u32,
-) -> Layer {
+fn new_layer(spec: &LayerSpec, layer: &rask_graph::Layer, terms: Terms) -> Layer {
     let pages_shipped = match spec.page_blocks {
         0 | 1 => Vec::new(),
         _ => vec![SmallVec::new(); spec.pages.len()],
@@ -438,10 +415,10 @@ fn new_layer(
         page_blocks: spec.page_blocks,
         origin: spec.origin.clone(),
         operation: spec.operation.as_str().into(),
-        restriction,
-        timeout_millis,
-        retry_millis: 0,
-        retry_millis_max: 0,
+        restriction: terms.restriction,
+        timeout_millis: terms.timeout_millis,
+        retry_millis: terms.retry_millis,
+        retry_millis_max: terms.retry_millis_max,
         actor: spec.actor,
         is_impure: false,
         part_modulo: spec.part_modulo,
@@ -460,23 +437,4 @@ fn new_layer(
         output: Default::default(),
         working: Default::default(),
     }
-}
-
-/// Tasks that submit tasks that do so and so on, as deep as this, go before the first submission.
-const SUBMISSIONS_BEFORE: u64 = 1 << 16;
-const RANK_BITS: u32 = 32;
-const USER_SHIFT: u32 = 56;
-
-/// Higher user priorities first, then earlier submissions, then the order of the graph.
-fn base_priority(user: i32, submission: u64) -> u64 {
-    let user = (-i64::from(user)).clamp(-128, 127) + 128;
-    ((user as u64) << USER_SHIFT) | ((submission & 0xFF_FFFF) << RANK_BITS)
-}
-
-/// Of what a task of this priority submits: it may wait for it, so that what it was itself submitted
-/// with goes after. The user's priority counts beside the task's own.
-fn priority_before(submitter: u64, user: i32) -> u64 {
-    let own = 128 - (submitter >> USER_SHIFT) as i32;
-    let submission = (submitter >> RANK_BITS) & 0xFF_FFFF;
-    base_priority(own.saturating_add(user), submission.saturating_sub(1))
 }

@@ -10,6 +10,8 @@ mod bandwidth;
 #[path = "machine/deadlines.rs"]
 mod deadlines;
 mod double;
+#[path = "machine/layer_options.rs"]
+mod layer_options;
 #[path = "machine/nested.rs"]
 mod nested;
 #[path = "machine/reduction.rs"]

@@ -7,6 +7,7 @@
 //! * [`codec`]: from frames back to values and ops, by kind.
 //! * `NdArray`, `DType`: native n-d arrays (module `array`).
 
+mod annotations;
 pub mod array;
 pub mod codec;
 mod error;
@@ -20,11 +21,12 @@ mod plan;
 mod sizes;
 mod value;
 
+pub use annotations::Annotations;
 pub use error::{CodecError, TaskError};
 pub use frames::{Encoded, Frames};
 pub use fused::{FusedOp, fuse_plan};
 pub use op::{Inputs, Op, OpRef, Scope, TaskContext};
-pub use origin::{Origin, SpanPath};
+pub use origin::{Origin, SpanPath, are_annotated_alike};
 pub use part_index::{PartIndex, PartKinds, PartsEncoder};
 pub use parts::{PartPlace, TakesParts};
 pub use plan::{LayerNames, LayerOp, Plan};

@@ -68,7 +68,8 @@ class CollectionMethods:
             return blocks[0]
         finisher = getattr(item, "_rask_finisher", None)
         finish = item._rask_finish if finisher is None else finisher()
-        return self.submit(finish, list(blocks), pure=False)
+        common = {name: value for name, value in (options or {}).items() if name != "submitted_by"}
+        return self.submit(finish, list(blocks), pure=False, **common)
 
     def persist(
         self,

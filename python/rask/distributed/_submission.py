@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rask import _core
+from rask._annotations import task_options, worker_names
 from rask._core import Future
 from rask.base import get_annotations
 from rask.distributed._arguments import extract
@@ -42,7 +43,7 @@ def options_of(
 
     What is not given is taken from the annotations in force, if the submission is `annotated`.
     """
-    notes = _submission_notes() if annotated else None
+    notes = task_options(get_annotations()) if annotated else None
     if notes:
         priority = priority or notes.get("priority", 0)
         retries = notes.get("retries") if retries is None else retries
@@ -61,27 +62,6 @@ def options_of(
     if resources:
         options["resources"] = {name: float(amount) for name, amount in resources.items()}
     return options or None
-
-
-def _submission_notes() -> dict[str, Any]:
-    """Annotations that say how submissions are run."""
-    notes = get_annotations()
-    for name in ("priority", "retries", "workers", "resources", "allow_other_workers"):
-        if callable(notes.get(name)):
-            raise NotImplementedError(
-                f"the annotation {name!r} is a function of keys, which a cluster's submissions do "
-                "not take: annotate with a value, or submit what differs apart"
-            )
-    return notes
-
-
-def worker_names(workers: Any) -> list[str]:
-    """Names or addresses of workers as users give them: one, several or none."""
-    if workers is None:
-        return []
-    if isinstance(workers, (str, int)):
-        workers = [workers]
-    return [str(worker) for worker in workers]
 
 
 def map_pages(

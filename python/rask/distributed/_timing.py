@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rask._annotations import TIMES
 from rask.distributed._utils import parse_seconds
 
 __all__ = ["take_timing", "with_timing"]
-
-_NAMES = ("task_timeout", "retry_delay", "retry_delay_max")
 
 
 def take_timing(
@@ -29,7 +28,7 @@ def take_timing(
             "workers' own threads"
         )
     timing: dict[str, float] = {}
-    for name in _NAMES:
+    for name in TIMES:
         given = _take(name, function, kwargs)
         if given is None:
             given = annotations.get(name)

@@ -207,12 +207,22 @@ impl ArrayExpr {
         ArrayExpr(Arc::new(node))
     }
 
-    /// The same values under another's name and line.
+    /// The same values under another's name and line. What was annotated of the operation stays.
     pub(crate) fn named_like(self, other: &ArrayExpr) -> ArrayExpr {
         self.edit(|node| {
             node.token = other.0.token;
             node.name = other.0.name.clone();
-            node.origin = other.0.origin.clone();
+            let before = node.origin.take();
+            let own = before
+                .as_ref()
+                .and_then(|origin| origin.annotations.clone());
+            node.origin = match (own, other.0.origin.clone().or(before)) {
+                (Some(own), Some(origin)) => Some(Origin {
+                    annotations: Some(own),
+                    ..origin
+                }),
+                (_, origin) => origin,
+            };
         })
     }
 }

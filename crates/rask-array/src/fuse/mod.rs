@@ -11,7 +11,7 @@ mod programs;
 use std::sync::Arc;
 
 use rask_graph::{Input, InputMap, LayerId};
-use rask_value::{LayerNames, LayerOp, Plan};
+use rask_value::{LayerNames, LayerOp, Plan, are_annotated_alike};
 use smallvec::SmallVec;
 
 use crate::block::{Argument, BlockOp, ChunkOp, Coordinate, Edge, FusedStep};
@@ -121,6 +121,12 @@ impl Fusion<'_> {
         let runs = matches!(node.work, Work::Op(_));
         let scope = node.cheap || node.is_scoped() == group.scoped;
         if !runs || !scope || group.members.len() >= STEPS_MAX {
+            return None;
+        }
+        // What is annotated is not run on the terms of something else.
+        let root = self.nodes[group.root].origin.as_ref();
+        let is_plain = are_annotated_alike(node.origin.as_ref(), None);
+        if !(node.cheap && is_plain || are_annotated_alike(node.origin.as_ref(), root)) {
             return None;
         }
         let coordinates = reader.coordinates.clone()?;

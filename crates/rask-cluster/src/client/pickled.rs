@@ -9,7 +9,10 @@ use rask_value::{CodecError, LayerOp, Origin, Plan, codec};
 use super::remote::RemoteOp;
 use super::{ClusterClient, SubmitOptions};
 use crate::ClusterError;
-use crate::convert::{pack, pack_origin, pack_span, unpack, unpack_origin, unpack_span};
+use crate::convert::{
+    pack, pack_annotations, pack_origin, pack_span, unpack, unpack_annotations, unpack_origin,
+    unpack_span,
+};
 
 fn malformed(reason: impl Into<String>) -> ClusterError {
     let reason = reason.into();
@@ -32,6 +35,8 @@ pub fn plan_to_bytes(plan: &Plan) -> Result<(Vec<u8>, bool), ClusterError> {
         let origin = plan.origins[at].as_ref();
         written.origin = origin.map(pack_origin);
         written.span = origin.and_then(|origin| origin.span.as_deref().map(pack_span));
+        let annotations = origin.and_then(|origin| origin.annotations.as_deref());
+        written.options = annotations.map(pack_annotations);
         match &plan.ops[at] {
             LayerOp::Run(op) => match op.downcast_ref::<RemoteOp>() {
                 Some(remote) => {
@@ -74,8 +79,10 @@ pub fn plan_from_bytes(bytes: &[u8], client: Option<&ClusterClient>) -> Result<P
             .try_layer(|number| numbers.get(number as usize).copied())
             .map_err(unreadable)?;
         let span = layer.span.clone().map(|span| Arc::new(unpack_span(span)));
+        let annotations = layer.options.as_ref().map(unpack_annotations).map(Arc::new);
         let origin = layer.origin.as_ref().map(|origin| Origin {
             span,
+            annotations,
             ..unpack_origin(origin)
         });
         let op = if layer.remote {

@@ -210,6 +210,7 @@ impl PyClusterClient {
     ) -> PyResult<Bound<'py, PyList>> {
         let options = options_of(py, options)?;
         let plan = plan.shared();
+        crate::annotations::check(&plan)?;
         let keys = py
             .detach(|| self.core.submit_plan(&plan, &options))
             .map_err(errors::to_py_err)?;
@@ -233,6 +234,7 @@ impl PyClusterClient {
     ) -> PyResult<PyPlan> {
         let options = options_of(py, options)?;
         let plan = plan.shared();
+        crate::annotations::check(&plan)?;
         let held = py.detach(|| self.core.persist_plan(&plan, &options));
         Ok(PyPlan::new(held.map_err(errors::to_py_err)?))
     }

@@ -11,6 +11,7 @@ use rask_proto::{LayerSpec, OriginSpec, RefColumns};
 
 use super::future::PyFuture;
 use super::sharing;
+use crate::annotations::millis;
 
 /// Keyword arguments of submissions.
 pub(super) fn options_of(
@@ -45,17 +46,6 @@ pub(super) fn options_of(
         }
     }
     Ok(read)
-}
-
-/// A time in milliseconds, of at least so many, from seconds.
-fn millis(name: &str, least: f64, value: &Bound<'_, PyAny>) -> PyResult<u32> {
-    let seconds: f64 = value.extract()?;
-    let millis = (seconds * 1e3).ceil();
-    if !(least..=f64::from(u32::MAX)).contains(&millis) {
-        let text = format!("{name} must be between {least} ms and 49 days: {seconds} s");
-        return Err(PyValueError::new_err(text));
-    }
-    Ok(millis as u32)
 }
 
 /// The user's line that submits.

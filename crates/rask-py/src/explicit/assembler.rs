@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::program::{ProgramOp, Programs, Step};
 
 /// Where an input comes from: the layer itself (0) or another layer (its number plus one).
-type Source = u32;
+pub type Source = u32;
 /// The layer that is being assembled.
 pub const OWN: Source = 0;
 
@@ -116,6 +116,29 @@ impl Assembler {
         }
     }
 
+    /// The layer of a source other than the own one.
+    pub fn source(&self, source: Source) -> LayerId {
+        self.sources[source as usize - 1]
+    }
+
+    /// Where in the user's code a task was made.
+    pub fn origin_of(&self, task: u32) -> Option<&Origin> {
+        self.programs.origins[task as usize].as_ref()
+    }
+
+    /// The inputs of a task, in the order of their numbers in its steps.
+    pub fn inputs_of(&self, task: u32) -> &[(Source, u32)] {
+        &self.all_inputs[range(&self.input_offsets, task)]
+    }
+
+    pub fn steps_of(&self, task: u32) -> &[Step] {
+        &self.programs.steps[range(&self.programs.offsets, task)]
+    }
+
+    pub fn constant_of(&self, number: u32) -> &Py<PyAny> {
+        &self.constants[number as usize]
+    }
+
     /// The number of ended tasks.
     pub fn task_count(&self) -> u32 {
         self.programs.offsets.len() as u32 - 1
@@ -173,6 +196,10 @@ impl Assembler {
             blocks: blocks.into(),
         })
     }
+}
+
+fn range(offsets: &[u32], task: u32) -> std::ops::Range<usize> {
+    offsets[task as usize] as usize..offsets[task as usize + 1] as usize
 }
 
 /// A layer name that no other layer has, here or in another process.

@@ -69,10 +69,11 @@ pub fn compile_delayed<'py>(
         assembler.add_source(layer);
     }
     let origin = origin::capture(py);
-    let layer = assembler.add_to(&mut plan, unique_name(py, "delayed")?, "delayed", origin);
-    plan.graph
-        .wanted
-        .extend(wanted.into_iter().map(|block| Block { layer, block }));
+    let places = assembler.add_by_annotations(py, &mut plan, "delayed", origin)?;
+    plan.graph.wanted.extend(wanted.into_iter().map(|task| {
+        let (layer, block) = places[task as usize];
+        Block { layer, block }
+    }));
     Ok(PyPlan::new(plan))
 }
 

@@ -9,6 +9,7 @@ mod assembler;
 mod delayed;
 mod dict;
 mod node;
+mod split;
 
 use pyo3::prelude::*;
 
