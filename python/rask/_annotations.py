@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["TIMES", "check_annotations", "task_options", "worker_names"]
+__all__ = ["TIMES", "check_annotations", "task_options"]
 
 #: Annotations that are times.
 TIMES = ("task_timeout", "retry_delay", "retry_delay_max")
@@ -54,6 +54,7 @@ def task_options(annotations: Mapping[str, Any]) -> dict[str, Any] | None:
         For functions of keys.
     """
     from rask import config
+    from rask.distributed._submission import worker_names
     from rask.distributed._utils import parse_seconds
 
     options: dict[str, Any] = {}
@@ -82,10 +83,3 @@ def task_options(annotations: Mapping[str, Any]) -> dict[str, Any] | None:
         if seconds is not None:
             options[name] = seconds
     return options or None
-
-
-def worker_names(workers: Any) -> list[str]:
-    """Names of workers as text."""
-    if isinstance(workers, (str, int)):
-        workers = [workers]
-    return [str(worker) for worker in workers]

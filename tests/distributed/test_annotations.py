@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,15 +13,17 @@ import rask
 import rask.array as da
 import rask.bag as db
 import rask.dataframe as dd
-from rask.distributed import Client, LocalCluster, get_worker
+from rask.distributed import Client, LocalCluster, Worker, get_worker
 
 
 @pytest.fixture(scope="module")
 def client():
-    """Workers 0 and 1, of which the second has a resource."""
-    with LocalCluster(n_workers=1, threads_per_worker=1) as cluster:
-        with Client(cluster, set_as_default=False) as client:
-            yield client
+    """A client of one worker with one thread, without resources."""
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +68,17 @@ def test_slices_of_annotated_arrays_stay_annotated(pair):
         assert (x + 0)[1:3].sum().compute(scheduler=pair) == 2 * worker
 
 
+def note_worker(part):
+    return part.assign(w=int(get_worker().name))
+
+
 def test_bags_and_frames(pair):
     for worker in (0, 1):
         with rask.annotate(workers=[worker]):
             bag = db.from_sequence(range(4), npartitions=4).map(lambda _: int(get_worker().name))
             frame = dd.from_pandas(pd.DataFrame({"x": range(4)}), npartitions=2)
-            frame = frame.map_partitions(lambda part: part.assign(w=int(get_worker().name)))
-        assert bag.compute(scheduler=pair) == [worker] * 4
+            frame = frame.map_partitions(note_worker, meta={"x": "i8", "w": "i8"})
+        assert list(bag.compute(scheduler=pair)) == [worker] * 4
         assert frame.w.compute(scheduler=pair).tolist() == [worker] * 4
 
 
@@ -121,12 +129,14 @@ def test_resources_of_single_layers(client):
     total = needs.sum().persist(scheduler=client)
     future = client.futures_of(total)[0]
     assert future.status == "pending"
-    assert (da.zeros(4, chunks=2) + 1).sum().compute(scheduler=client) == 4
-    client.cluster.scale(1)
-    from rask.distributed import Worker
+    assert (da.zeros(4, chunks=2) + 2).sum().compute(scheduler=client) == 8
 
-    with Worker(client.scheduler_address, security=client.security, resources={"GPU": 1}):
-        assert future.result(timeout=30) == 4
+    async def finish():
+        options = {"security": client.security, "resources": {"GPU": 1}}
+        async with Worker(client.scheduler_address, **options):
+            return await asyncio.to_thread(future.result, 30)
+
+    assert asyncio.run(finish()) == 4
 
 
 def test_priorities_of_single_layers(client, tmp_path):
@@ -162,7 +172,7 @@ def test_functions_of_keys_are_refused(pair):
         x = da.ones(4, chunks=2) + 1
     with pytest.raises(NotImplementedError, match="'priority' is a function of keys"):
         x.compute(scheduler=pair)
-    with pytest.raises(NotImplementedError, match="test_annotations.py"):
+    with pytest.raises(NotImplementedError, match=r"test_annotations\.py"):
         pair.persist(x.sum())
     assert x.sum().compute(scheduler="threads") == 8
 

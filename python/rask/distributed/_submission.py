@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rask import _core
-from rask._annotations import task_options, worker_names
+from rask._annotations import task_options
 from rask._core import Future
 from rask.base import get_annotations
 from rask.distributed._arguments import extract
@@ -62,6 +62,15 @@ def options_of(
     if resources:
         options["resources"] = {name: float(amount) for name, amount in resources.items()}
     return options or None
+
+
+def worker_names(workers: Any) -> list[str]:
+    """Names or addresses of workers as users give them: one, several or none."""
+    if workers is None:
+        return []
+    if isinstance(workers, (str, int)):
+        workers = [workers]
+    return [str(worker) for worker in workers]
 
 
 def map_pages(

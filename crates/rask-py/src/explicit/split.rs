@@ -1,7 +1,6 @@
 //! Explicit layers of which some tasks were annotated: a layer for what is run on the same terms.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use pyo3::prelude::*;
 use rask_graph::LayerId;
