@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -95,6 +96,23 @@ def test_what_needs_a_failed_task_fails_with_the_same_exception(client):
     failed = client.submit(fail, 1)
     with pytest.raises(ValueError, match="cannot do 1"):
         client.submit(inc, client.submit(inc, failed)).result()
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+def test_named_tuples_stay_what_they_are(client):
+    one, failed = client.submit(inc, 0), client.submit(fail, "no", pure=False)
+    assert client.gather([Pair(one, 5)]) == [Pair(1, 5)]
+    assert type(client.gather(Pair(one, one))) is Pair
+    assert client.submit(lambda pair: pair.first + pair.second, Pair(one, 5)).result() == 6
+    scattered = client.scatter(Pair(3, 4))
+    assert type(scattered) is Pair
+    assert client.gather(scattered) == Pair(3, 4)
+    # What is left of one is none any more.
+    assert client.gather(Pair(one, failed), errors="skip") == (1,)
 
 
 def test_gather_may_skip_failures(client):

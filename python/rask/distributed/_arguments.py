@@ -10,7 +10,7 @@ from rask.distributed._clients import default_client
 if TYPE_CHECKING:
     from rask.distributed.client import Client
 
-__all__ = ["extract", "fill", "futures_of", "refill"]
+__all__ = ["container_like", "extract", "fill", "futures_of", "refill"]
 
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 
@@ -77,12 +77,17 @@ def _rebuild(value: Any, change: Any) -> Any:
     if isinstance(value, dict):
         items = {change(key): change(item) for key, item in value.items()}
         return items if kind is dict else kind(items)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return kind(*[change(item) for item in value])
     if isinstance(value, (set, frozenset)):
         # Several markers would be one element: a list keeps them apart until they are filled.
         return _Set(kind, [change(item) for item in value])
-    return kind([change(item) for item in value])
+    return container_like(value, [change(item) for item in value])
+
+
+def container_like(value: Any, items: list[Any]) -> Any:
+    """A list, tuple or set of the class of another, also of a named tuple, of other items."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*items) if len(items) == len(value) else tuple(items)
+    return type(value)(items)
 
 
 class _Set:

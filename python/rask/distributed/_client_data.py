@@ -8,6 +8,7 @@ from typing import Any
 
 from rask import _core
 from rask._core import Future
+from rask.distributed._arguments import container_like
 from rask.distributed._submission import call_name, options_of, worker_names
 
 __all__ = ["DataMethods"]
@@ -36,7 +37,7 @@ def _map_values(function: Callable[[Any], Future], data: Any) -> Any:
     if isinstance(data, dict):
         return {key: function(value) for key, value in data.items()}
     if isinstance(data, (list, tuple, set, frozenset)):
-        return type(data)([function(value) for value in data])
+        return container_like(data, [function(value) for value in data])
     if isinstance(data, (Iterator, range)):
         return [function(value) for value in data]
     return function(data)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rask._core import Future
-from rask.distributed._arguments import futures_of
+from rask.distributed._arguments import container_like, futures_of
 from rask.distributed._futures import wait_async
 
 __all__ = ["FutureMethods"]
@@ -104,5 +104,5 @@ def _put_back(value: Any, positions: Iterator[int], values: dict[int, Any]) -> A
         return {key: item for key, item in items.items() if item is not _GONE}
     if isinstance(value, (list, tuple, set, frozenset)):
         items = [_put_back(item, positions, values) for item in value]
-        return type(value)([item for item in items if item is not _GONE])
+        return container_like(value, [item for item in items if item is not _GONE])
     return value
