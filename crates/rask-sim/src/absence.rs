@@ -39,7 +39,7 @@ impl SimWorker {
         };
         let was_absent = self.absent.remove(&task);
         let number = self.tasks.key_of(task);
-        if was_absent && number % 2 == 0 {
+        if was_absent && number.is_multiple_of(2) {
             assert!(self.tasks.set_absent(number, false), "a task that runs");
             let blocks = Blocks::from_iter([key_of(number)]);
             effects.tell.push(FromWorker::Rejoined(blocks));

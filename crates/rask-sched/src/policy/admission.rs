@@ -190,10 +190,10 @@ impl Scheduler {
         }
         for &holder in self.tasks.holders(id) {
             self.workers.on_unneeded(holder, nbytes);
-            if let Some(worker) = self.workers.find_mut(holder) {
-                if std::mem::take(&mut worker.held_back) {
-                    self.attention.touch(holder);
-                }
+            if let Some(worker) = self.workers.find_mut(holder)
+                && std::mem::take(&mut worker.held_back)
+            {
+                self.attention.touch(holder);
             }
         }
     }
