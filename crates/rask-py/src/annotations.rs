@@ -16,7 +16,10 @@ static USED: AtomicBool = AtomicBool::new(false);
 static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// What was read last, and what came of it: most is made many at a time.
-static LAST: Mutex<Option<(Py<PyAny>, Option<Arc<Annotations>>)>> = Mutex::new(None);
+static LAST: Mutex<Option<Known>> = Mutex::new(None);
+
+/// Annotations of Python's, and what they say of tasks.
+type Known = (Py<PyAny>, Option<Arc<Annotations>>);
 
 /// From now on annotations are looked for.
 #[pyfunction]

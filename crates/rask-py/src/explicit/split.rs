@@ -9,6 +9,9 @@ use rask_value::{Origin, Plan, are_annotated_alike};
 use super::assembler::{Assembler, OWN, Source, unique_name};
 use crate::program::Step;
 
+/// A block of a source of an assembler.
+type Input = (Source, u32);
+
 /// A layer of the plan, and the block there, that a task has become.
 pub type Place = (LayerId, u32);
 
@@ -118,7 +121,7 @@ impl Assembler {
         py: Python<'_>,
         task: u32,
         part: &mut Assembler,
-        place: &mut dyn FnMut(&mut Assembler, (Source, u32)) -> (Source, u32),
+        place: &mut dyn FnMut(&mut Assembler, Input) -> Input,
     ) {
         let inputs = self.inputs_of(task);
         for step in self.steps_of(task) {
@@ -128,7 +131,7 @@ impl Assembler {
                     part.input(source, block);
                 }
                 Step::Constant(number) => part.constant(self.constant_of(*number).bind(py)),
-                other => part.step(other.clone()),
+                other => part.step(*other),
             }
         }
         part.finish_task(self.origin_of(task).cloned());
