@@ -143,14 +143,17 @@ impl Scheduler {
     /// The worker gives tasks back, since it was asked to, or since it could not fetch inputs: their holders are not believed any more, and the tasks
     /// wait until the inputs are there again.
     fn on_missing(&mut self, worker: WorkerId, missing: &Missing) {
+        let now = self.now;
         if missing.holders.is_empty()
-            && let Some(worker) = self.workers.find_mut(worker)
+            && let Some(record) = self.workers.find_mut(worker)
         {
-            worker.asked_back = false;
+            record.asked_back = false;
             if missing.tasks.as_ref().is_none_or(Blocks::is_empty) {
-                worker.progress.micros = self.now.micros + EMPTY_HANDED_MICROS;
-            } else if worker.assigned_count > worker.thread_count() {
-                self.attention.on_overfull(self.now);
+                record.progress.micros = now.micros + EMPTY_HANDED_MICROS;
+            }
+            if record.assigned_count > record.thread_count() && !record.is_watched {
+                record.is_watched = true;
+                self.attention.watch(worker, now);
             }
         }
         self.on_replication_failed(missing.inputs.as_ref());

@@ -13,6 +13,7 @@ impl Scheduler {
             self.check_state(id, task)?;
         }
         self.check_workers()?;
+        self.check_attention()?;
         self.check_shares()?;
         self.check_copies()?;
         self.topics.check()?;
@@ -81,7 +82,7 @@ impl Scheduler {
     }
 
     fn check_workers(&self) -> Result<(), String> {
-        for (&id, worker) in &self.workers.by_id {
+        for (&id, worker) in self.workers.by_id.iter() {
             let count = |state| {
                 let tasks = self.tasks.iter();
                 tasks

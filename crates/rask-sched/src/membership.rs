@@ -32,10 +32,8 @@ impl Scheduler {
         self.log_action(&[address], "add-worker", Vec::new());
         self.log_action(&["all"], "add-worker", vec![text("worker", address)]);
         let joined_at = self.now;
-        let record = Worker {
-            heard: joined_at,
-            ..Worker::new(register)
-        };
+        let mut record = Worker::new(register);
+        record.heard = joined_at;
         let thread_count = record.thread_count();
         self.spans.add_threads(self.now, i64::from(thread_count));
         self.workers.insert(worker, record);
@@ -53,6 +51,9 @@ impl Scheduler {
     /// What the worker held is lost, what it was given goes elsewhere; tasks that it was running
     /// when it died are blamed.
     pub(crate) fn on_worker_left(&mut self, worker: WorkerId, reason: &str) {
+        if let Some(slot) = self.workers.by_id.find_slot(worker) {
+            self.attention.forget(slot);
+        }
         let Some(left) = self.workers.remove(worker) else {
             return;
         };
@@ -60,7 +61,6 @@ impl Scheduler {
         self.spans.add_threads(self.now, -thread_count);
         self.out.forget_worker(worker);
         self.versions.remove(worker);
-        self.attention.forget(worker);
         self.shares.thread_count -= u64::from(left.thread_count());
         self.resume_retirements(worker);
         let news = Peers {

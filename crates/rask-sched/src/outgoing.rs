@@ -1,6 +1,7 @@
 //! Messages under construction.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 
 use bytes::Bytes;
 use rask_proto::{
@@ -8,16 +9,88 @@ use rask_proto::{
     ToWorker, WorkerLayer, WorkerPage,
 };
 
+use crate::HashMap;
 use crate::event::{ClientId, Command, WorkerId};
 
 /// What is to be sent at the end of the event.
 #[derive(Default)]
 pub(crate) struct Outgoing {
-    workers: BTreeMap<WorkerId, ForWorker>,
+    workers: PerWorker,
     clients: BTreeMap<ClientId, ForClient>,
     other: Vec<Command>,
     /// Sent before everything else.
     journal: Vec<Command>,
+}
+
+/// What is for each worker. An event has something for one or two, or for many.
+#[derive(Default)]
+struct PerWorker {
+    ids: Vec<WorkerId>,
+    /// The first of these are those of `ids`; the rest are empty, to be used again.
+    entries: Vec<ForWorker>,
+    /// Where the one is that was asked for last.
+    last: usize,
+    /// Where everybody is, once there are many.
+    positions: HashMap<WorkerId, usize>,
+}
+
+/// Up to so many are looked through.
+const FEW: usize = 16;
+
+impl PerWorker {
+    #[inline]
+    fn get(&mut self, id: WorkerId) -> &mut ForWorker {
+        if self.ids.get(self.last) != Some(&id) {
+            self.last = self.find_or_add(id);
+        }
+        &mut self.entries[self.last]
+    }
+
+    fn find_or_add(&mut self, id: WorkerId) -> usize {
+        let found = match self.positions.is_empty() {
+            true => self.ids.iter().position(|known| *known == id),
+            false => self.positions.get(&id).copied(),
+        };
+        if let Some(at) = found {
+            return at;
+        }
+        let at = self.ids.len();
+        self.ids.push(id);
+        if self.entries.len() == at {
+            self.entries.push(ForWorker::default());
+        }
+        if at == FEW {
+            let ids = self.ids.iter().enumerate();
+            self.positions.extend(ids.map(|(at, id)| (*id, at)));
+        } else if at > FEW {
+            self.positions.insert(id, at);
+        }
+        at
+    }
+
+    fn remove(&mut self, id: WorkerId) {
+        if self.ids.contains(&id) {
+            *self.get(id) = ForWorker::default();
+        }
+    }
+
+    /// Everything, in the order of the workers.
+    fn flush(&mut self, commands: &mut Vec<Command>) {
+        if let [worker] = self.ids[..] {
+            self.entries[0].flush(worker, commands);
+        } else {
+            let mut order: Vec<usize> = (0..self.ids.len()).collect();
+            order.sort_unstable_by_key(|&at| self.ids[at]);
+            for at in order {
+                self.entries[at].flush(self.ids[at], commands);
+            }
+        }
+        self.ids.clear();
+        self.entries.truncate(FEW);
+        if !self.positions.is_empty() {
+            self.positions = HashMap::default();
+        }
+    }
 }
 
 /// For one worker; sent in the order of the fields.
@@ -157,7 +230,7 @@ impl Outgoing {
 
     /// Drops what was to be sent to a worker that is gone.
     pub fn forget_worker(&mut self, worker: WorkerId) {
-        self.workers.remove(&worker);
+        self.workers.remove(worker);
     }
 
     /// Drops what was to be sent to a client that is gone.
@@ -169,10 +242,7 @@ impl Outgoing {
     pub fn flush(&mut self, commands: &mut Vec<Command>) {
         commands.append(&mut self.journal);
         commands.append(&mut self.other);
-        for (worker, entry) in std::mem::take(&mut self.workers) {
-            let messages = entry.into_messages().into_iter();
-            commands.extend(messages.map(|message| Command::ToWorker { worker, message }));
-        }
+        self.workers.flush(commands);
         for (client, entry) in std::mem::take(&mut self.clients) {
             let messages = entry.into_messages().into_iter();
             commands.extend(messages.map(|message| Command::ToClient { client, message }));
@@ -180,7 +250,7 @@ impl Outgoing {
     }
 
     fn worker(&mut self, worker: WorkerId) -> &mut ForWorker {
-        self.workers.entry(worker).or_default()
+        self.workers.get(worker)
     }
 
     fn client(&mut self, client: ClientId) -> &mut ForClient {
@@ -189,30 +259,35 @@ impl Outgoing {
 }
 
 impl ForWorker {
-    fn into_messages(self) -> Vec<ToWorker> {
-        let mut messages = Vec::new();
+    /// Says everything, and is empty afterwards.
+    fn flush(&mut self, worker: WorkerId, commands: &mut Vec<Command>) {
+        let mut tell = |message| commands.push(Command::ToWorker { worker, message });
         if !self.peers.joined.is_empty() || !self.peers.left.is_empty() {
-            messages.push(ToWorker::Peers(self.peers));
+            tell(ToWorker::Peers(take(&mut self.peers)));
         }
         if !self.unassign.is_empty() {
-            messages.push(ToWorker::Unassign(self.unassign));
+            tell(ToWorker::Unassign(take(&mut self.unassign)));
         }
         if !self.free.is_empty() {
-            messages.push(ToWorker::Free(self.free));
+            tell(ToWorker::Free(take(&mut self.free)));
         }
         if !self.forget.is_empty() {
-            let blocks = self.forget.into_iter().map(|layer| (layer, 0)).collect();
-            messages.push(ToWorker::ForgetLayers(blocks));
+            let blocks = self.forget.drain(..).map(|layer| (layer, 0)).collect();
+            tell(ToWorker::ForgetLayers(blocks));
         }
-        messages.extend(self.layers.into_iter().map(ToWorker::Layer));
+        for layer in self.layers.drain(..) {
+            tell(ToWorker::Layer(layer));
+        }
         if !self.pages.is_empty() {
-            messages.push(ToWorker::Pages(Pages { pages: self.pages }));
+            let pages = take(&mut self.pages);
+            tell(ToWorker::Pages(Pages { pages }));
         }
-        messages.extend(self.replicate.into_iter().map(ToWorker::Replicate));
+        for wish in self.replicate.drain(..) {
+            tell(ToWorker::Replicate(wish));
+        }
         if self.assign.tasks.is_some() {
-            messages.push(ToWorker::Assign(self.assign));
+            tell(ToWorker::Assign(take(&mut self.assign)));
         }
-        messages
     }
 }
 

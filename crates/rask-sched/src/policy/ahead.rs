@@ -111,13 +111,20 @@ impl Scheduler {
         {
             return None;
         }
+        let missing = task.missing;
         let mut maker = None;
+        let mut awaited = 0;
         for &dep in self.tasks.deps(id) {
             let dep = self.tasks.get(dep);
             match dep.state {
                 TaskState::Memory => {}
                 TaskState::Assigned if maker.is_none_or(|known| known == dep.worker) => {
                     maker = Some(dep.worker);
+                    awaited += 1;
+                    // The others are in memory, and need not be looked at.
+                    if awaited == missing {
+                        break;
+                    }
                 }
                 _ => return None,
             }

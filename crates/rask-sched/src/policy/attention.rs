@@ -5,35 +5,50 @@
 //! before something has changed: with the worker itself ([`touch`](Attention::touch)), or for all,
 //! when there are new tasks in the common queue, or when a worker without room was given more.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use crate::event::{Time, WorkerId};
+use crate::scheduler::Scheduler;
+use crate::state::{SlotSet, Worker};
 
-/// Workers without tasks of their own that may take over some of others', after one event.
-const THIEVES_MAX: usize = 8;
-/// Between looks for workers that have stalled.
+/// Between looks at a worker that may stall.
 const STALLED_CHECK_MICROS: u64 = 10_000;
 
-/// See the module.
+/// See the module. Sets are of the places of workers' records.
 #[derive(Debug, Default)]
 pub(crate) struct Attention {
-    touched: BTreeSet<WorkerId>,
-    /// Workers with room, as far as is known.
-    open: BTreeSet<WorkerId>,
-    /// Workers with tasks Placed on them that are not handed out, and perhaps some without.
-    pub loaded: BTreeSet<WorkerId>,
+    touched: Vec<WorkerId>,
+    /// Workers with room, as far as is known; some of them were offered everything and took nothing.
+    pub open: SlotSet,
+    /// Workers with a thread that has nothing to do.
+    pub idle: SlotSet,
+    /// Workers with tasks Placed on them that are not handed out.
+    pub loaded: SlotSet,
     /// The common queue has grown.
     queue_grew: bool,
-    /// A worker was given tasks that it has no room for.
+    /// A worker was given tasks that it may have no room for.
     load_grew: bool,
-    /// When to look for workers that have stalled. `None` if none has more than it can run.
-    next_stalled_check: Option<Time>,
+    /// Workers that have more tasks than threads, and when to look whether they have stalled.
+    watched: BinaryHeap<Reverse<(u64, WorkerId)>>,
+}
+
+/// For whom there may be something new to do.
+#[derive(Debug)]
+pub(crate) struct News {
+    /// Workers with which something has changed, in order.
+    pub touched: Vec<WorkerId>,
+    /// There are new tasks for everybody with room.
+    pub queue_grew: bool,
 }
 
 impl Attention {
     /// Something has changed with this worker.
+    #[inline]
     pub fn touch(&mut self, worker: WorkerId) {
-        self.touched.insert(worker);
+        if self.touched.last() != Some(&worker) {
+            self.touched.push(worker);
+        }
     }
 
     /// Something has changed for everybody.
@@ -50,73 +65,100 @@ impl Attention {
     pub fn on_unblocked(&mut self) {
         self.queue_grew = true;
         self.load_grew = true;
-        self.touched.extend(&self.loaded);
     }
 
     /// There is a new task in the queue of this worker.
+    #[inline]
     pub fn on_placed(&mut self, worker: WorkerId) {
         self.touch(worker);
-        self.loaded.insert(worker);
         self.load_grew = true;
     }
 
-    /// A worker has left.
-    pub fn forget(&mut self, worker: WorkerId) {
-        self.touched.remove(&worker);
-        self.open.remove(&worker);
-        self.loaded.remove(&worker);
+    /// A worker has left, whose record was in this place.
+    pub fn forget(&mut self, slot: u32) {
+        self.open.remove(slot);
+        self.idle.remove(slot);
+        self.loaded.remove(slot);
     }
 
-    /// Whether the worker has room.
-    pub fn note(&mut self, worker: WorkerId, has_room: bool) {
-        if has_room {
-            self.open.insert(worker);
-        } else {
-            self.open.remove(&worker);
+    /// What is known of a worker's room.
+    #[inline]
+    pub fn note(&mut self, slot: u32, worker: &Worker, has_room: bool) {
+        self.open.set(slot, has_room);
+        self.idle.set(slot, worker.is_idle());
+        self.loaded.set(slot, worker.placed_count > 0);
+    }
+
+    /// What has changed since this was asked last.
+    pub fn take(&mut self) -> News {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        News {
+            touched,
+            queue_grew: std::mem::take(&mut self.queue_grew),
         }
     }
 
-    /// How many workers have room, as far as is known.
-    pub fn open_count(&self) -> usize {
-        self.open.len()
+    /// Whether there may be tasks for those without any, since this was asked last.
+    pub fn take_load_grew(&mut self) -> bool {
+        std::mem::take(&mut self.load_grew)
     }
 
-    /// The workers to look at now.
-    pub fn take(&mut self) -> BTreeSet<WorkerId> {
-        let mut taken = std::mem::take(&mut self.touched);
-        if std::mem::take(&mut self.queue_grew) {
-            taken.extend(&self.open);
+    /// Takes the memory of a list back.
+    pub fn put_back(&mut self, mut touched: Vec<WorkerId>) {
+        touched.clear();
+        if self.touched.is_empty() && touched.capacity() <= KEPT_MAX {
+            self.touched = touched;
         }
-        if std::mem::take(&mut self.load_grew) {
-            taken.extend(self.open.iter().take(THIEVES_MAX));
-        }
-        taken
     }
 
     /// A worker has more tasks than threads: it may stall.
-    pub fn on_overfull(&mut self, now: Time) {
-        let soon = now.micros + STALLED_CHECK_MICROS;
-        let planned = self
-            .next_stalled_check
-            .map_or(soon, |at| at.micros.min(soon));
-        self.next_stalled_check = Some(Time { micros: planned });
+    pub fn watch(&mut self, worker: WorkerId, now: Time) {
+        self.watch_from(worker, now.micros + STALLED_CHECK_MICROS);
     }
 
-    /// When to look for workers that have stalled, if some may while others have room.
+    /// The worker is to be looked at again then.
+    pub fn watch_from(&mut self, worker: WorkerId, micros: u64) {
+        self.watched.push(Reverse((micros, worker)));
+    }
+
+    /// When to look for workers that have stalled, if some may while others have nothing to do.
     pub fn next_stalled_check(&self) -> Option<Time> {
-        self.next_stalled_check.filter(|_| !self.open.is_empty())
+        let Reverse((micros, _)) = self.watched.peek().filter(|_| !self.idle.is_empty())?;
+        Some(Time { micros: *micros })
     }
 
-    /// Whether it is time to look for workers that have stalled.
-    pub fn is_stalled_check_due(&self, now: Time) -> bool {
-        self.next_stalled_check().is_some_and(|at| now >= at)
-    }
-
-    /// There was a look; at the earliest at `micros` there can be others that have stalled.
-    pub fn on_stalled_check(&mut self, now: Time, micros: Option<u64>) {
-        let soon = now.micros + STALLED_CHECK_MICROS;
-        self.next_stalled_check = micros.map(|micros| Time {
-            micros: micros.max(soon),
-        });
+    /// A worker that may have stalled, if it is time to look at one.
+    pub fn pop_watched(&mut self, now: Time) -> Option<WorkerId> {
+        self.next_stalled_check().filter(|at| now >= *at)?;
+        self.watched.pop().map(|Reverse((_, worker))| worker)
     }
 }
+
+impl Scheduler {
+    /// Nobody is overlooked that has nothing to do, or that others could relieve.
+    pub(crate) fn check_attention(&self) -> Result<(), String> {
+        let attention = &self.attention;
+        for (&id, worker) in self.workers.by_id.iter() {
+            let Some(slot) = self.workers.by_id.find_slot(id) else {
+                return Err(format!("worker {} has no record", id.0));
+            };
+            let is_known = (!worker.is_idle() || attention.idle.contains(slot))
+                && (worker.placed_count == 0 || attention.loaded.contains(slot));
+            if !is_known && !self.recovering && !attention.touched.contains(&id) {
+                return Err(format!("worker {} is overlooked: {worker:?}", id.0));
+            }
+        }
+        let gone = attention.idle.iter().chain(attention.loaded.iter());
+        let mut gone =
+            gone.filter(|&slot| self.workers.find(self.workers.by_id.id_at(slot)).is_none());
+        match gone.next() {
+            Some(slot) => Err(format!("the worker of record {slot} has left")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The memory of a longer list is not kept for the next event.
+const KEPT_MAX: usize = 4096;

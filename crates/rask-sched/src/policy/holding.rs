@@ -1,8 +1,6 @@
 //! Where values go that clients give to the cluster. They need no thread, so they wait for none: each
 //! goes to the next worker in turn.
 
-use std::ops::Bound::{Excluded, Unbounded};
-
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, Worker};
@@ -23,8 +21,7 @@ impl Scheduler {
             worker.takes_tasks() && restriction.is_none_or(|restriction| restriction.allows(worker))
         };
         let workers = &self.workers.by_id;
-        let after = workers.range((Excluded(self.last_holder), Unbounded));
-        let mut in_turn = after.chain(workers.iter());
+        let mut in_turn = workers.iter_from(workers.position_after(self.last_holder));
         let (&worker, _) = in_turn.find(|(_, worker)| allows(worker))?;
         self.last_holder = worker;
         Some(worker)

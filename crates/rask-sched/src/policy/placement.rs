@@ -9,7 +9,7 @@ use crate::state::{TaskId, Worker};
 
 /// Up to this many workers, all are compared; above, the largest holders and a sample.
 const COMPARED_MAX: usize = 32;
-const SAMPLE_COUNT: usize = 8;
+const SAMPLE_COUNT: usize = 4;
 /// Of many holders, those that hold most are compared.
 const HOLDERS_MAX: usize = 16;
 
@@ -48,32 +48,42 @@ impl Scheduler {
     ) -> Option<WorkerId> {
         let is_large = self.predict_output_bytes(task) >= self.settings.large_bytes_min;
         let needs_none = inputs.total_bytes == 0;
+        let occupancy = |worker: &Worker| match needs_none {
+            true => worker.occupancy_micros(),
+            false => worker.occupancy_before_sources_micros(),
+        };
         let cost = |id: WorkerId, worker: &Worker| {
-            let occupancy = match needs_none {
-                true => worker.occupancy_micros(),
-                false => worker.occupancy_before_sources_micros(),
-            };
-            let start = occupancy + self.moving_micros(inputs, id, worker);
+            let start = occupancy(worker) + self.moving_micros(inputs, id, worker);
             let lacks_room = is_large && self.lacks_room(task, id, worker);
-            allows(worker).then_some((lacks_room, start, worker.held_bytes, id))
+            (lacks_room, start, worker.held_bytes, id)
         };
         let holders = largest_holders(&inputs.held).into_iter();
-        let best = holders
-            .filter_map(|(id, _)| cost(id, self.workers.find(id)?))
+        let mut best = holders
+            .filter_map(|(id, _)| Some((id, self.workers.find(id).filter(|w| allows(w))?)))
+            .map(|(id, worker)| cost(id, worker))
             .min();
         // Elsewhere everything has to be moved, so that nobody who holds nothing starts before.
         let elsewhere_micros = match inputs.total_bytes {
             0 => 0,
             nbytes => self.bandwidth.micros_at_least(nbytes),
         };
-        if best.is_some_and(|(lacks_room, start, ..)| !lacks_room && start < elsewhere_micros) {
+        let starts_before = |best: Option<(bool, u64, u64, WorkerId)>, micros: u64| {
+            best.is_some_and(|(lacks_room, start, ..)| !lacks_room && start < micros)
+        };
+        if starts_before(best, elsewhere_micros) {
             return best.map(|(.., id)| id);
         }
-        let others = self.compared(task);
-        let best = others
-            .filter_map(|(id, worker)| cost(id, worker))
-            .chain(best)
-            .min();
+        for (id, worker) in self.compared(task) {
+            // Moving takes long to work out: not for those that are too busy anyway.
+            let least_moving = match inputs.missing_bytes(id) == inputs.total_bytes {
+                true => elsewhere_micros,
+                false => 0,
+            };
+            if !starts_before(best, occupancy(worker) + least_moving) && allows(worker) {
+                let found = cost(id, worker);
+                best = Some(best.map_or(found, |best| best.min(found)));
+            }
+        }
         best.map(|(.., id)| id)
     }
 
@@ -83,17 +93,18 @@ impl Scheduler {
         let workers = &self.workers.by_id;
         let layer = self.layers.get(self.tasks.get(id).layer);
         let takes_all = workers.len() <= COMPARED_MAX || layer.restriction.is_some();
-        let first = workers.keys().next().map_or(0, |worker| worker.0);
-        let last = workers.keys().next_back().map_or(0, |worker| worker.0);
         let (start, count) = match takes_all {
-            true => (first, workers.len()),
-            false => (
-                first + id.wrapping_mul(0x9E37_79B9) % (last - first + 1),
-                SAMPLE_COUNT,
-            ),
+            true => (0, workers.len()),
+            false => (id.wrapping_mul(0x9E37_79B9) as usize, SAMPLE_COUNT),
         };
-        let from_start = workers.range(WorkerId(start)..).chain(workers.iter());
-        from_start.map(|(id, worker)| (*id, worker)).take(count)
+        // One that has nothing to do is among them, if there is one.
+        let start = start % workers.len().max(1);
+        let idle = &self.attention.idle;
+        let idle = idle.find_from(start as u32).or_else(|| idle.find_from(0));
+        let idle = idle.filter(|_| !takes_all).map(|slot| workers.id_at(slot));
+        let idle = idle.and_then(|id| Some((id, workers.get(&id)?)));
+        let sample = workers.iter_from(start).map(|(id, worker)| (*id, worker));
+        sample.take(count).chain(idle)
     }
 }
 

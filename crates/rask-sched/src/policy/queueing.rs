@@ -17,6 +17,10 @@ use crate::state::{QueueEntry, ShareId, TaskId, TaskState, Worker};
 
 /// Of a worker's own tasks, so many are looked at beyond the first that its memory has no room for.
 const HELD_BACK_MAX: usize = 16;
+/// Workers without tasks of their own that may take over some of others', after one event.
+const THIEVES_MAX: usize = 8;
+/// Of workers that have nothing to do, so many at least are offered new tasks.
+const IDLE_OFFERED_MIN: usize = 32;
 
 /// Of what makes something large from nothing, as many bytes are handed out for each thread of a
 /// worker, beside what it runs, as so many values have that are just large: 1 MiB.
@@ -30,28 +34,82 @@ impl Scheduler {
         }
         self.resume_blocked();
         self.relieve_congestion();
-        let mut open: Vec<(u64, WorkerId)> = Vec::new();
-        for id in self.attention.take() {
-            let Some(worker) = self.workers.find(id) else {
+        let mut news = self.attention.take();
+        let mut next = None;
+        if news.queue_grew {
+            // Together: of a task that a worker has given back somebody else is to hear first.
+            next = self.find_idle_from(0, &mut news.touched);
+            news.touched.sort_unstable();
+            news.touched.dedup();
+        }
+        self.offer(&news.touched);
+        if news.queue_grew {
+            self.offer_to_rest(next);
+        }
+        if self.attention.take_load_grew() && !self.attention.loaded.is_empty() {
+            let idle = self.attention.idle.iter().take(THIEVES_MAX);
+            let idle: SmallVec<[WorkerId; THIEVES_MAX]> =
+                idle.map(|slot| self.workers.by_id.id_at(slot)).collect();
+            self.offer(&idle);
+        }
+        self.attention.put_back(news.touched);
+        self.recall_stalled();
+    }
+
+    /// Offers what there is to workers, those with the least work first.
+    fn offer(&mut self, ids: &[WorkerId]) {
+        let mut open: SmallVec<[(u64, WorkerId); 8]> = SmallVec::new();
+        for &id in ids {
+            let (Some(slot), Some(worker)) =
+                (self.workers.by_id.find_slot(id), self.workers.find(id))
+            else {
                 continue;
             };
             if self.has_room_for_users(worker) {
                 open.push((worker.assigned_micros, id));
             }
-            self.attention.note(id, self.has_room(worker));
+            self.attention.note(slot, worker, self.has_room(worker));
         }
         open.sort_unstable();
-        let quota = self.queued_count / (2 * self.attention.open_count()).max(1);
+        let quota = self.queued_count / (2 * self.attention.open.len()).max(1);
         for (_, id) in open {
             let worker = self.workers.find(id);
             let thread_count = worker.map_or(1, |worker| worker.thread_count());
             self.fill(id, quota.max(thread_count as usize));
             let worker = self.workers.find(id);
-            let has_room = worker.is_some_and(|w| self.has_room(w) && !w.held_back);
-            self.attention.note(id, has_room);
+            if let (Some(slot), Some(worker)) = (self.workers.by_id.find_slot(id), worker) {
+                let has_room = self.has_room(worker) && !worker.held_back;
+                self.attention.note(slot, worker, has_room);
+            }
         }
-        if self.attention.is_stalled_check_due(self.now) {
-            self.recall_stalled();
+    }
+
+    /// Workers that have nothing to do, no more of them than the common queue may need, and where to
+    /// look for others.
+    fn find_idle_from(&self, start: u32, found: &mut Vec<WorkerId>) -> Option<u32> {
+        let count = self.queued_count.max(IDLE_OFFERED_MIN);
+        let mut last = None;
+        for slot in self.attention.idle.iter_from(start).take(count) {
+            found.push(self.workers.by_id.id_at(slot));
+            last = Some(slot);
+        }
+        last.map(|last| last + 1)
+    }
+
+    /// Offers what is left of the common queue to other workers that have nothing to do, and then to
+    /// all with room.
+    fn offer_to_rest(&mut self, mut next: Option<u32>) {
+        while let Some(start) = next
+            && self.queued_count > 0
+        {
+            let mut ids = Vec::new();
+            next = self.find_idle_from(start, &mut ids);
+            self.offer(&ids);
+        }
+        if self.queued_count > 0 {
+            let open = self.attention.open.iter();
+            let open: Vec<WorkerId> = open.map(|slot| self.workers.by_id.id_at(slot)).collect();
+            self.offer(&open);
         }
     }
 

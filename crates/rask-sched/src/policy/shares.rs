@@ -198,6 +198,10 @@ impl Scheduler {
     pub(crate) fn resume_blocked(&mut self) {
         if std::mem::take(&mut self.shares.unblocked) {
             self.attention.on_unblocked();
+            let loaded: Vec<u32> = self.attention.loaded.iter().collect();
+            for slot in loaded {
+                self.attention.touch(self.workers.by_id.id_at(slot));
+            }
         }
     }
 

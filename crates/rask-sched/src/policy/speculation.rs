@@ -234,7 +234,7 @@ impl Scheduler {
                 ));
             }
         }
-        for (&id, worker) in &self.workers.by_id {
+        for (&id, worker) in self.workers.by_id.iter() {
             let count = self.copies.iter().filter(|&(_, _, at)| at == id).count();
             if count != worker.copy_count as usize {
                 return Err(format!("worker {} has {count} copies: {worker:?}", id.0));

@@ -62,48 +62,61 @@ impl Scheduler {
     /// While a worker has nothing to do, asks others that have made no progress to give back some
     /// of what they have not begun.
     pub(crate) fn recall_stalled(&mut self) {
-        let workers = self.workers.by_id.values();
-        let idle = workers.filter(|worker| worker.busy_count() < worker.thread_count());
-        let idle_threads: u32 = idle
-            .map(|worker| worker.thread_count() - worker.busy_count())
-            .sum();
-        if idle_threads == 0 {
-            return self.attention.on_stalled_check(self.now, Some(0));
-        }
-        let now = self.now.micros;
-        let mut next = None;
-        for (&id, worker) in &mut self.workers.by_id {
+        let mut idle_threads = None;
+        for _ in 0..WATCHED_MAX {
+            let Some(id) = self.attention.pop_watched(self.now) else {
+                return;
+            };
+            let idle_threads = *idle_threads.get_or_insert_with(|| self.count_idle_threads());
+            let Some(worker) = self.workers.find_mut(id) else {
+                continue;
+            };
+            worker.is_watched = false;
             let waiting = worker.assigned_count.saturating_sub(worker.thread_count());
-            let silent = now.saturating_sub(worker.progress.micros) > STALLED_MICROS;
             if waiting == 0 || worker.asked_back {
                 continue;
             }
             let stalled_at = worker.progress.micros + STALLED_MICROS + 1;
-            next = Some(next.unwrap_or(u64::MAX).min(stalled_at));
-            if silent {
-                worker.asked_back = true;
-                let count = waiting.div_ceil(2).max(idle_threads.min(waiting));
-                self.out.push(Command::ToWorker {
-                    worker: id,
-                    message: ToWorker::GiveBack(GiveBack { count }),
-                });
+            if idle_threads == 0 || self.now.micros < stalled_at {
+                worker.is_watched = true;
+                let soon = self.now.micros + STALLED_MICROS / 3;
+                self.attention.watch_from(id, stalled_at.max(soon));
+                continue;
+            }
+            worker.asked_back = true;
+            let count = waiting.div_ceil(2).max(idle_threads.min(waiting));
+            self.out.push(Command::ToWorker {
+                worker: id,
+                message: ToWorker::GiveBack(GiveBack { count }),
+            });
+        }
+    }
+
+    /// Threads that have nothing to do; many are not counted to the end.
+    fn count_idle_threads(&self) -> u32 {
+        let mut count = 0;
+        for slot in self.attention.idle.iter() {
+            let worker = self.workers.find(self.workers.by_id.id_at(slot));
+            let free = worker.map_or(0, |worker| {
+                worker.thread_count().saturating_sub(worker.busy_count())
+            });
+            count += free;
+            if count >= IDLE_COUNTED_MAX {
+                break;
             }
         }
-        self.attention.on_stalled_check(self.now, next);
+        count
     }
 
     /// Of some workers with queues, the one that has most in it.
-    fn decide_victim(&mut self, thief: WorkerId) -> Option<WorkerId> {
+    fn decide_victim(&self, thief: WorkerId) -> Option<WorkerId> {
         let (workers, shares) = (&self.workers, &self.shares);
-        let has_queue = |id: &WorkerId| workers.find(*id).is_some_and(|w| w.placed_count > 0);
-        while let Some(&first) = self.attention.loaded.first() {
-            if has_queue(&first) {
-                break;
-            }
-            self.attention.loaded.remove(&first);
-        }
-        let loaded = self.attention.loaded.iter().take(VICTIMS_COMPARED_MAX);
-        let busy = loaded.filter_map(|id| Some((*id, workers.find(*id)?)));
+        let loaded = &self.attention.loaded;
+        let start = self.workers.by_id.find_slot(thief)?;
+        let slots = loaded.iter_from(start).chain(loaded.iter());
+        let ids = slots.take(VICTIMS_COMPARED_MAX);
+        let ids = ids.map(|slot| workers.by_id.id_at(slot));
+        let busy = ids.filter_map(|id| Some((id, workers.find(id)?)));
         let busy = busy.filter(|(id, worker)| {
             let mut queued = worker.queues.shares();
             *id != thief
@@ -182,8 +195,14 @@ pub(crate) const EMPTY_HANDED_MICROS: u64 = 1_000_000;
 /// A worker that has more tasks than threads and has reported none for this long is stalled.
 const STALLED_MICROS: u64 = 30_000;
 
+/// Of threads that have nothing to do, no more are counted.
+const IDLE_COUNTED_MAX: u32 = 256;
+
 /// Workers of which the fullest is taken from.
-const VICTIMS_COMPARED_MAX: usize = 64;
+const VICTIMS_COMPARED_MAX: usize = 16;
+
+/// Workers that are looked at after one event for whether they have stalled.
+const WATCHED_MAX: usize = 64;
 
 /// Tasks of one queue that are looked at for one that is worth moving.
 const LOOKED_AT_MAX: usize = 16;

@@ -11,8 +11,10 @@ mod placed;
 mod queue;
 mod restriction;
 mod share;
+mod slot_set;
 mod task;
 mod worker;
+mod worker_table;
 
 pub(crate) use charge::{ByValue, Charge};
 pub(crate) use client::{Client, Clients};
@@ -24,5 +26,7 @@ pub(crate) use placed::PlacedQueues;
 pub(crate) use queue::SourceQueue;
 pub(crate) use restriction::Restriction;
 pub(crate) use share::{COMMON, ShareId, Shares};
+pub(crate) use slot_set::SlotSet;
 pub(crate) use task::{Task, TaskId, TaskState, Tasks};
 pub(crate) use worker::{QueueEntry, Worker, Workers, host_of};
+use worker_table::WorkerTable;

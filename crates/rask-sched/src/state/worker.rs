@@ -1,7 +1,6 @@
 //! Workers.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use crate::{HashMap, HashSet};
 use rask_proto::{Blocks, Heartbeat, Register};
@@ -14,24 +13,13 @@ use crate::policy::bandwidth::Place;
 /// come up.
 pub(crate) type QueueEntry = Reverse<(u64, TaskId, u32)>;
 
-/// One worker.
+/// One worker. What nearly every event looks at comes first, so that it shares a few lines of the
+/// processor's cache.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Worker {
-    pub register: Register,
-    pub place: Place,
-    pub heartbeat: Heartbeat,
-    /// Layers whose op it has.
-    pub shipped: HashSet<u32>,
-    /// Workers of which it was told where they listen, and those that were told of it.
-    pub knows: HashSet<WorkerId>,
-    pub known_by: HashSet<WorkerId>,
-    /// Tasks that were Placed or Assigned here, or are held here; more than once, and for a while
-    /// after.
-    pub noted: Vec<TaskId>,
-    /// Tasks Placed here.
-    pub queues: super::PlacedQueues,
-    pub placed_count: u32,
-    pub placed_micros: u64,
+    /// Threads, at least one.
+    thread_count: u32,
     /// Tasks Assigned here.
     pub assigned_count: u32,
     pub assigned_micros: u64,
@@ -41,37 +29,55 @@ pub(crate) struct Worker {
     pub sources: Sources,
     /// Copies of slow tasks that run here, see `policy::speculation`.
     pub copy_count: u32,
-    /// Values held here.
-    pub held_count: u64,
+    pub placed_micros: u64,
+    pub placed_count: u32,
+    /// Given no more tasks; to leave when it has none.
+    pub retiring: bool,
+    /// It was not given a task for which its memory was too full.
+    pub held_back: bool,
+    /// It was asked to give tasks back and has not answered.
+    pub asked_back: bool,
+    /// It is to be looked at when it may have stalled.
+    pub is_watched: bool,
+    /// It is short of memory and begins no task, for so long.
+    pub paused_since: Option<Time>,
     pub held_bytes: u64,
-    /// Of those, bytes of values that pending tasks need and that are large enough to count.
+    pub place: Place,
+    /// What values may take of its memory, `u64::MAX` if that has no limit.
+    pub budget_bytes: u64,
+    /// Of the values held here, bytes of those that pending tasks need and that are large enough to
+    /// count.
     pub needed_bytes: u64,
     /// Bytes that tasks Assigned here are thought to take beyond their inputs.
     pub promised_bytes: u64,
+    /// Values held here.
+    pub held_count: u64,
+    /// When it last reported tasks that ended, or was given tasks when it had none.
+    pub progress: Time,
+    /// Tasks that were Placed or Assigned here, or are held here; more than once, and for a while
+    /// after.
+    pub noted: Vec<TaskId>,
+    /// Tasks Placed here.
+    pub queues: super::PlacedQueues,
     /// Inputs of those tasks on their way here.
     pub incoming: ByValue,
     /// Values here that nobody needs once tasks that were handed out, here or elsewhere, have run.
     pub freeing: ByValue,
-    /// What values may take of its memory, `u64::MAX` if that has no limit.
-    pub budget_bytes: u64,
-    /// It was not given a task for which its memory was too full.
-    pub held_back: bool,
-    /// Resources that running tasks have taken.
-    pub taken: HashMap<String, f64>,
-    /// Tasks it said it was running, most recently.
-    pub running: Option<Blocks>,
-    /// When it last reported tasks that ended, or was given tasks when it had none.
-    pub progress: Time,
-    /// It was asked to give tasks back and has not answered.
-    pub asked_back: bool,
-    /// Bytes of its process at its last heartbeats, the latest last.
-    pub memory_timeline: std::collections::VecDeque<u64>,
     /// Tasks Assigned here that others wait for, which it had no room for, with their serials.
     pub ahead_stopped: Vec<(super::TaskId, u32)>,
-    /// Given no more tasks; to leave when it has none.
-    pub retiring: bool,
-    /// It is short of memory and begins no task, for so long.
-    pub paused_since: Option<Time>,
+    /// Layers whose op it has.
+    pub shipped: HashSet<u32>,
+    /// Workers of which it was told where they listen, and those that were told of it.
+    pub knows: HashSet<WorkerId>,
+    pub known_by: HashSet<WorkerId>,
+    /// Resources that running tasks have taken.
+    pub taken: HashMap<String, f64>,
+    pub register: Register,
+    pub heartbeat: Heartbeat,
+    /// Tasks it said it was running, most recently.
+    pub running: Option<Blocks>,
+    /// Bytes of its process at its last heartbeats, the latest last.
+    pub memory_timeline: std::collections::VecDeque<u64>,
     /// What of its process are no values: the least of the last while.
     pub unmanaged_least: crate::memory_figures::Least,
     /// When its last heartbeat came, or it joined.
@@ -166,6 +172,8 @@ impl Worker {
     /// A worker that has just joined.
     pub fn new(register: Register) -> Self {
         Worker {
+            thread_count: register.thread_count.clamp(1, THREAD_COUNT_MAX),
+            is_watched: false,
             place: Place::of(&register),
             budget_bytes: budget_of(&register, 0),
             register,
@@ -243,21 +251,31 @@ impl Worker {
     }
 
     /// Whether tasks and values may be sent there.
+    #[inline]
     pub fn takes_tasks(&self) -> bool {
         !self.retiring && self.paused_since.is_none()
     }
 
     /// Threads, at least one; more than a machine can have are a peer's nonsense.
+    #[inline]
     pub fn thread_count(&self) -> u32 {
-        self.register.thread_count.clamp(1, THREAD_COUNT_MAX)
+        self.thread_count
     }
 
     /// Tasks Assigned here, and copies of tasks, that run or will run on its threads.
+    #[inline]
     pub fn busy_count(&self) -> u32 {
         self.assigned_count + self.copy_count - self.seceded_count
     }
 
+    /// Whether a thread has nothing to do, and could have.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.busy_count() < self.thread_count && !self.retiring
+    }
+
     /// Predicted time until all that is here has run.
+    #[inline]
     pub fn occupancy_micros(&self) -> u64 {
         (self.placed_micros + self.assigned_micros) / u64::from(self.thread_count())
     }
@@ -318,7 +336,7 @@ fn limit_of(worker: &Worker) -> u64 {
 /// All workers, in the order of their numbers.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    pub by_id: BTreeMap<WorkerId, Worker>,
+    pub by_id: super::WorkerTable,
     /// The least memory of those with a limit; `u64::MAX` if none has.
     pub limit_min: u64,
     /// The sum of what each has.
@@ -328,7 +346,7 @@ pub(crate) struct Workers {
 impl Default for Workers {
     fn default() -> Self {
         Workers {
-            by_id: BTreeMap::new(),
+            by_id: Default::default(),
             limit_min: u64::MAX,
             needed_bytes: 0,
         }

@@ -1,7 +1,9 @@
 //! Assigned → Memory, and back when workers are lost.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
+use super::need::NOT_COUNTED;
 use crate::event::WorkerId;
 use crate::scheduler::{NOBODY, Scheduler};
 use crate::state::{TaskId, TaskState};
@@ -87,6 +89,12 @@ impl Scheduler {
                     self.out.lost(client, (number, task.block));
                 }
             }
+            for at in 0..self.tasks.dependents(id).len() {
+                let dependent = self.tasks.dependents(id)[at];
+                if self.tasks.state(dependent) == TaskState::Waiting {
+                    self.tasks.get_mut(dependent).missing = NOT_COUNTED;
+                }
+            }
         }
         for &id in lost {
             if self.tasks.get(id).is_needed() {
@@ -103,9 +111,9 @@ impl Scheduler {
     }
 
     /// Tasks that name `id` in `deps`, once each.
-    pub(crate) fn live_dependents(&self, id: TaskId) -> Vec<TaskId> {
+    pub(crate) fn live_dependents(&self, id: TaskId) -> SmallVec<[TaskId; 8]> {
         let entries = self.tasks.dependents(id).iter().copied();
-        let mut live: Vec<TaskId> = entries
+        let mut live: SmallVec<[TaskId; 8]> = entries
             .filter(|dependent| !self.tasks.is_free(*dependent))
             .collect();
         live.dedup();

@@ -3,6 +3,9 @@
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
 
+/// What a task misses is counted later in the same event.
+pub(super) const NOT_COUNTED: u32 = u32::MAX;
+
 impl Scheduler {
     /// Makes `task` pending if it is neither that nor in memory nor failed, and with it everything
     /// it needs that is not there.
@@ -14,6 +17,7 @@ impl Scheduler {
                 continue;
             }
             self.tasks.set_state(id, TaskState::Waiting);
+            self.tasks.get_mut(id).missing = NOT_COUNTED;
             entered.push(id);
             for at in 0..self.tasks.deps(id).len() {
                 let dep = self.tasks.deps(id)[at];

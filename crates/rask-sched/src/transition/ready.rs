@@ -17,6 +17,7 @@ impl Scheduler {
             return;
         }
         if let Some(worker) = self.decide_holder(id) {
+            self.attention.touch(worker);
             return self.transition_ready_assigned(id, worker);
         }
         let task = self.tasks.get(id);
@@ -79,7 +80,8 @@ impl Scheduler {
     }
 
     /// Writes down that a task is with `worker`.
-    pub(crate) fn take_over(&mut self, id: TaskId, worker: WorkerId) {
+    pub(crate) fn take_over(&mut self, id: TaskId, worker_id: WorkerId) {
+        let worker = worker_id;
         let layer_number = self.tasks.get(id).layer;
         let charged = self.predict_micros(layer_number);
         let restriction = self.layers.get(layer_number).restriction.clone();
@@ -106,8 +108,9 @@ impl Scheduler {
                 worker.sources.assigned_count += 1;
                 worker.sources.assigned_micros += u64::from(charged);
             }
-            if worker.assigned_count > worker.thread_count() {
-                self.attention.on_overfull(now);
+            if worker.assigned_count > worker.thread_count() && !worker.is_watched {
+                worker.is_watched = true;
+                self.attention.watch(worker_id, now);
             }
             worker.promised_bytes += charged_bytes.bytes();
             if let Some(restriction) = restriction {
