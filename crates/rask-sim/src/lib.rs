@@ -32,6 +32,7 @@ mod study;
 mod topics;
 mod transfers;
 mod troubles;
+pub mod usual_shapes;
 mod worker;
 
 pub use costs::Cost;
@@ -39,5 +40,5 @@ pub use faults::Faults;
 pub use peak::{AtPeak, Peak};
 pub use shapes::{Shape, blow_up_shapes};
 pub use simulation::{Report, Settings, simulate};
-pub use study::{Study, StudyCluster, StudyLayer, study};
+pub use study::{Study, StudyCluster, StudyLayer, study, study_between};
 pub use transfers::Hosts;

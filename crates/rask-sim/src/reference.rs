@@ -61,6 +61,23 @@ pub(crate) fn needed(graph: &Graph, cost_of: impl Fn(Block) -> Cost, threads: u3
     }
 }
 
+/// The longest chain of tasks, or all work evenly spread if that is longer.
+pub(crate) fn least_micros(graph: &Graph, cost_of: impl Fn(Block) -> Cost, threads: u32) -> u64 {
+    let table = TaskTable::expand(graph).expect("studied graphs are valid");
+    let mut ends = vec![0; table.len()];
+    let (mut longest, mut work) = (0, 0);
+    // In this order tasks come after what they need.
+    for task in order(&table) {
+        let deps = table.deps(task).iter();
+        let ready = deps.map(|&dep| ends[dep as usize]).max().unwrap_or(0);
+        let micros = cost_of(table.block_of(task)).micros;
+        ends[task as usize] = ready + micros;
+        longest = longest.max(ready + micros);
+        work += micros;
+    }
+    longest.max(work.div_ceil(u64::from(threads.max(1))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +117,16 @@ mod tests {
         let needed = needed_of(&pairs(), 8);
         assert_eq!(needed.bytes, 8 * 10 + 4);
         assert_eq!(needed.micros, 5 + 2 + 1);
+    }
+
+    #[test]
+    fn nothing_is_faster_than_the_longest_chain_or_all_threads() {
+        let layers = pairs();
+        let cost_of = |at: Block| layers[at.layer.0 as usize].cost;
+        let least = |threads| least_micros(&graph_of(&layers), cost_of, threads);
+        assert_eq!(least(1), 8 * 5 + 4 * 2 + 1);
+        assert_eq!(least(2), 25);
+        assert_eq!(least(100), 5 + 2 + 1);
     }
 
     #[test]

@@ -294,7 +294,8 @@ impl Simulation {
             journal: true,
             counted_bytes_min: bytes_min(usual.counted_bytes_min, 1),
             large_bytes_min: bytes_min(usual.large_bytes_min, LARGE_BYTES_MIN),
-            shares: shares(),
+            // Nobody in a study has a quota.
+            shares: if is_study { Vec::new() } else { shares() },
             speculation: settings.speculates.then_some(Speculation {
                 slower_times: 2.0,
                 micros_min: 3000,

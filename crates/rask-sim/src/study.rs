@@ -6,13 +6,14 @@ use rask_graph::{Block, Graph, Grid, Input, InputMap, Layer, LayerId};
 
 use crate::costs::{Cost, Costs};
 use crate::peak::Peak;
-use crate::reference::needed;
+use crate::reference::{least_micros, needed};
 use crate::simulation::{Settings, Simulation};
 use crate::{Faults, Hosts, Report};
 
 /// One layer of a graph to be studied.
 #[derive(Clone, Debug)]
 pub struct StudyLayer {
+    /// May be that of others.
     pub name: &'static str,
     pub cost: Cost,
     pub blocks: u32,
@@ -47,6 +48,9 @@ pub struct Study {
     pub needed_bytes: u64,
     /// How long that takes.
     pub needed_micros: u64,
+    /// No cluster of as many threads takes less: the longest chain of tasks, and all work spread
+    /// evenly, whichever is longer.
+    pub least_micros: u64,
     pub report: Report,
     /// What there was at the peak.
     pub peak: Peak,
@@ -62,6 +66,11 @@ impl Study {
     pub fn time_ratio(&self) -> f64 {
         self.report.micros as f64 / self.needed_micros.max(1) as f64
     }
+
+    /// The time until the last task had ended, of what it takes at least.
+    pub fn bound_ratio(&self) -> f64 {
+        self.report.computed_micros as f64 / self.least_micros.max(1) as f64
+    }
 }
 
 /// Runs a graph, of which the last layer is wanted.
@@ -70,11 +79,26 @@ impl Study {
 ///
 /// As [`simulate`](crate::simulate).
 pub fn study(layers: &[StudyLayer], cluster: &StudyCluster, seed: u64) -> Study {
+    study_between(Hosts::default(), layers, cluster, seed)
+}
+
+/// As [`study`], with workers on these hosts.
+///
+/// # Panics
+///
+/// As [`simulate`](crate::simulate).
+pub fn study_between(
+    hosts: Hosts,
+    layers: &[StudyLayer],
+    cluster: &StudyCluster,
+    seed: u64,
+) -> Study {
     let graph = graph_of(layers);
     let costs = Costs {
         layers: layers
             .iter()
-            .map(|layer| (layer.name.to_owned(), layer.cost))
+            .enumerate()
+            .map(|(number, layer)| (full_name(number, layer), layer.cost))
             .collect(),
         declares_sizes: cluster.declares_sizes,
         bytes_per_second: Some(cluster.bytes_per_second),
@@ -82,14 +106,17 @@ pub fn study(layers: &[StudyLayer], cluster: &StudyCluster, seed: u64) -> Study 
         seed,
     };
     let cost_of = |at: Block| {
-        let layer = &layers[at.layer.0 as usize];
-        let micros = costs.find_micros(layer.name, at.block);
+        let number = at.layer.0 as usize;
+        let layer = &layers[number];
+        let micros = costs.find_micros(&full_name(number, layer), at.block);
         Cost {
             micros: micros.unwrap_or(layer.cost.micros),
             ..layer.cost
         }
     };
-    let needed = needed(&graph, cost_of, cluster.workers * cluster.threads);
+    let threads = cluster.workers * cluster.threads;
+    let needed = needed(&graph, cost_of, threads);
+    let least_micros = least_micros(&graph, cost_of, threads);
     let settings = Settings {
         speculates: false,
         drops_replicas: false,
@@ -100,7 +127,7 @@ pub fn study(layers: &[StudyLayer], cluster: &StudyCluster, seed: u64) -> Study 
         layers: 0,
         blocks: 0,
         faults: Faults::default(),
-        hosts: Hosts::default(),
+        hosts,
         happenings_max: 10_000_000,
         trace: false,
     };
@@ -110,14 +137,19 @@ pub fn study(layers: &[StudyLayer], cluster: &StudyCluster, seed: u64) -> Study 
         peak_bytes: report.held_together_most,
         needed_bytes: needed.bytes,
         needed_micros: needed.micros,
+        least_micros,
         report,
         peak,
     }
 }
 
+fn full_name(number: usize, layer: &StudyLayer) -> String {
+    format!("{}-{number}", layer.name)
+}
+
 pub(crate) fn graph_of(layers: &[StudyLayer]) -> Graph {
     let mut graph = Graph::default();
-    for layer in layers {
+    for (number, layer) in layers.iter().enumerate() {
         let inputs = layer.inputs.iter().map(|(source, lists)| {
             let mut offsets = vec![0u32];
             let mut blocks = Vec::new();
@@ -134,7 +166,7 @@ pub(crate) fn graph_of(layers: &[StudyLayer]) -> Graph {
             }
         });
         graph.add(Layer {
-            name: Arc::from(layer.name),
+            name: Arc::from(full_name(number, layer)),
             grid: Grid::new([layer.blocks]),
             inputs: inputs.collect(),
         });

@@ -57,10 +57,8 @@ impl Simulation {
         };
         let holding = Party::Worker(number);
         let nbytes: u64 = values.iter().flatten().map(|(_, nbytes)| nbytes).sum();
-        let delay = match self.settings.hosts.are_far_apart(asker, holding) {
-            true => nbytes * self.settings.hosts.slow_nanos_per_byte / 1000,
-            false => 0,
-        };
+        let far = self.settings.hosts.are_far_apart(asker, holding);
+        let delay = if far { self.wait_for_link(nbytes) } else { 0 };
         let delay = delay + self.costs.moving_micros(nbytes);
         let message = Message::Given {
             holder,
@@ -70,6 +68,15 @@ impl Simulation {
         };
         self.network
             .send_slowly(&mut self.random, (holding, asker), message, delay);
+    }
+
+    /// How long it takes until so much has gone from one of the hosts that are far apart to the
+    /// other: after what has been sent before.
+    fn wait_for_link(&mut self, nbytes: u64) -> u64 {
+        let begins = self.link_free_micros.max(self.network.now);
+        let takes = nbytes * self.settings.hosts.slow_nanos_per_byte / 1000;
+        self.link_free_micros = begins + takes;
+        self.link_free_micros - self.network.now
     }
 
     /// The answer is there.

@@ -328,33 +328,6 @@ fn with_superfluous_copies_dropped() {
     run_seeds(&Settings { faults, ..dropping });
 }
 
-/// What moves slowly is left where it is, once that is known.
-#[test]
-fn between_hosts_that_are_far_apart() {
-    let apart = |are_unmeasured| Settings {
-        workers: 6,
-        layers: 40,
-        blocks: 100,
-        clients: 1,
-        hosts: Hosts {
-            count: 3,
-            slow_nanos_per_byte: 400,
-            value_scale: 1000,
-            are_unmeasured,
-        },
-        ..SETTINGS
-    };
-    let (mut measured, mut unmeasured) = (0, 0);
-    for seed in 0..20 {
-        measured += simulate(seed, &apart(false)).done_micros;
-        unmeasured += simulate(seed, &apart(true)).done_micros;
-    }
-    assert!(
-        measured < unmeasured / 100 * 95,
-        "{measured} µs where transfers are measured, {unmeasured} µs without"
-    );
-}
-
 #[test]
 fn with_everything() {
     run_seeds(&Settings::with_every_fault());
