@@ -89,3 +89,20 @@ fn a_worker_with_nothing_to_give_back_is_not_asked_at_once_again() {
     );
     double.take_client();
 }
+
+#[test]
+fn a_worker_that_answers_late_that_it_has_nothing_is_asked_again() {
+    let mut double = Double::new(2);
+    double.submit(submission(vec![source("a", 9)]));
+    let (first, second) = (double.take_assigned(1), double.take_assigned(2));
+    finish_quickly(&mut double, 1, &first);
+    double.take_assigned(1);
+    finish_all(&mut double, 2, second);
+    wait_until_asked(&mut double);
+    while double.scheduler.next_deadline().is_some() {
+        wait(&mut double);
+    }
+    double.hear_worker(1, FromWorker::Missing(Missing::default()));
+    wait_until_asked(&mut double);
+    double.take_client();
+}
