@@ -79,7 +79,11 @@ def climatology() -> object:
         dtype=float,
         meta=_meta(),
     )
-    by_day = [x[day * 24 + year * days : (day + 1) * 24 + year * days] for day in range(15) for year in range(years)]
+    by_day = [
+        x[day * 24 + year * days : (day + 1) * 24 + year * days]
+        for day in range(15)
+        for year in range(years)
+    ]
     groups = [da.stack(by_day[day * years : (day + 1) * years]) for day in range(15)]
     return da.concatenate([group.mean(axis=0) for group in groups]).max()
 
@@ -153,7 +157,7 @@ def measure(name: str, where: str) -> tuple[float, float]:
     from rask.distributed import Client, LocalCluster
 
     cluster = LocalCluster(
-        n_workers=WORKERS, threads_per_worker=THREADS // WORKERS, memory_limit="4 GiB"
+        n_workers=WORKERS, threads_per_worker=THREADS // WORKERS, memory_limit="1 GiB"
     )
     with cluster, Client(cluster) as client:
         client.compute(source(4, 4).sum()).result()

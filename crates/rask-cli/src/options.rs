@@ -34,6 +34,10 @@ pub struct SimOptions {
     /// How many; with one, everything that happens is printed.
     #[arg(long, default_value_t = 2000)]
     pub seeds: u64,
+    /// Tell instead how much memory and time graphs take that are known to take too much, beside what
+    /// their order needs, on four workers of two threads.
+    #[arg(long)]
+    pub study: bool,
 }
 
 #[derive(Debug, Args)]

@@ -38,6 +38,20 @@ pub struct StudyCluster {
     pub declares_sizes: bool,
 }
 
+impl StudyCluster {
+    /// Four workers of two threads each without limits, on a network of 1 GB/s, where tasks take up to
+    /// 30 % more or less than is usual in their layers.
+    pub const FOUR_OF_TWO: StudyCluster = StudyCluster {
+        workers: 4,
+        threads: 2,
+        budget_bytes: None,
+        latency_micros: 300,
+        bytes_per_second: 1_000_000_000,
+        spread_percent: 30,
+        declares_sizes: false,
+    };
+}
+
 /// What came of a study.
 #[derive(Clone, Debug)]
 pub struct Study {
