@@ -33,12 +33,12 @@ impl Simulation {
         self.network.after(micros, Happening::WorkerJoins);
     }
 
-    /// A worker was told to end: what only it holds, and somebody needs, would have to be made again.
-    pub(crate) fn on_worker_retired(&mut self, number: u32) {
-        if self.workers.remove(&number).is_none() {
+    /// A worker is told to end: what only it holds, and somebody needs, would have to be made again.
+    /// Whoever comes while it is being told is too late to take anything.
+    pub(crate) fn check_retired(&self, number: u32) {
+        if !self.settings.faults.is_only_retirements() {
             return;
         }
-        self.report.workers_retired += 1;
         let view = self.scheduler.view(true);
         let id = self.connections.find_id(number).map_or(0, |id| id.0);
         let others = view
@@ -47,13 +47,21 @@ impl Simulation {
             .saturating_sub(1);
         let lost = view.tasks.iter();
         let lost = lost.filter(|task| task.state == "memory" && task.workers == [id]);
-        if others > 0 && self.settings.faults.is_only_retirements() {
+        if others > 0 {
             assert_eq!(
                 lost.count(),
                 0,
                 "worker {number} left with values of its own"
             );
         }
+    }
+
+    /// A worker was told to end, and does.
+    pub(crate) fn on_worker_retired(&mut self, number: u32) {
+        if self.workers.remove(&number).is_none() {
+            return;
+        }
+        self.report.workers_retired += 1;
         let party = Party::Worker(number);
         let leaving = Message::FromWorker(FromWorker::Leaving(()));
         self.send(party, Party::Scheduler, leaving);

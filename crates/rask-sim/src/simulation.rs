@@ -553,6 +553,9 @@ impl Simulation {
                 }
                 Command::ToWorker { worker, message } => {
                     let to = self.connections.party_of(worker.0);
+                    if let (Party::Worker(number), ToWorker::Shutdown(_)) = (to, &message) {
+                        self.check_retired(number);
+                    }
                     self.send(Party::Scheduler, to, Message::ToWorker(message));
                 }
                 Command::DropWorker { reason, .. } => panic!("a worker is dropped: {reason}"),
