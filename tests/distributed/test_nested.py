@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
-from functions import inc
+from functions import inc, wait_for_file
 
 import rask
-from rask.distributed import Client, LocalCluster, as_completed, get_client, wait, worker_client
+from rask.distributed import (
+    CancelledError,
+    Client,
+    Future,
+    LocalCluster,
+    as_completed,
+    get_client,
+    wait,
+    worker_client,
+)
 
 _SECONDS = 60
 
@@ -134,3 +144,69 @@ def test_what_a_task_submits_counts_for_its_share(narrow):
     with Client(narrow.cluster, set_as_default=False, share="astronomy") as client:
         ended = client.submit(own_share, 1, pure=False).result(timeout=_SECONDS)
         assert ended["astronomy"] == 1
+
+
+def begin_and_wait(folder, value):
+    """Leave a mark, wait for the gate, and leave another."""
+    folder = Path(folder)
+    (folder / f"begun-{value}").touch()
+    wait_for_file(folder / "gate")
+    (folder / f"ended-{value}").touch()
+    return value
+
+
+def test_a_task_that_was_cancelled_leaves_its_place_to_others(narrow, tmp_path):
+    first = narrow.submit(begin_and_wait, str(tmp_path), 1, key="cancelled")
+    wait_for_file(tmp_path / "begun-1")
+    first.cancel()
+    first.release()
+    assert narrow.submit(inc, 1, pure=False).result(timeout=_SECONDS) == 2
+    # The same task anew, while the first run goes on.
+    (tmp_path / "begun-1").unlink()
+    again = narrow.submit(begin_and_wait, str(tmp_path), 1, key="cancelled")
+    wait_for_file(tmp_path / "begun-1")
+    (tmp_path / "gate").touch()
+    assert again.result(timeout=_SECONDS) == 1
+
+
+def wait_in_vain(folder):
+    """Wait for a task that nobody may run, until that is cancelled."""
+    folder = Path(folder)
+    inner = get_client().submit(inc, 1, workers=["nobody"], key="in-vain")
+    (folder / "begun").touch()
+    try:
+        inner.result()
+    except CancelledError:
+        (folder / "ended").touch()
+
+
+def test_a_waiting_task_that_was_cancelled_takes_no_place(narrow, tmp_path):
+    outer = narrow.submit(wait_in_vain, str(tmp_path), pure=False)
+    wait_for_file(tmp_path / "begun")
+    outer.cancel()
+    assert narrow.submit(inc, 1, pure=False).result(timeout=_SECONDS) == 2
+    narrow.cancel(Future("in-vain", client=narrow), force=True)
+    wait_for_file(tmp_path / "ended")
+    running = narrow.map(count_at_a_time, [str(tmp_path)] * 100, range(100), pure=False)
+    assert set(narrow.gather(running)) == {1}
+
+
+def count_at_a_time(folder, number):
+    """How many calls run at this moment, this one included."""
+    own = Path(folder) / f"runs-{number}"
+    own.touch()
+    running = len(list(Path(folder).glob("runs-*")))
+    own.unlink()
+    return running
+
+
+def test_places_are_as_many_as_before(narrow, tmp_path):
+    for number in range(3):
+        doomed = narrow.submit(begin_and_wait, str(tmp_path), number, pure=False)
+        wait_for_file(tmp_path / f"begun-{number}")
+        doomed.cancel()
+    (tmp_path / "gate").touch()
+    for number in range(3):
+        wait_for_file(tmp_path / f"ended-{number}")
+    running = narrow.map(count_at_a_time, [str(tmp_path)] * 200, range(200), pure=False)
+    assert set(narrow.gather(running)) == {1}

@@ -23,6 +23,12 @@ impl Worker {
         true
     }
 
+    /// Whether the task of this key runs and waits for others.
+    pub fn is_absent(&self, key: u64) -> bool {
+        let task = self.find(key);
+        task.is_some_and(|task| self.machine.tasks[task as usize].has(Task::ABSENT))
+    }
+
     /// The keys of the tasks that run and wait for others.
     pub fn absent_keys(&self) -> impl Iterator<Item = u64> {
         let tasks = self.machine.tasks.iter().enumerate();

@@ -200,7 +200,8 @@ mod tests {
     fn parts_are_found_by_their_numbers() {
         let encoded = encoded();
         assert_eq!(encoded.kind, "parts");
-        let expected: [(u32, &[u8], &[&[u8]]); 3] = [
+        type Part<'a> = (u32, &'a [u8], &'a [&'a [u8]]);
+        let expected: [Part<'_>; 3] = [
             (2, b"abc", &[b"one"]),
             (5, b"", &[]),
             (9, b"d", &[b"two", b"three"]),

@@ -136,7 +136,10 @@ pub(super) fn give_up_place(
     fill: impl FnOnce(&Arc<Shared>) -> bool,
 ) -> Option<(Arc<Shared>, Option<Key>, VecDeque<Job>)> {
     CURRENT.with_borrow_mut(|current| {
-        let current = current.as_mut().filter(|current| !current.seceded)?;
+        let current = current.as_mut()?;
+        if current.seceded || current.slot.is_abandoned() {
+            return None;
+        }
         current.seceded = fill(&current.shared);
         current.seceded.then(|| {
             let jobs = current.lane.take_batch();
@@ -149,6 +152,9 @@ pub(super) fn give_up_place(
 pub(super) fn return_to_place() -> Option<(Arc<Shared>, Option<Key>)> {
     CURRENT.with_borrow_mut(|current| {
         let current = current.as_mut()?;
+        if current.slot.is_abandoned() {
+            return None;
+        }
         let had_left = std::mem::take(&mut current.seceded);
         had_left.then(|| (current.shared.clone(), current.task))
     })
@@ -229,25 +235,27 @@ pub fn flush_outcomes() {
     }
 }
 
-/// Another thread has taken the place of this one already.
-fn give_up_thread() {
+/// The thread runs this task from now on.
+fn begin_task(key: Key) {
     CURRENT.with_borrow_mut(|current| {
         if let Some(current) = current {
-            current.seceded = true;
+            current.slot.begin(key);
+            current.task = Some(key);
         }
     });
 }
 
-/// The thread runs this task from now on.
-fn note_task(job: Option<&RunJob>) {
+/// The thread's task has ended; `true` if it was given up before, and another thread has taken the
+/// place of this one.
+fn end_task() -> bool {
     CURRENT.with_borrow_mut(|current| {
-        if let Some(current) = current {
-            current.slot.set(job.map(|job| job.key));
-            if let Some(job) = job {
-                current.task = Some(job.key);
-            }
-        }
-    });
+        let Some(current) = current else {
+            return false;
+        };
+        let was_abandoned = current.slot.end();
+        current.seceded |= was_abandoned;
+        was_abandoned
+    })
 }
 
 /// Does the job at the front; with a task all that follow and share its scope, inside it. `false` if
@@ -276,9 +284,8 @@ fn run_same_scope(shared: &Shared, lane: &Lane, layer: &super::layer::RunLayer) 
             if lane.is_due(predicted) {
                 lane.flush(shared, false);
             }
-            note_task(Some(&job));
+            begin_task(job.key);
             lane.end_task(run_one(shared, job));
-            note_task(None);
         }
         lane.write_down(shared, true);
     };
@@ -312,14 +319,17 @@ fn run_one(shared: &Shared, job: RunJob) -> Option<Outcome> {
     let result = try_run(&job, job_inputs(&job, &mut decoded));
     let grown = shared.growth.end(watched);
     let signal = take_signal();
+    let was_abandoned = end_task();
+    if was_abandoned {
+        shared.note_ended(serial);
+        shared.stop_starting();
+        return None;
+    }
     if signal == Some(Signal::Deferred) {
         shared.note_deferred(job, serial, started, decoded);
         return None;
     }
-    if shared.note_ended(serial) {
-        give_up_thread();
-        return None;
-    }
+    shared.note_ended(serial);
     let mut outcome = conclude(&job, result, started);
     outcome.decoded = decoded;
     outcome.working_bytes = grown.most_bytes;

@@ -354,6 +354,11 @@ impl Core {
         self.tasks.set_absent(number_of(key), is_absent);
     }
 
+    /// Whether the task runs and takes no thread.
+    pub fn is_absent(&self, key: Key) -> bool {
+        self.tasks.is_absent(number_of(key))
+    }
+
     /// A job with what it needs.
     pub(super) fn prepare(&self, step: Step) -> Option<Job> {
         match step {

@@ -211,6 +211,15 @@ impl Shared {
         }
     }
 
+    /// What the task of this thread has begun elsewhere, if anything, is not wanted any longer.
+    pub(super) fn stop_starting(&self) {
+        if let Some(inner) = STARTING.take() {
+            let (run, kill) = (inner.run, false);
+            *inner.state.lock() = State::Ended;
+            self.calls.push(ServiceEvent::Stop { run, kill });
+        }
+    }
+
     /// Tells the service which of its tasks are not wanted any longer; the others.
     pub(super) fn stop_deferred(&self, blocks: &Blocks, kill: bool) -> Vec<Key> {
         let mut others = Vec::new();
@@ -220,7 +229,7 @@ impl Shared {
                 others.push(key);
                 continue;
             };
-            self.abandon(&place);
+            self.disregard(&place);
             let run = place.run;
             self.calls.push(ServiceEvent::Stop { run, kill });
         }
@@ -228,7 +237,7 @@ impl Shared {
     }
 
     /// Whatever comes of the task is disregarded: it may be run anew at once.
-    fn abandon(&self, place: &Place) {
+    fn disregard(&self, place: &Place) {
         let Some(inner) = place.inner.upgrade() else {
             return;
         };

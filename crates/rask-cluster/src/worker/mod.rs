@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use foldhash::{HashMap, HashSet};
+use foldhash::HashMap;
 use parking_lot::{Condvar, Mutex};
 use rask_proto::{Frame, FromWorker, Missing, Plugin, Register, Wire};
 use rask_store::Disk;
@@ -143,8 +143,6 @@ pub(crate) struct Shared {
     deferred: Mutex<HashMap<(u32, u32), deferred::Place>>,
     limited: Mutex<timing::Limited>,
     limit_wanted: tokio::sync::Notify,
-    /// Tasks over their time whose threads have been given up.
-    overtaken: Mutex<HashSet<u64>>,
     /// As they came with the scheduler's welcome.
     plugins: Vec<Plugin>,
     threads: threads::Threads,

@@ -52,7 +52,7 @@ impl Shared {
         }
         compute::start(self.clone())
             .inspect_err(|error| {
-                tracing::warn!(%error, "no thread for the place of a task that waits: it keeps it");
+                tracing::warn!(%error, "no thread for the place of a task that gives it up");
             })
             .is_ok()
     }
@@ -61,6 +61,25 @@ impl Shared {
     fn take_place(&self) {
         self.core.lock().bench.surplus += 1;
         self.work.notify_one();
+    }
+
+    /// Tasks that are not wanted any longer go on on their threads, which nobody can stop: other
+    /// threads take their places, and the tasks may be run anew.
+    pub(super) fn abandon(self: &Arc<Self>, tasks: &[Key]) {
+        for &task in tasks {
+            if !self.threads.abandon(task) {
+                continue;
+            }
+            let mut effects = Effects::default();
+            let mut core = self.core.lock();
+            let had_place = !core.is_absent(task);
+            core.on_given_up(task, &mut effects);
+            drop(core);
+            self.follow(effects);
+            if had_place {
+                self.fill_place();
+            }
+        }
     }
 
     /// Waits, without a place, to be called back; `false` if the thread is to end.

@@ -130,7 +130,6 @@ async fn start(
         deferred: Mutex::default(),
         limited: Mutex::default(),
         limit_wanted: tokio::sync::Notify::new(),
-        overtaken: Mutex::default(),
         plugins: welcome.plugins.unwrap_or_default().plugins,
         threads: Default::default(),
         lanes: Default::default(),
@@ -247,7 +246,7 @@ async fn take_messages(shared: &Arc<Shared>, connection: &mut Connection) -> Wor
 
 /// Takes in a message, and those that have come with it; how the worker ends, if it does.
 fn take_frames(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     first: Result<Frame, WireError>,
     reader: &mut FrameReader,
 ) -> Option<WorkerEnd> {
@@ -282,7 +281,7 @@ fn take_frames(
     end
 }
 
-fn on_message(shared: &Shared, message: ToWorker, effects: &mut Effects) {
+fn on_message(shared: &Arc<Shared>, message: ToWorker, effects: &mut Effects) {
     let mut core = shared.core.lock();
     match message {
         ToWorker::Layer(layer) => core.on_layer(layer),
@@ -299,13 +298,16 @@ fn on_message(shared: &Shared, message: ToWorker, effects: &mut Effects) {
         ToWorker::Unassign(blocks) => {
             core.on_unassign(&blocks, effects);
             drop(core);
-            shared.stop_deferred(&blocks, false);
+            let on_threads = shared.stop_deferred(&blocks, false);
+            shared.abandon(&on_threads);
         }
         ToWorker::Kill(blocks) => {
             core.on_unassign(&blocks, effects);
             let others = core.running_count();
             drop(core);
-            shared.kill(&blocks, others);
+            if shared.kill(&blocks, others) {
+                shared.abandon(&blocks.iter().collect::<Vec<_>>());
+            }
         }
         ToWorker::GiveBack(wish) => {
             let given_back = core.on_give_back(wish.count, effects);

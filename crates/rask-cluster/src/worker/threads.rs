@@ -1,4 +1,4 @@
-//! Which thread runs which task, for those who look at stacks.
+//! Which thread runs which task: for those who look at stacks, and for those who give a task up.
 
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,12 @@ use super::WorkerHandle;
 use super::core::Key;
 
 const NOTHING: u64 = u64::MAX;
+/// The thread's task was given up: another thread has its place.
+const ABANDONED: u64 = u64::MAX - 1;
+
+fn packed((layer, block): Key) -> u64 {
+    u64::from(layer) << 32 | u64::from(block)
+}
 
 /// What a thread runs; written by the thread, read by whoever asks.
 #[derive(Debug)]
@@ -22,16 +28,25 @@ impl RunningSlot {
         Arc::new(RunningSlot(AtomicU64::new(NOTHING)))
     }
 
-    pub fn set(&self, key: Option<Key>) {
-        let packed = key.map_or(NOTHING, |(layer, block)| {
-            u64::from(layer) << 32 | u64::from(block)
-        });
-        self.0.store(packed, Ordering::Relaxed);
+    /// The thread runs this task from now on.
+    pub fn begin(&self, key: Key) {
+        self.0.store(packed(key), Ordering::Relaxed);
+    }
+
+    /// The thread's task has ended; `true` if it was given up before.
+    pub fn end(&self) -> bool {
+        self.0.swap(NOTHING, Ordering::Relaxed) == ABANDONED
+    }
+
+    /// Whether the thread's task was given up.
+    pub fn is_abandoned(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == ABANDONED
     }
 
     fn get(&self) -> Option<Key> {
-        let packed = self.0.load(Ordering::Relaxed);
-        (packed != NOTHING).then_some(((packed >> 32) as u32, packed as u32))
+        let found = self.0.load(Ordering::Relaxed);
+        let is_task = found != NOTHING && found != ABANDONED;
+        is_task.then_some(((found >> 32) as u32, found as u32))
     }
 }
 
@@ -49,6 +64,18 @@ impl Threads {
         #[allow(clippy::unnecessary_cast, reason = "its type differs between systems")]
         let name = thread.as_pthread_t() as u64;
         threads.push((name, Arc::downgrade(slot)));
+    }
+
+    /// Gives up a task that some thread runs; `false` if none does.
+    pub fn abandon(&self, key: Key) -> bool {
+        let threads = self.threads.lock();
+        let mut slots = threads.iter().filter_map(|(_, slot)| slot.upgrade());
+        slots.any(|slot| {
+            let order = Ordering::Relaxed;
+            slot.0
+                .compare_exchange(packed(key), ABANDONED, order, order)
+                .is_ok()
+        })
     }
 
     pub fn running(&self) -> Vec<(u64, Key)> {

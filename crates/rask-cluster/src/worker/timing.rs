@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use rask_proto::{Blocks, Failure, FromWorker, TaskErred};
 
+use super::Shared;
 use super::core::Key;
 use super::job::Effects;
 use super::layer::RunLayer;
-use super::{Shared, compute};
 
 /// Between looks, while tasks with a limit run.
 const LOOK: Duration = Duration::from_millis(20);
@@ -44,13 +44,12 @@ impl Shared {
         Some(serial)
     }
 
-    /// A run has ended; `true` if that was given up before.
-    pub(super) fn note_ended(&self, serial: Option<u64>) -> bool {
-        let Some(serial) = serial else { return false };
-        let mut limited = self.limited.lock();
-        limited.running.retain(|run| run.serial != serial);
-        drop(limited);
-        self.overtaken.lock().remove(&serial)
+    /// A run has ended.
+    pub(super) fn note_ended(&self, serial: Option<u64>) {
+        if let Some(serial) = serial {
+            let running = &mut self.limited.lock().running;
+            running.retain(|run| run.serial != serial);
+        }
     }
 
     fn take_overdue(&self) -> Vec<Run> {
@@ -91,17 +90,8 @@ impl Shared {
             }),
             reschedule: false,
         }));
-        if !self.kill(&blocks, running_count) {
-            return;
-        }
-        // It goes on on its thread, which nobody can stop; another takes the thread's place, and
-        // the task may be run anew.
-        self.overtaken.lock().insert(run.serial);
-        let mut effects = Effects::default();
-        self.core.lock().on_given_up(key, &mut effects);
-        self.follow(effects);
-        if let Err(error) = compute::start(self.clone()) {
-            tracing::error!(%error, "no thread for the one that is lost to a task over its time");
+        if self.kill(&blocks, running_count) {
+            self.abandon(&[key]);
         }
     }
 }
