@@ -7,7 +7,8 @@
 //! compared with what it must be, and nothing is left anywhere.
 //!
 //! * `network`: what happens when; messages arrive in the order sent, after a random time.
-//! * `worker`, `client`: pretended shells around the machine of a worker, and in place of users.
+//! * `worker`, `client`: pretended shells around the machine of a worker, and in place of users;
+//!   `exchange`: what they do, and what follows for others.
 //! * `faults`: what goes wrong, and how much of it; `restart` and `troubles`: what happens then.
 //! * `study`, `costs`: how much memory a graph takes, beside what its order needs.
 //! * `transfers`: hosts, and how fast values move between them.
@@ -16,6 +17,7 @@
 mod absence;
 mod client;
 mod costs;
+mod exchange;
 mod faults;
 mod flakes;
 mod graphs;
@@ -26,6 +28,7 @@ mod random;
 mod reference;
 mod restart;
 mod retirement;
+mod settings;
 mod shapes;
 mod simulation;
 mod study;
@@ -38,7 +41,8 @@ mod worker;
 pub use costs::Cost;
 pub use faults::Faults;
 pub use peak::{AtPeak, Peak};
+pub use settings::{Report, Settings};
 pub use shapes::{Shape, blow_up_shapes};
-pub use simulation::{Report, Settings, simulate};
+pub use simulation::simulate;
 pub use study::{Study, StudyCluster, StudyLayer, study, study_between};
 pub use transfers::Hosts;

@@ -7,8 +7,9 @@ use rask_sched::{
     ClientId, Event, JournalEntry, Scheduler, ShareSettings, Speculation, Time, WorkerId,
 };
 
+use crate::Settings;
 use crate::network::{Happening, Message, Party};
-use crate::simulation::{Settings, Simulation};
+use crate::simulation::Simulation;
 
 /// The scheduler is down for up to this long, and the others come back within it.
 const DOWN_MICROS: u64 = 20_000;

@@ -3,118 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rask_exec::{Job, Pace};
+use rask_exec::Job;
 use rask_proto::ToWorker;
 use rask_sched::{ClientId, Command, Event, Scheduler, Time};
 
-use crate::client::{SimClient, Wishes};
+use crate::client::SimClient;
 use crate::costs::Costs;
 use crate::flakes::Flakes;
 use crate::graphs::{evaluate, random_graph};
-use crate::network::{Asked, Happening, Message, Network, Party};
+use crate::network::{Happening, Message, Network, Party};
 use crate::peak::Peak;
 use crate::random::Random;
 use crate::restart::{Connections, Journal, hello};
 use crate::topics::Logged;
 use crate::troubles::Troubles;
-use crate::worker::{Effects, SimWorker};
-use crate::{Faults, Hosts};
-
-/// How large a simulation is.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    pub workers: u32,
-    /// Of each worker.
-    pub threads: u32,
-    /// Of each worker.
-    pub memory_bytes_max: Option<u64>,
-    pub clients: u32,
-    /// Most layers of a graph, and most blocks of a layer.
-    pub layers: u64,
-    pub blocks: u64,
-    pub hosts: Hosts,
-    /// Tasks that take long are begun a second time elsewhere.
-    pub speculates: bool,
-    /// Superfluous copies of values are dropped.
-    pub drops_replicas: bool,
-    pub faults: Faults,
-    /// More happenings than this are taken for a standstill.
-    pub happenings_max: u64,
-    /// Print what happens.
-    pub trace: bool,
-}
-
-impl Settings {
-    /// A small cluster on which everything goes wrong.
-    pub fn with_every_fault() -> Self {
-        Settings {
-            workers: 3,
-            threads: 2,
-            memory_bytes_max: Some(5000),
-            clients: 3,
-            layers: 6,
-            blocks: 12,
-            speculates: true,
-            drops_replicas: true,
-            hosts: Hosts {
-                count: 2,
-                slow_nanos_per_byte: 10_000,
-                ..Hosts::default()
-            },
-            faults: Faults {
-                deaths: 4,
-                restarts: 2,
-                retirements: 2,
-                cuts: 4,
-                partitions: 3,
-                full_disks: 2,
-                slow_disk_percent: 5,
-                pauses: 3,
-                memory_pauses: 3,
-                refused_percent: 5,
-                raising_percent: 2,
-                flaky_percent: 10,
-                spill_failing_percent: 10,
-                leaving_percent: 20,
-                straggling_percent: 3,
-            },
-            happenings_max: 200_000,
-            trace: false,
-        }
-    }
-}
-
-/// What came of a simulation.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Report {
-    pub happenings: u64,
-    /// Simulated time.
-    pub micros: u64,
-    /// When the last client had what it wanted.
-    pub done_micros: u64,
-    /// When the last task ended.
-    pub computed_micros: u64,
-    pub tasks_run: u64,
-    /// Runs of tasks that raised and were to be run again.
-    pub tasks_raised: u64,
-    pub values_spilled: u64,
-    pub values_fetched: u64,
-    pub workers_died: u64,
-    pub workers_retired: u64,
-    /// Times that the scheduler died and was started again.
-    pub restarts: u64,
-    /// Times that a worker or client lost its connection to the scheduler and got another.
-    pub reconnections: u64,
-    /// Times that a worker began no tasks since it was short of memory.
-    pub memory_pauses: u64,
-    /// Tasks that paused workers ran one at a time.
-    pub tasks_crawled: u64,
-    /// Most bytes held by any worker at a time.
-    pub held_most: u64,
-    /// In a study: most bytes in the memory of all workers together at a time, with what tasks are
-    /// making.
-    pub held_together_most: u64,
-}
+use crate::worker::SimWorker;
+use crate::{Report, Settings};
 
 /// Runs random graphs on a pretended cluster.
 ///
@@ -151,9 +55,6 @@ pub(crate) struct Simulation {
     pub(crate) peak: Peak,
     pub(crate) peak_noted: u64,
 }
-
-/// What a task takes that takes long.
-const STRAGGLING_MICROS: u64 = 200_000;
 
 /// Characters of a happening that are printed.
 const TRACE_LENGTH: usize = 400;
@@ -433,98 +334,6 @@ impl Simulation {
         });
         self.report.tasks_raised = flakes.count();
         self.flakes = flakes;
-    }
-
-    pub(crate) fn with_worker(
-        &mut self,
-        number: u32,
-        body: impl FnOnce(&mut SimWorker, &mut Effects),
-    ) {
-        let Some(worker) = self.workers.get_mut(&number) else {
-            return;
-        };
-        let mut effects = Effects::default();
-        body(worker, &mut effects);
-        self.report.held_most = self.report.held_most.max(worker.held_most);
-        let micros = effects.jobs.iter().map(|job| worker.find_micros(job));
-        let micros: Vec<Option<u64>> = micros.collect();
-        let crawls = worker.pace() == Pace::OneByOne;
-        self.note_held();
-        let party = Party::Worker(number);
-        for message in effects.tell {
-            self.send(party, Party::Scheduler, Message::FromWorker(message));
-        }
-        for (holder, keys) in effects.ask {
-            self.ask(party, holder, keys);
-        }
-        for (job, said) in effects.jobs.into_iter().zip(micros) {
-            match job {
-                Job::Run { .. } => {
-                    self.report.tasks_run += 1;
-                    self.report.tasks_crawled += u64::from(crawls);
-                }
-                Job::Spill { .. } => self.report.values_spilled += 1,
-                Job::Unspill { .. } => {}
-            }
-            let drawn = 1 + self.random.below(2000);
-            let mut micros = said.unwrap_or(drawn);
-            let straggling = self.settings.faults.straggling_percent;
-            if straggling > 0 && matches!(job, Job::Run { .. }) && self.random.chance(straggling) {
-                micros += STRAGGLING_MICROS;
-            }
-            match job {
-                Job::Run { .. } => {
-                    let ends = self.network.now + micros;
-                    self.report.computed_micros = self.report.computed_micros.max(ends);
-                }
-                _ => micros += self.decide_disk_delay(),
-            }
-            let worker = number;
-            self.network
-                .after(micros, Happening::JobEnds { worker, job });
-        }
-    }
-
-    fn ask(&mut self, party: Party, holder: u32, keys: Vec<Asked>) {
-        let to = self.connections.party_of(holder);
-        let asked = self.network.now;
-        let question = Message::Ask {
-            holder,
-            keys,
-            asked,
-        };
-        self.send(party, to, question);
-    }
-
-    pub(crate) fn with_client(
-        &mut self,
-        number: u32,
-        body: impl FnOnce(&mut SimClient, &mut Wishes),
-    ) {
-        let Some(client) = self.clients.get_mut(&number) else {
-            return;
-        };
-        let mut wishes = Wishes::default();
-        let was_done = client.is_done();
-        body(client, &mut wishes);
-        if client.is_done() && !was_done {
-            self.report.done_micros = self.network.now;
-        }
-        let party = Party::Client(number);
-        for message in wishes.tell {
-            if message.is_kept() {
-                let said = self.connections.said.entry(number).or_default();
-                said.push(message.clone());
-            }
-            self.send(party, Party::Scheduler, Message::FromClient(message));
-        }
-        for (holder, keys) in wishes.ask {
-            self.ask(party, holder, keys);
-        }
-        if wishes.retry {
-            let retries = Happening::ClientRetries { client: number };
-            self.network.after(20_000, retries);
-        }
     }
 
     pub(crate) fn on_scheduler_event(&mut self, event: Event) {

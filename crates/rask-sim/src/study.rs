@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use rask_graph::{Block, Graph, Grid, Input, InputMap, Layer, LayerId};
 
+use crate::Settings;
 use crate::costs::{Cost, Costs};
 use crate::peak::Peak;
 use crate::reference::{least_micros, needed};
-use crate::simulation::{Settings, Simulation};
+use crate::simulation::Simulation;
 use crate::{Faults, Hosts, Report};
 
 /// One layer of a graph to be studied.

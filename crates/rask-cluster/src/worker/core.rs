@@ -1,6 +1,8 @@
 //! What a worker knows: layers, peers, and the books of its tasks and values, which
 //! [`rask_exec::Worker`] keeps.
 
+mod contents;
+
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -9,10 +11,10 @@ use rask_exec::{
 };
 use rask_proto::{Assign, Blocks, Holdings, Missing, Pages, Peers, WorkerLayer};
 use rask_store::{Extent, Slots, Spilled};
-use rask_value::{SpanPath, ValueRef};
+use rask_value::ValueRef;
 
-use super::history::{Choice, History, Step as Noted, Stimulus, Told};
-use super::job::{Effects, Fetched, Found, Job, RunJob};
+use super::history::{History, Step as Noted, Stimulus};
+use super::job::{Effects, Fetched, Job, RunJob};
 use super::layer::{Kin, RunLayer};
 use super::places::Bench;
 
@@ -68,11 +70,6 @@ impl Core {
             commands: Vec::new(),
             history: History::default(),
         }
-    }
-
-    /// What tasks went through last.
-    pub fn told(&self, wanted: Choice<'_>) -> Vec<Told> {
-        self.history.told(self.own_number, &self.layers, wanted)
     }
 
     /// The scheduler is back, perhaps after a restart: tasks that have not begun are its to hand
@@ -354,11 +351,6 @@ impl Core {
         self.tasks.set_absent(number_of(key), is_absent);
     }
 
-    /// Whether the task runs and takes no thread.
-    pub fn is_absent(&self, key: Key) -> bool {
-        self.tasks.is_absent(number_of(key))
-    }
-
     /// A job with what it needs.
     pub(super) fn prepare(&self, step: Step) -> Option<Job> {
         match step {
@@ -383,35 +375,6 @@ impl Core {
                 }))
             }
         }
-    }
-
-    /// The name of a layer, and whether numbers are part of its blocks' keys.
-    pub fn find_layer_name(&self, number: u32) -> Option<(String, bool)> {
-        let layer = self.layers.get(&number)?;
-        Some((layer.name.to_string(), !layer.grid.0.is_empty()))
-    }
-
-    /// The layer, if it is known.
-    pub fn find_run_layer(&self, number: u32) -> Option<Arc<RunLayer>> {
-        self.layers.get(&number).cloned()
-    }
-
-    /// The span that the tasks of a layer belong to, unless that is the default one.
-    pub fn find_span(&self, number: u32) -> Option<Arc<SpanPath>> {
-        self.layers.get(&number)?.span.clone()
-    }
-
-    /// The layer, or one without an op, whose tasks fail.
-    fn find_layer(&self, number: u32) -> Arc<RunLayer> {
-        let forgotten = || {
-            let layer = WorkerLayer {
-                id: number,
-                name: "a layer that was forgotten".to_owned(),
-                ..WorkerLayer::default()
-            };
-            Arc::new(RunLayer::new(layer, &mut Kin::default()))
-        };
-        self.layers.get(&number).cloned().unwrap_or_else(forgotten)
     }
 
     /// Lets go of up to `count` tasks that could run and have not begun: another worker has
@@ -550,44 +513,6 @@ impl Core {
         }
     }
 
-    /// The value of a block, if it is here.
-    pub fn find_value(&self, key: Key) -> Option<Found> {
-        let slot = self.tasks.find(number_of(key))?;
-        match self.slots.find(slot) {
-            Some(value) => Some(Found::Memory(value.clone())),
-            None => self.slots.find_extent(slot).cloned().map(Found::Disk),
-        }
-    }
-
-    /// The numbers of layers by name, as far as they are known here.
-    pub fn numbers_of(&self, names: &[String]) -> Vec<Option<u32>> {
-        let number_of = |name: &String| {
-            let mut layers = self.layers.iter();
-            layers
-                .find(|(_, layer)| *layer.name == **name)
-                .map(|(number, _)| *number)
-        };
-        names.iter().map(number_of).collect()
-    }
-
-    /// Tasks running now.
-    pub fn running(&self) -> Blocks {
-        self.tasks.running_keys().map(key_of).collect()
-    }
-
-    /// Names of the layers whose tasks run now, and the blocks.
-    pub fn running_names(&self) -> Vec<(String, u32)> {
-        let keys = self.tasks.running_keys().map(key_of);
-        keys.map(|(layer, block)| (self.find_layer(layer).name.to_string(), block))
-            .collect()
-    }
-
-    /// The name of a layer, and whether numbers are part of its blocks' keys.
-    pub fn describe_layer(&self, number: u32) -> (String, bool) {
-        let layer = self.find_layer(number);
-        (layer.name.to_string(), !layer.grid.0.is_empty())
-    }
-
     /// What runs the task has been given up: there will be no outcome.
     pub fn on_given_up(&mut self, key: Key, effects: &mut Effects) {
         if let Some(slot) = self.tasks.find(number_of(key))
@@ -595,49 +520,6 @@ impl Core {
         {
             self.on_ended(slot, None, 0, effects);
         }
-    }
-
-    /// Whether the task runs now, and its outcome is wanted.
-    pub fn is_running(&self, key: Key) -> bool {
-        let slot = self.tasks.find(number_of(key));
-        slot.is_some_and(|slot| self.tasks.is_running(slot) && !self.tasks.is_cancelled(slot))
-    }
-
-    /// How many tasks could run and have not begun.
-    pub fn ready_count(&self) -> usize {
-        self.tasks.machine().ready_count()
-    }
-
-    /// What is held here: names of layers, blocks, whether these are parts of their keys, and the
-    /// values that are in memory.
-    pub fn held_values(&self) -> Vec<(String, u32, bool, Option<ValueRef>)> {
-        let keys = self.tasks.value_keys();
-        keys.map(|(slot, number)| {
-            let (layer, block) = key_of(number);
-            let (name, numbered) = self.describe_layer(layer);
-            (name, block, numbered, self.slots.find(slot).cloned())
-        })
-        .collect()
-    }
-
-    /// The number of tasks running now.
-    pub fn running_count(&self) -> u32 {
-        self.tasks.executing()
-    }
-
-    /// Bytes of values in memory.
-    pub fn held_bytes(&self) -> u64 {
-        self.tasks.machine().held_bytes()
-    }
-
-    /// Bytes of values on disk.
-    pub fn spilled_bytes(&self) -> u64 {
-        self.spilled_bytes
-    }
-
-    /// Whether there may be jobs for a thread.
-    pub fn has_ready(&self) -> bool {
-        self.tasks.machine().ready_count() > 0
     }
 }
 
