@@ -12,6 +12,7 @@ use rask_value::array::NdArray;
 use rask_value::{Value, ValueRef};
 
 use crate::ndarray::{from_numpy, to_numpy, to_numpy_owned};
+use crate::numpy_memory::is_numpy_here;
 use crate::object::PyValue;
 
 type Converter =
@@ -61,6 +62,10 @@ pub fn to_python_owned(py: Python<'_>, value: ValueRef) -> PyResult<Bound<'_, Py
 /// A Python object as a value: NumPy arrays and scalars of native dtypes share their memory with
 /// a native array, everything else is held as it is.
 pub fn from_python(object: &Bound<'_, PyAny>) -> PyResult<ValueRef> {
+    // To ask NumPy would be to import it.
+    if !is_numpy_here(object.py()) {
+        return Ok(PyValue::wrap(object.clone()));
+    }
     if let Ok(array) = object.cast_exact::<PyUntypedArray>() {
         return Ok(match from_numpy(array) {
             Some(native) => Arc::new(native),

@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
@@ -60,6 +61,15 @@ pub fn use_on_this_thread(py: Python<'_>) {
         // A NumPy without such functions keeps its own memory, and its arrays are copied.
         let _ = try_use(&module);
     }
+}
+
+/// Whether NumPy is in this process: before that, nothing is an array.
+pub fn is_numpy_here(py: Python<'_>) -> bool {
+    static IS_HERE: AtomicBool = AtomicBool::new(false);
+    if !IS_HERE.load(Ordering::Relaxed) {
+        IS_HERE.store(find_numpy(py).is_some(), Ordering::Relaxed);
+    }
+    IS_HERE.load(Ordering::Relaxed)
 }
 
 fn find_numpy(py: Python<'_>) -> Option<Bound<'_, PyAny>> {

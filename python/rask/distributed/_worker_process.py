@@ -53,6 +53,13 @@ def _end_in_order(worker: Any) -> threading.Event:
     return told
 
 
+def _import_for_calls() -> None:
+    """What the first call needs is imported before the scheduler knows of the worker."""
+    import cloudpickle  # noqa: F401
+
+    import rask._functions  # noqa: F401
+
+
 def run_process(
     make: Callable[[], Any],
     supervised: bool,
@@ -65,6 +72,7 @@ def run_process(
     if supervised:
         _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else signal.SIG_DFL)
+    _import_for_calls()
     worker = make()
     worker._owns_process = True
     set_process_worker(worker)

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import contextlib
 import copy
+import importlib
 import math
 import time
 import weakref
@@ -165,7 +166,11 @@ class SpecCluster(Cluster):
 
     async def _begin(self) -> None:
         await self._start()
+        # What the first call needs is imported while the workers start.
+        loop = asyncio.get_running_loop()
+        imported = loop.run_in_executor(None, importlib.import_module, "cloudpickle")
         await self._correct_state()
+        await imported
 
     async def _start(self) -> None:
         """Start the scheduler. Subclasses that make it themselves call this afterwards."""
