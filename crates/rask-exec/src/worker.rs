@@ -110,6 +110,14 @@ impl Worker {
             .map(|(slot, _)| self.key_of(slot as TaskId))
     }
 
+    /// The keys of the tasks that run and whose outcome is wanted: the others end untold.
+    pub fn awaited_keys(&self) -> impl Iterator<Item = u64> {
+        let tasks = self.machine.tasks.iter().enumerate();
+        tasks
+            .filter(|(_, task)| task.state == State::Running && !task.has(Task::DOOMED))
+            .map(|(slot, _)| self.key_of(slot as TaskId))
+    }
+
     /// Slots and keys of the values that are here, in memory or on disk.
     pub fn value_keys(&self) -> impl Iterator<Item = (TaskId, u64)> {
         let tasks = self.machine.tasks.iter().enumerate();

@@ -129,7 +129,7 @@ impl SimWorker {
         effects.tell.push(FromWorker::Holdings(Holdings {
             held: Some(held.into_iter().map(key_of).collect()),
             nbytes,
-            running: Some(self.tasks.running_keys().map(key_of).collect()),
+            running: Some(self.tasks.awaited_keys().map(key_of).collect()),
             layers: self.layers.keys().copied().collect(),
             absent: Some(self.tasks.absent_keys().map(key_of).collect()),
         }));

@@ -87,7 +87,7 @@ impl Core {
         Holdings {
             held: Some(held.into_iter().collect()),
             nbytes,
-            running: Some(self.running()),
+            running: Some(self.tasks.awaited_keys().map(key_of).collect()),
             layers: self.layers.keys().copied().collect(),
             absent: Some(self.tasks.absent_keys().map(key_of).collect()),
         }
