@@ -370,12 +370,14 @@ fn task(key: u64, nbytes: u64) -> Assignment {
     }
 }
 
-fn make(worker: &mut Worker, key: u64, nbytes: u64) -> u32 {
-    let mut commands = Vec::new();
-    worker.assign(task(key, nbytes), &mut commands);
+/// Runs a task whose value keeps these buffers, by address and bytes.
+fn run(worker: &mut Worker, assignment: Assignment, nbytes: u64, buffers: &[(u64, u64)]) -> u32 {
+    let (mut commands, key) = (Vec::new(), assignment.key);
+    worker.assign(assignment, &mut commands);
     let Some(Job::Run { task }) = worker.pull(Pull::Any, &mut commands) else {
         panic!("{key} does not begin: {commands:?}");
     };
+    worker.announce_buffers(task, buffers);
     let event = Event::Finished {
         task,
         nbytes,
@@ -384,6 +386,10 @@ fn make(worker: &mut Worker, key: u64, nbytes: u64) -> u32 {
     worker.handle(event, &mut commands);
     worker.check_invariants();
     task
+}
+
+fn make(worker: &mut Worker, key: u64, nbytes: u64) -> u32 {
+    run(worker, task(key, nbytes), nbytes, &[])
 }
 
 /// Above the mark values are written while there is room, and go at once when there is none.
@@ -464,20 +470,7 @@ fn values_stay_in_memory_while_the_disk_is_full() {
 }
 
 fn make_with(worker: &mut Worker, key: u64, nbytes: u64, buffer: u64) -> u32 {
-    let mut commands = Vec::new();
-    worker.assign(task(key, 0), &mut commands);
-    let Some(Job::Run { task }) = worker.pull(Pull::Any, &mut commands) else {
-        panic!("{key} does not begin: {commands:?}");
-    };
-    worker.announce_buffers(task, &[(buffer, 1000)]);
-    let event = Event::Finished {
-        task,
-        nbytes,
-        nanos: 1,
-    };
-    worker.handle(event, &mut commands);
-    worker.check_invariants();
-    task
+    run(worker, task(key, 0), nbytes, &[(buffer, 1000)])
 }
 
 /// Views count for nothing beside the value that they look into, and for its buffer after it.

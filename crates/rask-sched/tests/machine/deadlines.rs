@@ -70,8 +70,8 @@ fn tasks_behind_one_that_takes_long_are_asked_back_without_any_other_event() {
     assert_eq!(double.scheduler.next_deadline(), None);
 }
 
-#[test]
-fn a_worker_with_nothing_to_give_back_is_not_asked_at_once_again() {
+/// Worker 1 has tasks behind one that takes long, and is asked for them, since worker 2 has none.
+fn with_a_worker_that_is_asked() -> Double {
     let mut double = Double::new(2);
     double.submit(submission(vec![source("a", 9)]));
     let (first, second) = (double.take_assigned(1), double.take_assigned(2));
@@ -79,6 +79,12 @@ fn a_worker_with_nothing_to_give_back_is_not_asked_at_once_again() {
     double.take_assigned(1);
     finish_all(&mut double, 2, second);
     wait_until_asked(&mut double);
+    double
+}
+
+#[test]
+fn a_worker_with_nothing_to_give_back_is_not_asked_at_once_again() {
+    let mut double = with_a_worker_that_is_asked();
     let asked_at = double.now;
     double.hear_worker(1, FromWorker::Missing(Missing::default()));
     wait_until_asked(&mut double);
@@ -92,13 +98,7 @@ fn a_worker_with_nothing_to_give_back_is_not_asked_at_once_again() {
 
 #[test]
 fn a_worker_that_answers_late_that_it_has_nothing_is_asked_again() {
-    let mut double = Double::new(2);
-    double.submit(submission(vec![source("a", 9)]));
-    let (first, second) = (double.take_assigned(1), double.take_assigned(2));
-    finish_quickly(&mut double, 1, &first);
-    double.take_assigned(1);
-    finish_all(&mut double, 2, second);
-    wait_until_asked(&mut double);
+    let mut double = with_a_worker_that_is_asked();
     while double.scheduler.next_deadline().is_some() {
         wait(&mut double);
     }
