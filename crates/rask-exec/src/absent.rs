@@ -1,8 +1,8 @@
 //! Tasks that run and wait for others meanwhile: what they wait for may have to run here, so that
 //! nothing may wait for their end.
 
+use crate::Worker;
 use crate::state::{State, Task};
-use crate::{TaskId, Worker};
 
 impl Worker {
     /// The task of this key, if it runs, waits for others from now on, or goes on itself. `true` if
@@ -31,9 +31,6 @@ impl Worker {
 
     /// The keys of the tasks that run and wait for others.
     pub fn absent_keys(&self) -> impl Iterator<Item = u64> {
-        let tasks = self.machine.tasks.iter().enumerate();
-        tasks
-            .filter(|(_, task)| task.has(Task::ABSENT) && !task.has(Task::DOOMED))
-            .map(|(slot, _)| self.key_of(slot as TaskId))
+        self.keys_where(|task| task.has(Task::ABSENT) && !task.has(Task::DOOMED))
     }
 }

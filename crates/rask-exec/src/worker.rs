@@ -102,20 +102,22 @@ impl Worker {
         self.machine.running
     }
 
-    /// The keys of the tasks running.
-    pub fn running_keys(&self) -> impl Iterator<Item = u64> {
+    /// The keys of the tasks that are like this.
+    pub(crate) fn keys_where(&self, is_meant: impl Fn(&Task) -> bool) -> impl Iterator<Item = u64> {
         let tasks = self.machine.tasks.iter().enumerate();
         tasks
-            .filter(|(_, task)| task.state == State::Running)
+            .filter(move |(_, task)| is_meant(task))
             .map(|(slot, _)| self.key_of(slot as TaskId))
+    }
+
+    /// The keys of the tasks running.
+    pub fn running_keys(&self) -> impl Iterator<Item = u64> {
+        self.keys_where(|task| task.state == State::Running)
     }
 
     /// The keys of the tasks that run and whose outcome is wanted: the others end untold.
     pub fn awaited_keys(&self) -> impl Iterator<Item = u64> {
-        let tasks = self.machine.tasks.iter().enumerate();
-        tasks
-            .filter(|(_, task)| task.state == State::Running && !task.has(Task::DOOMED))
-            .map(|(slot, _)| self.key_of(slot as TaskId))
+        self.keys_where(|task| task.state == State::Running && !task.has(Task::DOOMED))
     }
 
     /// Slots and keys of the values that are here, in memory or on disk.
