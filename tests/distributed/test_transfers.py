@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import fcntl
 import os
 import signal
@@ -27,6 +28,13 @@ def look(array):
 
 def same(array):
     return array
+
+
+def hold_interpreter(path):
+    """Let no other thread of the process run Python until something is written to a pipe."""
+    pipe = os.open(path, os.O_RDONLY)
+    ctypes.PyDLL(None).read(pipe, ctypes.create_string_buffer(1), 1)
+    os.close(pipe)
 
 
 def segments(process):
@@ -69,6 +77,38 @@ def test_a_large_value_is_mapped_and_not_copied(client):
     assert segments(os.getpid()) == segments(one)
     del gathered, made
     wait_for(lambda: not (segments(one) | segments(other) | segments(os.getpid())))
+
+
+@pytest.mark.parametrize("nbytes", [4096, 8 * MIB])
+def test_arrays_leave_a_worker_whose_interpreter_is_busy(client, tmp_path, nbytes):
+    first, second = processes(client)
+    made = client.submit(make, nbytes, 7, workers=[first], pure=False)
+    wait(made)
+    os.mkfifo(tmp_path / "pipe")
+    holder = client.submit(hold_interpreter, str(tmp_path / "pipe"), workers=[first], pure=False)
+    with open(tmp_path / "pipe", "wb"):
+        seen = client.submit(look, made, workers=[second], pure=False)
+        assert seen.result(timeout=30)[:3] == (7, 7, nbytes)
+        assert look(made.result(timeout=30))[:3] == (7, 7, nbytes)
+        assert not holder.done()
+    holder.result(timeout=30)
+
+
+def test_arrays_come_over_as_they_were(client):
+    first, second = processes(client)
+    plain = np.arange(10_000.0).reshape(100, 100)
+    structured = np.zeros(1000, dtype=[("a", "i4"), ("b", "f8")])
+    described = plain.astype(np.dtype("f8", metadata={"unit": "m"}))
+    times = np.arange("2000-01", "2100-01", dtype="M8[D]")
+    arrays = [plain, plain.T, plain[::2], plain.astype(">f4"), structured, described, times]
+    for array in arrays:
+        made = client.submit(same, array, workers=[first], pure=False)
+        for workers in [first], [second]:
+            got = client.submit(same, made, workers=workers, pure=False).result()
+            np.testing.assert_array_equal(got, array)
+            assert got.dtype == array.dtype
+            assert got.dtype.metadata == array.dtype.metadata
+            assert got.flags.f_contiguous == array.flags.f_contiguous
 
 
 def test_small_values_need_no_segment(client):

@@ -1,15 +1,22 @@
 //! A Python object as a value: pickle protocol 5, large buffers out of band.
 
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
+use rask_value::array::NdArray;
 use rask_value::{CodecError, Encoded, Frames, Value, ValueRef};
 use std::sync::Arc;
 
 use crate::buffers::{FrameBuffer, bytes_of};
+use crate::ndarray::from_numpy;
+use crate::numpy_memory::is_numpy_here;
 use crate::sizeof::{find_buffer, sizeof};
 
 /// The kind of encoded Python objects.
 pub const KIND: &str = "pickle";
+
+/// Smaller arrays are pickled, into one frame.
+const NATIVE_BYTES_MIN: u64 = 4096;
 
 /// A Python object held as a task's value.
 pub struct PyValue {
@@ -17,6 +24,9 @@ pub struct PyValue {
     nbytes: u64,
     /// See [`find_buffer`].
     buffer: Option<(u64, u64)>,
+    /// The object's memory, if it is an array that has a native form: such values are encoded without
+    /// the interpreter, which another task may have for long.
+    native: Option<NdArray>,
 }
 
 impl PyValue {
@@ -25,6 +35,9 @@ impl PyValue {
         let nbytes = sizeof(&object);
         PyValue {
             buffer: find_buffer(&object),
+            native: (nbytes >= NATIVE_BYTES_MIN)
+                .then(|| find_native(&object))
+                .flatten(),
             object: object.unbind(),
             nbytes,
         }
@@ -71,6 +84,9 @@ impl Value for PyValue {
     }
 
     fn encode(&self) -> Result<Encoded, CodecError> {
+        if let Some(native) = &self.native {
+            return native.encode();
+        }
         Python::attach(|py| {
             let object = self.bind(py);
             if let Some(small) = crate::cluster::try_encode_small(object) {
@@ -82,6 +98,25 @@ impl Value for PyValue {
             })
         })
     }
+
+    fn encode_at_once(&self) -> Option<Encoded> {
+        self.native.as_ref()?.encode_at_once()
+    }
+}
+
+/// A contiguous NumPy array's memory as a native array, unless its dtype says more than a native one
+/// can.
+fn find_native(object: &Bound<'_, PyAny>) -> Option<NdArray> {
+    let py = object.py();
+    if !is_numpy_here(py) {
+        return None;
+    }
+    let array = object.cast_exact::<PyUntypedArray>().ok()?;
+    let metadata = array.dtype().getattr(pyo3::intern!(py, "metadata"));
+    if !metadata.is_ok_and(|metadata| metadata.is_none()) {
+        return None;
+    }
+    from_numpy(array).filter(NdArray::is_contiguous)
 }
 
 /// `"module.Type"` of an object, without the module for builtins.

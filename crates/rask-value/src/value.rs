@@ -24,6 +24,12 @@ pub trait Value: Any + Send + Sync + std::fmt::Debug {
     /// The value as frames that [`codec::decode_value`](crate::codec::decode_value) reads.
     fn encode(&self) -> Result<Encoded, CodecError>;
 
+    /// As [`Value::encode`], where that takes no copy, no scope and no time: whoever must not wait asks
+    /// for this first.
+    fn encode_at_once(&self) -> Option<Encoded> {
+        None
+    }
+
     /// Large buffers that the value keeps in memory and may have in common with others, as a view
     /// has that of the array it looks into: for each an address that tells it from the others, and
     /// its bytes.

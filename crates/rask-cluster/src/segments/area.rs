@@ -119,12 +119,6 @@ impl Area {
         }
     }
 
-    /// Maps the pages up to `to` at once, so that they count as this process's.
-    pub fn find_pages(&self, to: usize) {
-        // SAFETY: inside the area, and nothing is written. Pages that are not found come later.
-        unsafe { libc::madvise(self.address.as_ptr().cast(), to, libc::MADV_POPULATE_READ) };
-    }
-
     pub fn address(&self) -> NonNull<u8> {
         self.address
     }
@@ -153,6 +147,17 @@ unsafe fn unmap(address: *mut u8, length: usize) {
         // SAFETY: by the caller. It can fail for addresses only that are no multiples of a page.
         let _ = unsafe { rustix::mm::munmap(address.cast(), length) };
     }
+}
+
+/// Maps pages of a file that this process shows at once, so that they count as its own. Pages that are
+/// not found come later.
+pub(super) fn find_pages(address: NonNull<u8>, length: usize) {
+    let start = address
+        .as_ptr()
+        .map_addr(|address| address / page_size() * page_size());
+    let length = length + (address.as_ptr().addr() - start.addr());
+    // SAFETY: no contents are changed, and addresses at which nothing is are refused by the system.
+    unsafe { libc::madvise(start.cast(), length, libc::MADV_POPULATE_READ) };
 }
 
 pub(super) fn page_size() -> usize {

@@ -20,7 +20,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, Once};
 
-use super::area::{Access, Area, HUGE, create};
+use super::area::{Access, Area, HUGE, create, find_pages};
 use super::mapping::Place;
 use super::pages::is_unchanged;
 use super::seal;
@@ -327,7 +327,6 @@ impl Born {
     fn make_private(&mut self) -> io::Result<()> {
         if self.state == State::Own {
             self.area.remap(&self.file, Access::WritePrivately)?;
-            self.area.find_pages(self.filled);
             self.state = State::Private { sealed: false };
         }
         Ok(())
@@ -352,7 +351,9 @@ pub(super) fn stop_sharing() -> Box<dyn Any> {
     table.idle_count = 0;
     for born in table.segments.values_mut() {
         // Without memory for it the fork is about to fail as well.
-        let _ = born.make_private();
+        if born.state == State::Own && born.make_private().is_ok() {
+            find_pages(born.area.address(), born.filled);
+        }
     }
     Box::new(table)
 }

@@ -42,6 +42,13 @@ pub(crate) fn prepare() {
     heap::prepare();
 }
 
+/// Finds the pages of bytes that were lent.
+pub(crate) fn find_pages(bytes: &bytes::Bytes) {
+    if let Some(address) = std::ptr::NonNull::new(bytes.as_ptr().cast_mut()) {
+        area::find_pages(address, bytes.len());
+    }
+}
+
 /// Gives back what is kept for the next buffers and has been of no use for a while, or all.
 pub(crate) fn trim(all: bool) {
     born::trim(all);

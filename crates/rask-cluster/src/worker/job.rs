@@ -27,6 +27,10 @@ impl Value for Fetched {
     fn encode(&self) -> Result<Encoded, CodecError> {
         Ok(unpack(self.0.clone()))
     }
+
+    fn encode_at_once(&self) -> Option<Encoded> {
+        self.encode().ok()
+    }
 }
 
 /// Something for a compute thread, with what it needs.

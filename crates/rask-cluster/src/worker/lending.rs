@@ -29,11 +29,16 @@ impl Lendings {
         }
     }
 
-    /// What was lent in the answer to `request` is mapped.
-    pub fn end(&self, request: u64) {
-        let kept = self.0.lock().remove(&request);
-        drop(kept);
+    /// What was lent in the answer to `request` is mapped: returned, for [`settle`].
+    pub fn end(&self, request: u64) -> Vec<Bytes> {
+        self.0.lock().remove(&request).unwrap_or_default()
     }
+}
+
+/// Lets go of what was lent and is mapped. Memory that was lent for the first time has lost its pages
+/// here; finding them takes longer than all else about lending, so the asker does not wait for it.
+pub(super) fn settle(lent: Vec<Bytes>) {
+    lent.iter().for_each(segments::find_pages);
 }
 
 /// Values that somebody of this host has asked for lately, and that went through the socket.
@@ -90,6 +95,16 @@ impl Shared {
         drop((replaced, held, value, packed));
         moved
     }
+}
+
+/// Whether the value goes through shared memory as it is, but for what is small.
+pub(super) fn is_lendable(packed: &Packed) -> bool {
+    let mut large = packed
+        .buffers
+        .iter()
+        .filter(|buffer| is_large(buffer))
+        .peekable();
+    large.peek().is_some() && large.all(segments::is_lendable)
 }
 
 fn is_worth_it(value: &ValueRef, packed: &Packed) -> bool {

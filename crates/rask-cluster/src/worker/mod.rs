@@ -6,6 +6,7 @@
 //! * `fetch`: values from peers.
 //! * `serve`: the network thread.
 
+mod answers;
 mod budget;
 mod compute;
 mod core;

@@ -6,38 +6,24 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use rask_proto::{
-    Frame, FromPeer, FromWorker, GetData, PeerData, Register, Resource, RunReply, RunRequest,
-    ToPeer, ToWorker, Wire,
-};
+use rask_proto::{Frame, FromWorker, Register, Resource, ToWorker, Wire};
 use rask_store::Disk;
-use rask_value::{Inputs, TaskContext, TaskError, codec};
-use rask_wire::{Connection, FrameReader, Incoming, Listener, Role, WireError};
-
-use tokio::sync::Semaphore;
+use rask_wire::{Connection, FrameReader, Listener, Role, WireError};
 
 use super::budget::Budget;
 use super::core::Core;
-use super::job::{Effects, Found};
-use super::lending::Lendings;
-use super::parts::{UnavailableError, Wanted, try_pack};
+use super::job::Effects;
 use super::scheduler_link::SchedulerLink;
 use super::timing;
 use super::{
-    Shared, WorkerEnd, WorkerHandle, WorkerOptions, compute, fetch, lanes, memory, spilling,
+    Shared, WorkerEnd, WorkerHandle, WorkerOptions, answers, compute, fetch, lanes, memory,
+    spilling,
 };
 use crate::ClusterError;
-use crate::calls::{IncomingCall, ServiceEvent};
-use crate::convert::{failure_from_task, pack, unpack};
 use crate::peer::PeerPool;
-use crate::segments;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-const CONNECT_RETRY: Duration = Duration::from_millis(100);
-/// A peer that has not read this much of its answers waits before it gets others.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
-/// Most requests of a peer that are answered at a time.
-const ENCODER_COUNT_MAX: usize = 16;
+pub(super) const CONNECT_RETRY: Duration = Duration::from_millis(100);
 
 type Report = Result<WorkerHandle, ClusterError>;
 
@@ -201,7 +187,7 @@ async fn serve(
     mut connection: Connection,
     mut link: SchedulerLink,
 ) -> WorkerEnd {
-    tokio::spawn(take_peers(shared.clone(), listener));
+    tokio::spawn(answers::take_peers(shared.clone(), listener));
     tokio::spawn(fetch::run(shared.clone()));
     tokio::spawn(timing::run(shared.clone()));
     tokio::spawn(lanes::watch(shared.clone()));
@@ -354,135 +340,4 @@ fn report_held(shared: &Shared, held: Vec<((u32, u32), u64)>) {
         working_bytes: Vec::new(),
     };
     shared.tell(FromWorker::Finished(finished));
-}
-
-async fn take_peers(shared: Arc<Shared>, listener: Listener) {
-    loop {
-        match listener.next().await {
-            Ok(incoming) => {
-                tokio::spawn(serve_peer(shared.clone(), incoming));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot take a connection");
-                tokio::time::sleep(CONNECT_RETRY).await;
-            }
-        }
-    }
-}
-
-async fn serve_peer(shared: Arc<Shared>, incoming: Incoming) {
-    let Ok(mut connection) = incoming.accept().await else {
-        return;
-    };
-    let lent = Lendings::default();
-    let encoders = Arc::new(Semaphore::new(ENCODER_COUNT_MAX));
-    while let Ok(frame) = connection.reader.read().await {
-        let Ok(message) = FromPeer::try_from_frame(frame) else {
-            break;
-        };
-        let shared = shared.clone();
-        let lent = lent.clone();
-        let sender = connection.sender.clone();
-        let message = match message {
-            FromPeer::Call(call) => {
-                let call = IncomingCall::new(call, sender);
-                shared.calls.push(ServiceEvent::Call(call));
-                continue;
-            }
-            FromPeer::Mapped(id) => {
-                lent.end(id);
-                continue;
-            }
-            message => message,
-        };
-        // A peer that asks for more than it reads waits.
-        sender.wait_for_room(ANSWER_BYTES_MAX).await;
-        let place = match &message {
-            FromPeer::GetData(_) => encoders.clone().acquire_owned().await.ok(),
-            _ => None,
-        };
-        // Encoding may need the interpreter, which the network never waits for.
-        tokio::task::spawn_blocking(move || {
-            let answer = match message {
-                FromPeer::GetData(get) => ToPeer::Data(get_data(&shared, &get, &lent)),
-                FromPeer::Run(request) => ToPeer::Ran(run_once(request)),
-                FromPeer::Call(_) | FromPeer::Mapped(_) => return,
-            };
-            sender.send(answer.into_frame());
-            drop(place);
-        });
-    }
-    connection.sender.close();
-}
-
-fn get_data(shared: &Shared, get: &GetData, lendings: &Lendings) -> PeerData {
-    let is_same_host = !get.host.is_empty() && get.host == segments::host();
-    let mut data = PeerData {
-        id: get.id,
-        ..PeerData::default()
-    };
-    let numbers = match get.layer_names.is_empty() {
-        true => None,
-        false => Some(shared.core.lock().numbers_of(&get.layer_names)),
-    };
-    let keys = get.blocks.iter().flat_map(|blocks| blocks.iter());
-    for (at, (layer, block)) in keys.enumerate() {
-        let number = match &numbers {
-            None => Some(layer),
-            Some(numbers) => numbers.get(layer as usize).copied().flatten(),
-        };
-        let key = number.map(|number| (number, block));
-        let found = key.and_then(|key| Some((key, shared.core.lock().find_value(key)?)));
-        let wanted = Wanted::from_number(get.parts.get(at).copied().unwrap_or(0));
-        let packed = found.map(|(key, found)| {
-            let packed = try_pack(&shared.disk, &found, wanted)?;
-            Ok::<_, UnavailableError>(match (found, wanted) {
-                (Found::Memory(value), Wanted::Whole) if is_same_host => {
-                    shared.put_into_segment(key, value, packed)
-                }
-                _ => packed,
-            })
-        });
-        match packed {
-            Some(Ok(packed)) => {
-                let outgoing = &shared.transferred.outgoing;
-                outgoing.fetch_add(packed.nbytes(), Ordering::Relaxed);
-                data.found.push(at as u32);
-                data.values.push(packed);
-            }
-            Some(Err(error)) => {
-                data.failed.push(at as u32);
-                data.reasons.push(error.to_string());
-            }
-            None => {}
-        }
-    }
-    if is_same_host {
-        lendings.lend(&mut data);
-    }
-    data
-}
-
-/// Runs an op outside the graph.
-fn run_once(request: RunRequest) -> RunReply {
-    let outcome = (|| {
-        let packed = request.op.unwrap_or_default();
-        let op = codec::decode_op(&unpack(packed))?;
-        let context = TaskContext {
-            layer: "run",
-            grid: &rask_graph::Grid::scalar(),
-            block: 0,
-        };
-        let value = op.run(context, Inputs::new())?;
-        Ok::<_, TaskError>(pack(value.encode()?))
-    })();
-    let (value, failure) = match outcome {
-        Ok(value) => (Some(value), None),
-        Err(error) => (None, Some(failure_from_task(&error, "run", 0))),
-    };
-    RunReply {
-        id: request.id,
-        value,
-        failure,
-    }
 }

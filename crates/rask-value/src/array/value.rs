@@ -62,6 +62,10 @@ impl Value for NdArray {
             },
         })
     }
+
+    fn encode_at_once(&self) -> Option<Encoded> {
+        self.is_contiguous().then(|| self.encode().ok()).flatten()
+    }
 }
 
 /// Makes arrays decodable in this process.
