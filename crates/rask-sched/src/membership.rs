@@ -89,7 +89,7 @@ impl Scheduler {
                 ),
                 _ => why.clone(),
             };
-            self.blame(id, &left.register.name, &why);
+            self.blame(id, &left, &why);
         }
         for id in called_back {
             if !self.try_promote_copy(id) {
@@ -156,7 +156,11 @@ impl Scheduler {
         blamed
     }
 
-    fn blame(&mut self, id: TaskId, worker: &str, why: &str) {
+    fn blame(&mut self, id: TaskId, left: &Worker, why: &str) {
+        if self.fail_if_declared_unfitting(id, left, why) {
+            return;
+        }
+        let worker = &left.register.name;
         let task = self.tasks.get_mut(id);
         task.deaths = task.deaths.saturating_add(1);
         if task.deaths <= self.settings.allowed_failures {
@@ -171,7 +175,7 @@ impl Scheduler {
             origin: layer.origin.clone(),
             layer: layer.name.to_string(),
             block: task.block,
-            killed_workers: vec![worker.to_owned()],
+            killed_workers: vec![worker.clone()],
             ..Failure::default()
         };
         self.journal_failure(id, &failure);

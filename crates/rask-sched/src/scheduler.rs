@@ -139,7 +139,9 @@ impl Scheduler {
         }
         self.settle();
         self.hand_out();
-        while self.fail_unmet_quotas() {
+        // What was refused when it was to be handed out has left others that nobody needs now.
+        while !self.settle.is_empty() || self.fail_unmet_quotas() {
+            self.settle();
             self.hand_out();
         }
         self.advance_retirements();

@@ -71,9 +71,7 @@ impl Scheduler {
         for &task in tasks.iter().take(wanted_count) {
             self.want(client, task, submit.fire_and_forget);
         }
-        for &number in &numbers {
-            self.refuse_unfitting(number);
-        }
+        self.refuse_unfitting(&numbers, fan_in_max(submit, &table));
         for number in numbers {
             if self.layers.find(number).is_some() {
                 self.forget_layer_if_unused(number);
@@ -177,7 +175,9 @@ impl Scheduler {
                 let span = self.enter_span(submit, spec);
                 let mut layer = new_layer(spec, layer, common.of_layer(submit, spec));
                 layer.span = span;
-                layer.set_sizes(self.find_sizes(spec, &numbers));
+                let keeps_dense = spec.page_blocks == 0
+                    && spec.sizes.as_ref().is_some_and(|sizes| sizes.is_dense);
+                layer.set_sizes(self.find_sizes(spec, &numbers), keeps_dense);
                 layer.is_impure = submit.impure;
                 match before.get(position) {
                     Some(&number) => self.layers.add_as(number, layer),
@@ -342,6 +342,15 @@ fn reference_pairs(spec: &LayerSpec) -> impl Iterator<Item = (u32, u32)> + '_ {
     refs.flat_map(|refs| refs.layers.iter().copied().zip(refs.blocks.iter().copied()))
 }
 
+/// No task is given more values than this.
+fn fan_in_max(submit: &Submit, table: &TaskTable) -> usize {
+    let by_rule = (0..table.len() as u32).map(|index| table.deps(index).len());
+    let lists = submit.layers.iter().filter_map(|spec| spec.refs.as_ref());
+    let by_list = lists.flat_map(|refs| refs.offsets.windows(2));
+    let by_list = by_list.map(|pair| (pair[1] - pair[0]) as usize);
+    by_rule.max().unwrap_or(0) + by_list.max().unwrap_or(0)
+}
+
 fn check_references(
     spec: &LayerSpec,
     position: usize,
@@ -433,7 +442,9 @@ fn new_layer(spec: &LayerSpec, layer: &rask_graph::Layer, terms: Terms) -> Layer
         span: 0,
         ended: Default::default(),
         sizes: None,
+        keeps_dense: false,
         certain_bytes_max: 0,
+        large_bytes_max: 0,
         output: Default::default(),
         working: Default::default(),
     }

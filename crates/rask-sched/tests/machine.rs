@@ -30,6 +30,8 @@ mod speculation;
 mod story;
 #[path = "machine/topics.rs"]
 mod topics;
+#[path = "machine/unfitting.rs"]
+mod unfitting;
 
 use double::{Double, finished, needing, source, submission};
 use rask_proto::{AnswerBody, BlockName, Blocks, Cancel, FromClient, FromWorker, Query, QueryBody};

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rask_graph::{Graph, Grid, Input, InputMap, Layer, LayerId, TaskTable};
 
 use crate::random::{Random, mix};
+use crate::unfitting::Unfitting;
 
 /// What a task makes: a number that depends on everything it was made from, in order. A task that
 /// raises makes none, nor does any that needs it.
@@ -78,7 +79,11 @@ pub(crate) fn raises(identity: u64, percent: u64) -> bool {
 }
 
 /// What every needed block of the graph must make.
-pub(crate) fn evaluate(graph: &Graph, raising_percent: u64) -> HashMap<(u32, u32), Made> {
+pub(crate) fn evaluate(
+    graph: &Graph,
+    raising_percent: u64,
+    unfitting: &Unfitting,
+) -> HashMap<(u32, u32), Made> {
     let table = TaskTable::expand(graph).expect("random graphs are valid");
     let mut made: Vec<Made> = Vec::with_capacity(table.len());
     // Layers refer to earlier ones only, so that the table's order will do.
@@ -88,6 +93,7 @@ pub(crate) fn evaluate(graph: &Graph, raising_percent: u64) -> HashMap<(u32, u32
         let inputs = table.deps(task).iter().map(|&dep| made[dep as usize]);
         let inputs: Option<Vec<u64>> = inputs.collect();
         made.push(match inputs {
+            _ if unfitting.is_refused(at.layer.0) => None,
             Some(inputs) if !raises(identity, raising_percent) => {
                 Some(make(identity, inputs.into_iter()))
             }

@@ -12,6 +12,7 @@
 //! * `faults`: what goes wrong, and how much of it; `restart` and `troubles`: what happens then.
 //! * `study`, `costs`: how much memory a graph takes, beside what its order needs.
 //! * `transfers`: hosts, and how fast values move between them.
+//! * `unfitting`: tasks that are too large for any worker, which are refused.
 //! * `topics`: events of workers, and clients that follow them.
 
 mod absence;
@@ -35,6 +36,7 @@ mod study;
 mod topics;
 mod transfers;
 mod troubles;
+mod unfitting;
 pub mod usual_shapes;
 mod worker;
 

@@ -17,6 +17,7 @@ use crate::random::Random;
 use crate::restart::{Connections, Journal, hello};
 use crate::topics::Logged;
 use crate::troubles::Troubles;
+use crate::unfitting::Unfitting;
 use crate::worker::SimWorker;
 use crate::{Report, Settings};
 
@@ -177,8 +178,16 @@ impl Simulation {
     }
 
     fn add_client(&mut self, number: u32, graph: rask_graph::Graph) {
-        let made = evaluate(&graph, self.settings.faults.raising_percent);
-        let mut client = SimClient::new(graph, made, self.costs.clone());
+        let settings = &self.settings;
+        let unfitting = match self.costs.is_study() {
+            true => Unfitting::default(),
+            false => {
+                let scale = settings.hosts.value_scale.max(1);
+                Unfitting::of(&graph, settings.memory_bytes_max, scale)
+            }
+        };
+        let made = evaluate(&graph, settings.faults.raising_percent, &unfitting);
+        let mut client = SimClient::new(graph, (made, unfitting), self.costs.clone());
         let party = Party::Client(number);
         self.journal.begin(ClientId(number));
         self.on_scheduler_event(Event::ClientJoined {

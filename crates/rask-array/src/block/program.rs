@@ -177,10 +177,9 @@ impl Op for BlockOp {
         let (itemsize, shapes) = self.predicted.as_ref()?;
         let fits = shapes.0.len() == self.grid.0.len();
         let known = shapes.0.iter().all(|axis| axis.iter().all(|&n| n >= 0));
-        // Views take less than their shape says, and pieces are of another shape.
+        // Views take less than their shape says. What is cut into parts is kept whole.
         let mut steps = self.steps.iter();
-        let is_whole =
-            steps.all(|step| !matches!(step.op, ChunkOp::Broadcast(_) | ChunkOp::Cut { .. }));
+        let is_whole = steps.all(|step| !matches!(step.op, ChunkOp::Broadcast(_)));
         (fits && known).then(|| OutputSizes {
             item_bytes: *itemsize,
             axes: shapes.0.clone(),

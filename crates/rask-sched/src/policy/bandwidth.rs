@@ -84,6 +84,11 @@ impl Place {
         }
     }
 
+    /// Whether memory can be shared between the two.
+    pub fn is_same_host(self, other: Place) -> bool {
+        self.host == other.host
+    }
+
     fn kind_to(self, to: Place) -> Kind {
         match (self.host == to.host, self.process == to.process) {
             (true, true) => Kind::Process,

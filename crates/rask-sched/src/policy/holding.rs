@@ -1,10 +1,13 @@
 //! Where values go that clients give to the cluster. They need no thread, so they wait for none: each
-//! goes to the next worker in turn.
+//! goes to the next worker in turn whose memory has room for it. While none has, they wait like tasks
+//! that make something from nothing.
 
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, Worker};
 
+/// So many workers are looked at for one that has room.
+const LOOKED_AT_MAX: usize = 256;
 /// The kind of ops whose blocks are their pages.
 const HELD_KIND: &str = "held";
 
@@ -17,12 +20,14 @@ impl Scheduler {
             return None;
         }
         let restriction = layer.restriction.as_deref();
-        let allows = |worker: &Worker| {
-            worker.takes_tasks() && restriction.is_none_or(|restriction| restriction.allows(worker))
+        let allows = |&(&number, worker): &(&WorkerId, &Worker)| {
+            worker.takes_tasks()
+                && restriction.is_none_or(|restriction| restriction.allows(worker))
+                && self.has_memory_for(id, number)
         };
         let workers = &self.workers.by_id;
-        let mut in_turn = workers.iter_from(workers.position_after(self.last_holder));
-        let (&worker, _) = in_turn.find(|(_, worker)| allows(worker))?;
+        let in_turn = workers.iter_from(workers.position_after(self.last_holder));
+        let (&worker, _) = in_turn.take(LOOKED_AT_MAX).find(allows)?;
         self.last_holder = worker;
         Some(worker)
     }

@@ -24,4 +24,4 @@ pub(crate) mod retirement;
 mod shares;
 pub(crate) mod speculation;
 pub(crate) mod stealing;
-mod unfitting;
+pub(crate) mod unfitting;

@@ -1,8 +1,9 @@
 //! How many bytes a task's value will take, and how many it takes while it runs: declared where the
 //! client knows them, else learned by layer as its tasks end, else guessed from the inputs.
 
+use super::unfitting::bytes_of_page;
 use crate::scheduler::Scheduler;
-use crate::state::TaskId;
+use crate::state::{TaskId, TaskState};
 
 /// After this many tasks of a layer, other layers of the same operation learn nothing more from it.
 const TAUGHT_MAX: u32 = 4;
@@ -31,8 +32,13 @@ impl Scheduler {
                 None => declared,
             });
         }
-        if let Some(bytes) = learned {
-            return Some(bytes as u64);
+        // A page of a block's own is in memory with it.
+        let page = match layer.page_blocks {
+            1 => layer.pages.get(task.block as usize).map(bytes_of_page),
+            _ => None,
+        };
+        if let Some(bytes) = learned.map(|bytes| bytes as u64).max(page) {
+            return Some(bytes);
         }
         if !self.tasks.deps(id).is_empty() {
             return None;
@@ -50,11 +56,27 @@ impl Scheduler {
         layer.working.find().unwrap_or(0.0) as u64
     }
 
-    /// Bytes of a task's value, where no measurement is needed to be sure.
+    /// Bytes of a task's value, where no measurement is needed to be sure: native arrays made from
+    /// such, or from values that turned out to take all that was declared of them, and what is given
+    /// to the cluster as it is.
     pub(crate) fn find_certain_bytes(&self, id: TaskId) -> Option<u64> {
         let task = self.tasks.get(id);
-        let sizes = self.layers.get(task.layer).sizes.as_ref()?;
-        sizes.is_dense.then(|| sizes.at(task.block))
+        let layer = self.layers.get(task.layer);
+        if let Some(page) = layer.page_of(task.block) {
+            return layer.pages.get(page).map(bytes_of_page);
+        }
+        let sizes = layer.sizes.as_ref()?;
+        let is_certain = sizes.is_dense || (layer.keeps_dense && self.has_dense_inputs(id));
+        is_certain.then(|| sizes.at(task.block))
+    }
+
+    fn has_dense_inputs(&self, id: TaskId) -> bool {
+        self.tasks.deps(id).iter().all(|&dep| {
+            let task = self.tasks.get(dep);
+            let sizes = self.layers.get(task.layer).sizes.as_ref();
+            let is_whole = sizes.is_some_and(|sizes| task.nbytes >= sizes.at(task.block));
+            task.state == TaskState::Memory && is_whole
+        })
     }
 
     /// A task has ended. `grown` is by how much its process grew for it, if that was measured.

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::{Estimate, Restriction, TaskId};
 use crate::event::WorkerId;
+use crate::policy::unfitting::bytes_of_page;
 
 /// In [`Layer::slots`]: the block has no task.
 pub(crate) const NO_TASK: TaskId = u32::MAX;
@@ -56,8 +57,12 @@ pub(crate) struct Layer {
     pub ended: Ended,
     /// Bytes of its values, where they were declared.
     pub sizes: Option<BlockSizes>,
-    /// Bytes of its largest block, where they are certain; else 0.
+    /// Its values are dense arrays if what they are made from are.
+    pub keeps_dense: bool,
+    /// Bytes of its largest block, where they are certain, else 0; and where they will be once what
+    /// it is made from is there.
     pub certain_bytes_max: u64,
+    pub large_bytes_max: u64,
     /// Bytes of its values so far; where sizes were declared, as a share of those.
     pub output: Estimate,
     /// Bytes that its tasks took beyond their inputs and their value while they ran, where that was
@@ -106,10 +111,14 @@ impl Ended {
 }
 
 impl Layer {
-    /// The bytes of its blocks were declared.
-    pub fn set_sizes(&mut self, sizes: Option<BlockSizes>) {
-        let certain = sizes.as_ref().filter(|sizes| sizes.is_dense);
-        self.certain_bytes_max = certain.map_or(0, BlockSizes::max);
+    /// The bytes of its blocks were declared, or are known from its pages.
+    pub fn set_sizes(&mut self, sizes: Option<BlockSizes>, keeps_dense: bool) {
+        let pages = self.pages.iter().map(bytes_of_page).max().unwrap_or(0);
+        let declared = sizes.as_ref().map_or(0, BlockSizes::max);
+        let is_certain = sizes.as_ref().is_some_and(|sizes| sizes.is_dense);
+        self.certain_bytes_max = if is_certain { declared } else { 0 }.max(pages);
+        self.large_bytes_max = if keeps_dense { declared } else { 0 }.max(self.certain_bytes_max);
+        self.keeps_dense = keeps_dense;
         self.sizes = sizes;
     }
 

@@ -69,16 +69,16 @@ fn a_worker_without_tasks_is_given_one_whatever_it_holds() {
     let mut double = limited();
     let needs: [&[(u32, u32)]; 1] = [&[(0, 0), (0, 1), (0, 2)]];
     double.submit(submission(vec![
-        sized(source("load", 3), 500_000),
+        sized(source("load", 3), 330_000),
         sized(needing("sum", &needs), 10),
     ]));
     assert_eq!(double.take_assigned(1), [(0, 0)]);
-    double.finish_with(1, &[(0, 0)], 500_000);
+    double.finish_with(1, &[(0, 0)], 330_000);
     assert_eq!(double.take_assigned(1), [(0, 1)]);
-    double.finish_with(1, &[(0, 1)], 500_000);
+    double.finish_with(1, &[(0, 1)], 330_000);
     // More is needed later than there is room for: nothing is gained by waiting.
     assert_eq!(double.take_assigned(1), [(0, 2)]);
-    double.finish_with(1, &[(0, 2)], 500_000);
+    double.finish_with(1, &[(0, 2)], 330_000);
     assert_eq!(double.take_assigned(1), [(1, 0)]);
 }
 
