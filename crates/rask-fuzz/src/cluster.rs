@@ -162,6 +162,7 @@ pub(crate) fn from_client(source: &mut Source<'_>) -> Option<FromClient> {
         5 => FromClient::Cancel(Cancel {
             blocks: Some(blocks(source)),
             force: source.flag(),
+            by_another: source.flag(),
         }),
         6 => FromClient::Retry(blocks(source)),
         7 => FromClient::FetchFailed(FetchFailed {

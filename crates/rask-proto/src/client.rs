@@ -93,6 +93,10 @@ pub struct Cancel {
     /// Also if other clients want them.
     #[prost(bool, tag = "2")]
     pub force: bool,
+    /// Another client has cancelled them, of which this one may not have heard: how it is written
+    /// in a journal that has been made smaller.
+    #[prost(bool, tag = "360")]
+    pub by_another: bool,
 }
 
 /// Blocks that `worker` did not hand over.

@@ -143,12 +143,8 @@ impl Scheduler {
         for id in all {
             let wanted_by = self.tasks.wanted_by(id).to_vec();
             self.tasks.clear_wanted_by(id);
-            let task = self.tasks.get(id);
-            let (layer, block) = (task.layer, task.block);
             for client in wanted_by.into_iter().filter(|client| *client != NOBODY) {
-                if let Some(number) = self.clients.find_number(client, layer) {
-                    self.out.cancelled(client, (number, block));
-                }
+                self.tell_cancelled(client, id);
             }
             self.settle.push(id);
         }

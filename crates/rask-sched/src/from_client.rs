@@ -1,9 +1,9 @@
 //! What clients say.
 
-use rask_proto::{Blocks, Cancel, FetchFailed, FromClient, ToWorker};
+use rask_proto::{Blocks, FetchFailed, FromClient};
 
-use crate::event::{ClientId, Command, WorkerId};
-use crate::scheduler::{NOBODY, Scheduler};
+use crate::event::{ClientId, WorkerId};
+use crate::scheduler::Scheduler;
 use crate::state::{Client, NO_TASK, TaskId, TaskState};
 use crate::topics::text;
 
@@ -39,7 +39,9 @@ impl Scheduler {
         self.out.forget_client(client);
         if let Some(left) = self.clients.by_id.remove(&client) {
             self.shares.leave(left.share);
-            for layer in left.numbers.into_keys() {
+            let mut layers: Vec<u32> = left.layers.into_values().collect();
+            layers.sort_unstable();
+            for layer in layers {
                 self.drop_client_number(layer);
             }
         }
@@ -69,41 +71,13 @@ impl Scheduler {
         for id in self.tasks_of(client, blocks) {
             self.unwant(client, id);
         }
+        self.forget_cancelled(client, blocks);
         self.reconsider_quotas();
     }
 
     pub(crate) fn unwant(&mut self, client: ClientId, id: TaskId) {
         self.tasks.retain_wanted_by(id, |wanting| wanting != client);
         self.settle.push(id);
-    }
-
-    fn on_cancel(&mut self, client: ClientId, cancel: &Cancel) {
-        let Some(blocks) = &cancel.blocks else { return };
-        for id in self.tasks_of(client, blocks) {
-            let mut told: smallvec::SmallVec<[ClientId; 2]> = smallvec::SmallVec::new();
-            self.tasks.retain_wanted_by(id, |wanting| {
-                let goes = cancel.force || wanting == client || wanting == NOBODY;
-                if goes {
-                    told.push(wanting);
-                }
-                !goes
-            });
-            let task = self.tasks.get(id);
-            let (layer, block) = (task.layer, task.block);
-            let (state, worker) = (task.state, task.worker);
-            if cancel.force && state == TaskState::Assigned && !task.is_needed() {
-                self.out.push(Command::ToWorker {
-                    worker,
-                    message: ToWorker::Kill(Blocks::from_iter([(layer, block)])),
-                });
-            }
-            for client in told {
-                if let Some(number) = self.clients.find_number(client, layer) {
-                    self.out.cancelled(client, (number, block));
-                }
-            }
-            self.settle.push(id);
-        }
     }
 
     /// Failed tasks, and the failed ones they need, start again.
@@ -153,19 +127,26 @@ impl Scheduler {
             let Some(known) = self.clients.by_id.get_mut(&client) else {
                 return;
             };
-            if let Some(layer) = known.layers.remove(&number) {
+            known
+                .cancelled
+                .retain(|&(cancelled, _)| cancelled != number);
+            let Some(layer) = known.layers.remove(&number) else {
+                continue;
+            };
+            // It may have been given another number meanwhile, under which it is wanted.
+            if known.numbers.get(&layer) == Some(&number) {
                 for id in self.tasks_wanted_of(client, layer) {
                     self.unwant(client, id);
                 }
                 if let Some(known) = self.clients.by_id.get_mut(&client) {
                     known.numbers.remove(&layer);
                 }
-                self.drop_client_number(layer);
             }
+            self.drop_client_number(layer);
         }
     }
 
-    fn drop_client_number(&mut self, layer: u32) {
+    pub(crate) fn drop_client_number(&mut self, layer: u32) {
         if self.layers.find(layer).is_some() {
             self.layers.get_mut(layer).client_count -= 1;
             self.forget_layer_if_unused(layer);

@@ -15,6 +15,7 @@
 //! * `invariants`: what must hold after every event, checked in tests and in the simulator.
 
 mod answer;
+mod cancel;
 mod contents;
 mod coordination;
 mod deadlines;

@@ -134,6 +134,7 @@ impl Scheduler {
     pub(crate) fn on_client_resumed(&mut self, client: ClientId) {
         self.tell_all_peers(client);
         self.repeat_answers(client);
+        self.repeat_cancelled(client);
         for id in self.wanted_tasks(client) {
             match self.tasks.get(id).state {
                 TaskState::Memory => self.tell_again(client, id),

@@ -157,6 +157,11 @@ impl Scheduler {
         self.tasks.len()
     }
 
+    /// How many layers there are.
+    pub fn layer_count(&self) -> usize {
+        self.layers.iter().count()
+    }
+
     /// The pending tasks as text, a line a task: for people who wonder why nothing happens.
     pub fn describe_pending(&self) -> String {
         let pending = self

@@ -154,8 +154,10 @@ impl Scheduler {
         known: Option<u32>,
         given: u64,
     ) -> Result<(), SubmitError> {
-        let known = known.map(|number| self.layers.get(number).slots.len());
-        match known {
+        // What has no tasks is made anew, and so is what was before a restart.
+        let known = known.map(|number| self.layers.get(number));
+        let known = known.filter(|layer| layer.task_count > 0 && self.known_numbers.is_none());
+        match known.map(|layer| layer.slots.len()) {
             Some(known) if known as u64 != given => Err(SubmitError::OtherShape {
                 name: spec.name.clone(),
                 known,
@@ -171,7 +173,9 @@ impl Scheduler {
         let mut numbers = Vec::with_capacity(submit.layers.len());
         let before = self.known_numbers.take().unwrap_or_default();
         for (position, (spec, layer)) in submit.layers.iter().zip(&graph.layers).enumerate() {
-            let number = self.layers.find_number(&spec.name).unwrap_or_else(|| {
+            let before = before.get(position).copied();
+            let known = self.find_layer_for(spec, before, &numbers);
+            let number = known.unwrap_or_else(|| {
                 let span = self.enter_span(submit, spec);
                 let mut layer = new_layer(spec, layer, common.of_layer(submit, spec));
                 layer.span = span;
@@ -179,17 +183,13 @@ impl Scheduler {
                     && spec.sizes.as_ref().is_some_and(|sizes| sizes.is_dense);
                 layer.set_sizes(self.find_sizes(spec, &numbers), keeps_dense);
                 layer.is_impure = submit.impure;
-                match before.get(position) {
-                    Some(&number) => self.layers.add_as(number, layer),
+                match before {
+                    Some(number) => self.layers.add_as(number, layer),
                     None => self.layers.add(layer),
                 }
             });
-            if spec.id != 0
-                && let Some(client) = self.clients.by_id.get_mut(&client)
-                && client.layers.insert(spec.id, number).is_none()
-            {
-                client.numbers.insert(number, spec.id);
-                self.layers.get_mut(number).client_count += 1;
+            if spec.id != 0 {
+                self.number_layer(client, spec.id, number);
             }
             numbers.push(number);
         }
@@ -197,6 +197,50 @@ impl Scheduler {
             self.given_numbers.clone_from(&numbers);
         }
         numbers
+    }
+
+    /// The layer of a submission, if it is known. One without tasks, all of which were released or
+    /// cancelled, is made anew: what is to run may be something else now. `before` is the number that
+    /// the layer had before a restart; `numbers` are those of the submission's layers so far.
+    fn find_layer_for(
+        &mut self,
+        spec: &LayerSpec,
+        before: Option<u32>,
+        numbers: &[u32],
+    ) -> Option<u32> {
+        let known = self.layers.find_number(&spec.name)?;
+        if spec.remote || numbers.contains(&known) {
+            return Some(known);
+        }
+        let is_other = before.is_some_and(|before| before != known);
+        let is_empty = self.layers.get(known).task_count == 0;
+        if !is_empty && !is_other {
+            return Some(known);
+        }
+        self.layers.unname(known);
+        if is_empty {
+            self.remove_layer(known);
+        }
+        None
+    }
+
+    /// The client calls a layer by this number from now on.
+    fn number_layer(&mut self, client: ClientId, number: u32, layer: u32) {
+        let Some(record) = self.clients.by_id.get_mut(&client) else {
+            return;
+        };
+        let before = record.layers.insert(number, layer);
+        if before == Some(layer) {
+            return;
+        }
+        record.numbers.insert(layer, number);
+        self.layers.get_mut(layer).client_count += 1;
+        if let Some(before) = before {
+            if record.numbers.get(&before) == Some(&number) {
+                record.numbers.remove(&before);
+            }
+            self.drop_client_number(before);
+        }
     }
 
     /// The declared bytes of a layer's blocks. Whoever makes values from others' makes dense arrays
@@ -304,6 +348,10 @@ impl Scheduler {
         if !self.tasks.wanted_by(id).contains(&client) {
             self.tasks.push_wanted_by(id, client);
             let task = self.tasks.get(id);
+            let number = self.clients.find_number(client, task.layer);
+            if let (Some(number), Some(client)) = (number, self.clients.by_id.get_mut(&client)) {
+                client.cancelled.remove(&(number, task.block));
+            }
             if self.clients.find_number(client, task.layer).is_none()
                 && let Some(client) = self.clients.by_id.get_mut(&client)
             {

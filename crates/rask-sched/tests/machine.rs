@@ -7,6 +7,8 @@ mod actors;
 mod admission;
 #[path = "machine/bandwidth.rs"]
 mod bandwidth;
+#[path = "machine/cancel.rs"]
+mod cancel;
 #[path = "machine/deadlines.rs"]
 mod deadlines;
 mod double;
@@ -34,7 +36,7 @@ mod topics;
 mod unfitting;
 
 use double::{Double, finished, needing, source, submission};
-use rask_proto::{AnswerBody, BlockName, Blocks, Cancel, FromClient, FromWorker, Query, QueryBody};
+use rask_proto::{AnswerBody, BlockName, Blocks, FromClient, FromWorker, Query, QueryBody};
 use rask_proto::{Recipe, ToClient};
 
 const ONE: (u32, u32) = (1, 0);
@@ -227,23 +229,6 @@ fn a_worker_that_cannot_fetch_gives_the_task_back() {
     double.client(release(&[ONE]));
     let called_back = [double.take_unassigned(1), double.take_unassigned(2)].concat();
     assert_eq!(called_back, [(0, 0)]);
-    double.forget_layers();
-}
-
-#[test]
-fn cancelling_calls_back_what_only_the_cancelled_needs() {
-    let mut double = Double::new(1);
-    double.submit(submission(vec![source("a", 1), needing("b", &[&[(0, 0)]])]));
-    assert_eq!(double.take_assigned(1), [(0, 0)]);
-    double.client(FromClient::Cancel(Cancel {
-        blocks: Some(Blocks::from_iter([ONE])),
-        force: false,
-    }));
-    assert_eq!(double.take_unassigned(1), [(0, 0)]);
-    let cancelled = ToClient::Cancelled(Blocks::from_iter([ONE]));
-    assert_eq!(double.take_client(), [cancelled]);
-    double.finish(1, &[(0, 0)]);
-    assert_eq!(double.take_freed(1), [(0, 0)]);
     double.forget_layers();
 }
 

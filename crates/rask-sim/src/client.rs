@@ -1,4 +1,4 @@
-//! A client: submits a graph, waits, fetches, compares, releases.
+//! A client: submits a graph, waits, fetches, compares, releases. What it cancels: `cancelling`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::unfitting::{PARTS, Unfitting, declared, takes_parts};
 
 /// How far a wanted block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
+pub(crate) enum Status {
     Pending,
     /// In memory, as the scheduler says, of this worker.
     Finished(u32),
@@ -25,15 +25,35 @@ enum Status {
     Asked,
     Failed,
     Compared,
+    /// By this client.
+    Cancelled,
+    /// By another, as the scheduler says.
+    CancelledByOther,
 }
 
-/// One client. Its numbers of layers are their positions in the graph, plus 1.
+impl Status {
+    /// Whether nothing more is to come.
+    pub(crate) fn is_done(self) -> bool {
+        !matches!(self, Status::Pending | Status::Finished(_) | Status::Asked)
+    }
+
+    pub(crate) fn is_cancelled(self) -> bool {
+        matches!(self, Status::Cancelled | Status::CancelledByOther)
+    }
+}
+
+/// One client. Blocks are named by the position of their layer in the graph.
 pub(crate) struct SimClient {
     graph: Graph,
     made: HashMap<(u32, u32), Made>,
     unfitting: Unfitting,
-    wanted: BTreeMap<(u32, u32), Status>,
-    released: bool,
+    pub(crate) wanted: BTreeMap<(u32, u32), Status>,
+    pub(crate) released: bool,
+    /// Its numbers of the layers of which it wants blocks; not used twice.
+    pub(crate) numbers: BTreeMap<u32, u32>,
+    pub(crate) last_number: u32,
+    /// Numbers of layers that are not used any more, of which the scheduler has not been told.
+    pub(crate) dropped: Blocks,
     costs: Arc<Costs>,
     pub(crate) follower: SimFollower,
 }
@@ -54,26 +74,43 @@ impl SimClient {
         costs: Arc<Costs>,
     ) -> Self {
         let wanted = graph.wanted.iter();
-        let wanted = wanted.map(|at| ((at.layer.0 + 1, at.block), Status::Pending));
+        let wanted = wanted.map(|at| ((at.layer.0, at.block), Status::Pending));
         SimClient {
             wanted: wanted.collect(),
             graph,
             made,
             unfitting,
             released: false,
+            numbers: BTreeMap::new(),
+            last_number: 0,
+            dropped: Blocks::default(),
             costs,
             follower: SimFollower::default(),
         }
     }
 
-    pub(crate) fn submit(&self) -> FromClient {
+    /// Submits everything.
+    pub(crate) fn submit(&mut self) -> FromClient {
+        let wanted = self.graph.wanted.iter();
+        let wanted = wanted.map(|at| (at.layer.0, at.block)).collect();
+        self.submit_blocks(wanted)
+    }
+
+    /// Submits the graph for some of its blocks.
+    pub(crate) fn submit_blocks(&mut self, wanted: Blocks) -> FromClient {
+        for (layer, _) in wanted.iter() {
+            self.numbers.entry(layer).or_insert_with(|| {
+                self.last_number += 1;
+                self.last_number
+            });
+        }
         let layers = self.graph.layers.iter().enumerate();
         let part_count = |index| match takes_parts(index) {
             true if !self.costs.is_study() => PARTS,
             _ => 0,
         };
         let layers = layers.map(|(index, layer)| LayerSpec {
-            id: index as u32 + 1,
+            id: self.numbers.get(&(index as u32)).copied().unwrap_or(0),
             operation: "simulated".to_owned(),
             op: Some(Packed::default()),
             // Every third layer takes parts.
@@ -82,10 +119,9 @@ impl SimClient {
             sizes: self.declare(index, layer),
             ..LayerSpec::from_layer(layer)
         });
-        let wanted = self.graph.wanted.iter();
         FromClient::Submit(Submit {
             layers: layers.collect(),
-            wanted: Some(wanted.map(|at| (at.layer.0, at.block)).collect()),
+            wanted: Some(wanted),
             retries: if self.costs.is_study() { 0 } else { RETRIES },
             retry_millis: RETRY_MILLIS,
             retry_millis_max: RETRY_MILLIS_MAX,
@@ -119,29 +155,26 @@ impl SimClient {
             ToClient::Finished(finished) => {
                 let keys = finished.blocks.iter().flat_map(Blocks::iter);
                 for (key, &worker) in keys.zip(&finished.workers) {
-                    assert!(self.made_of(key).is_some(), "{key:?} should have failed");
-                    self.advance(key, Status::Finished(worker));
+                    let Some(at) = self.find(key) else { continue };
+                    assert!(self.made[&at].is_some(), "{at:?} should have failed");
+                    self.advance(at, Status::Finished(worker));
                 }
             }
-            ToClient::Lost(blocks) => {
-                blocks
-                    .iter()
-                    .for_each(|key| self.advance(key, Status::Pending));
-            }
+            ToClient::Lost(blocks) => self.advance_all(&blocks, Status::Pending),
             ToClient::Erred(erred) => {
-                for key in erred.blocks.iter().flat_map(Blocks::iter) {
-                    let failure = erred.failure.as_ref();
-                    let is_refused = failure.is_some_and(|f| f.message.starts_with("MemoryError"));
+                let failure = erred.failure.as_ref();
+                let is_refused = failure.is_some_and(|f| f.message.starts_with("MemoryError"));
+                let blocks = erred.blocks.unwrap_or_default();
+                for at in blocks.iter().filter_map(|key| self.find(key)) {
                     assert!(
-                        self.made_of(key).is_none()
-                            || is_refused && self.unfitting.may_be_refused((key.0 - 1, key.1)),
-                        "{key:?} should not have failed: {failure:?}"
+                        self.made[&at].is_none() || is_refused && self.unfitting.may_be_refused(at),
+                        "{at:?} should not have failed: {failure:?}"
                     );
-                    self.advance(key, Status::Failed);
                 }
+                self.advance_all(&blocks, Status::Failed);
             }
             ToClient::Rejected(rejected) => panic!("rejected: {}", rejected.reason),
-            ToClient::Cancelled(_) => panic!("nobody cancels"),
+            ToClient::Cancelled(blocks) => self.on_cancelled(&blocks, wishes),
             ToClient::Peers(_)
             | ToClient::Answer(_)
             | ToClient::Welcome(_)
@@ -150,13 +183,27 @@ impl SimClient {
         self.ask(wishes);
     }
 
-    fn made_of(&self, (layer, block): (u32, u32)) -> Made {
-        self.made[&(layer - 1, block)]
+    /// The block of a key in the client's present numbering.
+    pub(crate) fn find(&self, (number, block): (u32, u32)) -> Option<(u32, u32)> {
+        let mut numbers = self.numbers.iter();
+        let (&layer, _) = numbers.find(|&(_, &known)| known == number)?;
+        Some((layer, block))
     }
 
-    fn advance(&mut self, key: (u32, u32), status: Status) {
-        if let Some(entry) = self.wanted.get_mut(&key)
+    fn advance_all(&mut self, blocks: &Blocks, status: Status) {
+        for at in blocks
+            .iter()
+            .filter_map(|key| self.find(key))
+            .collect::<Vec<_>>()
+        {
+            self.advance(at, status);
+        }
+    }
+
+    fn advance(&mut self, at: (u32, u32), status: Status) {
+        if let Some(entry) = self.wanted.get_mut(&at)
             && *entry != Status::Compared
+            && !entry.is_cancelled()
         {
             *entry = status;
         }
@@ -166,11 +213,11 @@ impl SimClient {
     pub(crate) fn ask(&mut self, wishes: &mut Wishes) {
         for (&(layer, block), status) in &mut self.wanted {
             if let Status::Finished(worker) = *status {
-                let name = &self.graph.layers[layer as usize - 1].name;
+                let name = &self.graph.layers[layer as usize].name;
                 wishes.ask.entry(worker).or_default().push(Asked {
                     layer: LayerRef::Name(name.to_string()),
                     block,
-                    note: Note::Layer(layer),
+                    note: Note::Layer(self.numbers[&layer]),
                 });
                 *status = Status::Asked;
             }
@@ -187,19 +234,21 @@ impl SimClient {
     ) {
         let mut failed = Blocks::default();
         for (asked, value) in keys.iter().zip(values) {
-            let Note::Layer(layer) = asked.note else {
+            let Note::Layer(number) = asked.note else {
                 unreachable!("a client's note");
             };
-            let key = (layer, asked.block);
+            let key = (number, asked.block);
+            // What was asked for may have been cancelled meanwhile.
+            let Some(at) = self.find(key) else { continue };
             match value {
                 Some((value, _)) => {
-                    assert_eq!(Some(*value), self.made_of(key), "a wrong value of {key:?}");
-                    self.advance(key, Status::Compared);
+                    assert_eq!(Some(*value), self.made[&at], "a wrong value of {at:?}");
+                    self.advance(at, Status::Compared);
                 }
                 None => {
                     failed.push(key.0, key.1);
-                    if self.wanted.get(&key) == Some(&Status::Asked) {
-                        self.advance(key, Status::Pending);
+                    if self.wanted.get(&at) == Some(&Status::Asked) {
+                        self.advance(at, Status::Pending);
                     }
                 }
             }
@@ -214,10 +263,9 @@ impl SimClient {
         self.release_if_done(wishes);
     }
 
-    /// Whether every wanted block was compared, or failed as it had to.
+    /// Whether every wanted block was compared or cancelled, or failed as it had to.
     pub(crate) fn is_done(&self) -> bool {
-        let mut statuses = self.wanted.values();
-        statuses.all(|status| matches!(status, Status::Compared | Status::Failed))
+        self.wanted.values().all(|status| status.is_done())
     }
 
     pub(crate) fn release_if_done(&mut self, wishes: &mut Wishes) {
@@ -225,17 +273,24 @@ impl SimClient {
             return;
         }
         self.released = true;
-        let keys = self.wanted.keys().copied().collect();
-        wishes.tell.push(FromClient::Release(keys));
-        let layers = (1..=self.graph.layers.len() as u32).map(|layer| (layer, 0));
-        wishes.tell.push(FromClient::ForgetLayers(layers.collect()));
+        self.forget_dropped(wishes);
+        // What was cancelled is not wanted any more.
+        let wanted = self
+            .wanted
+            .iter()
+            .filter(|(_, status)| !status.is_cancelled());
+        let keys = wanted.map(|(&(layer, block), _)| (self.numbers[&layer], block));
+        wishes.tell.push(FromClient::Release(keys.collect()));
+        let numbers = std::mem::take(&mut self.numbers).into_values();
+        let numbers = numbers.map(|number| (number, 0)).collect();
+        wishes.tell.push(FromClient::ForgetLayers(numbers));
     }
 
     /// What is not done yet, for messages.
     pub(crate) fn describe(&self) -> String {
         let open = self.wanted.iter();
         let open: Vec<_> = open
-            .filter(|(_, status)| !matches!(status, Status::Compared | Status::Failed))
+            .filter(|(_, status)| !status.is_done())
             .take(5)
             .collect();
         format!("{open:?}")

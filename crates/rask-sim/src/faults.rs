@@ -32,6 +32,8 @@ pub struct Faults {
     pub spill_failing_percent: u64,
     /// Of 100 clients, how many leave before they have what they want.
     pub leaving_percent: u64,
+    /// Times that a client cancels some of what it wants; mostly it wants it again a little later.
+    pub cancellations: u32,
     /// Of 100 runs of tasks, how many take very long.
     pub straggling_percent: u64,
 }

@@ -9,6 +9,7 @@
 //! * `network`: what happens when; messages arrive in the order sent, after a random time.
 //! * `worker`, `client`: pretended shells around the machine of a worker, and in place of users;
 //!   `exchange`: what they do, and what follows for others.
+//! * `cancelling`: clients that cancel, and want the same again.
 //! * `faults`: what goes wrong, and how much of it; `restart` and `troubles`: what happens then.
 //! * `study`, `costs`: how much memory a graph takes, beside what its order needs.
 //! * `transfers`: hosts, and how fast values move between them.
@@ -16,6 +17,7 @@
 //! * `topics`: events of workers, and clients that follow them.
 
 mod absence;
+mod cancelling;
 mod client;
 mod costs;
 mod exchange;

@@ -36,6 +36,14 @@ pub(crate) enum Happening {
     ClientLeaves {
         client: u32,
     },
+    /// A client cancels some of what it wants.
+    ClientCancels {
+        client: u32,
+    },
+    /// A client wants some of what it has cancelled or released.
+    ClientSubmitsAnew {
+        client: u32,
+    },
     SchedulerDies,
     SchedulerStarts,
     /// A worker or client connects to the scheduler that was started again.

@@ -55,7 +55,7 @@ impl Journal {
     }
 
     /// How many messages of a client are written down.
-    fn count(&self, client: ClientId) -> usize {
+    pub(crate) fn count(&self, client: ClientId) -> usize {
         let said = self.entries.iter();
         said.filter(|entry| matches!(entry, Entry::Said(who, ..) if *who == client))
             .count()
@@ -194,6 +194,7 @@ impl Simulation {
         if let Err(broken) = self.scheduler.check_invariants() {
             panic!("the scheduler's books after a restart: {broken}");
         }
+        self.check_remembered();
         self.connections.is_down = false;
         self.set_alarm();
         let workers = self.workers.keys().copied();

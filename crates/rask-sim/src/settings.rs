@@ -58,6 +58,7 @@ impl Settings {
                 flaky_percent: 10,
                 spill_failing_percent: 10,
                 leaving_percent: 20,
+                cancellations: 4,
                 straggling_percent: 3,
             },
             happenings_max: 200_000,
@@ -87,6 +88,8 @@ pub struct Report {
     pub restarts: u64,
     /// Times that a worker or client lost its connection to the scheduler and got another.
     pub reconnections: u64,
+    /// Times that a client cancelled some of what it wanted.
+    pub cancellations: u64,
     /// Times that a worker began no tasks since it was short of memory.
     pub memory_pauses: u64,
     /// Tasks that paused workers ran one at a time.

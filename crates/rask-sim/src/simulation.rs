@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rask_exec::Job;
-use rask_proto::ToWorker;
+use rask_proto::{FromClient, ToClient, ToWorker};
 use rask_sched::{ClientId, Command, Event, Scheduler, Time};
 
+use crate::cancelling::Forced;
 use crate::client::SimClient;
 use crate::costs::Costs;
 use crate::flakes::Flakes;
@@ -45,6 +46,7 @@ pub(crate) struct Simulation {
     pub(crate) workers: BTreeMap<u32, SimWorker>,
     pub(crate) clients: BTreeMap<u32, SimClient>,
     pub(crate) logged: Logged,
+    pub(crate) forced: Forced,
     flakes: Flakes,
     next_worker: u32,
     /// When the scheduler is told the time next.
@@ -110,6 +112,7 @@ impl Simulation {
             workers: BTreeMap::new(),
             clients: BTreeMap::new(),
             logged: Logged::default(),
+            forced: Forced::default(),
             flakes: Flakes::default(),
             next_worker: 1,
             alarm: None,
@@ -151,6 +154,7 @@ impl Simulation {
             self.network.after(micros, Happening::MemoryRunsShort);
         }
         self.plan_troubles();
+        self.plan_cancellations();
     }
 
     /// All clients have the same layers and want different blocks of them.
@@ -236,6 +240,8 @@ impl Simulation {
                     self.with_client(client, |client, wishes| client.ask(wishes));
                 }
                 Happening::ClientLeaves { client } => self.on_client_leaves(client),
+                Happening::ClientCancels { client } => self.on_client_cancels(client),
+                Happening::ClientSubmitsAnew { client } => self.on_client_submits_anew(client),
                 Happening::SchedulerDies => self.on_scheduler_dies(),
                 Happening::SchedulerStarts => self.on_scheduler_starts(),
                 Happening::Returns { party, incarnation } => self.on_returns(party, incarnation),
@@ -281,7 +287,14 @@ impl Simulation {
                 match message {
                     Message::FromClient(message) => {
                         self.journal.message = message.is_kept().then(|| message.clone());
+                        let cancel = match &message {
+                            FromClient::Cancel(cancel) => Some(cancel.clone()),
+                            _ => None,
+                        };
                         self.on_scheduler_event(Event::FromClient { client, message });
+                        if let Some(cancel) = cancel {
+                            self.check_cancelled(client, &cancel);
+                        }
                     }
                     _ => {
                         self.journal.end(client);
@@ -298,6 +311,9 @@ impl Simulation {
                 });
             }
             (_, Party::Client(number), Message::ToClient(message)) => {
+                if let ToClient::Cancelled(blocks) = &message {
+                    self.check_told(number, blocks);
+                }
                 self.with_client(number, |client, wishes| {
                     client.on_message(message, wishes);
                     client.release_if_done(wishes);
@@ -476,6 +492,15 @@ impl Simulation {
         self.check_followers();
         for worker in self.workers.values() {
             worker.check_empty();
+        }
+        if self.clients.values().all(|client| client.released) {
+            let layers = self.scheduler.layer_count();
+            assert_eq!(layers, 0, "the scheduler knows layers");
+            let mut workers = self.workers.values();
+            assert!(
+                workers.all(|worker| worker.layers.is_empty()),
+                "workers know layers"
+            );
         }
     }
 }

@@ -32,6 +32,7 @@ const SETTINGS: Settings = Settings {
         flaky_percent: 0,
         spill_failing_percent: 0,
         leaving_percent: 0,
+        cancellations: 0,
         straggling_percent: 0,
     },
     happenings_max: 200_000,
@@ -57,6 +58,7 @@ fn run_seeds(settings: &Settings) -> Report {
         sum.workers_retired += report.workers_retired;
         sum.restarts += report.restarts;
         sum.reconnections += report.reconnections;
+        sum.cancellations += report.cancellations;
         sum.memory_pauses += report.memory_pauses;
         sum.tasks_crawled += report.tasks_crawled;
         sum.held_most = sum.held_most.max(report.held_most);
@@ -326,6 +328,67 @@ fn with_superfluous_copies_dropped() {
         ..SETTINGS.faults
     };
     run_seeds(&Settings { faults, ..dropping });
+}
+
+/// What is cancelled ends, what is wanted again is made again, and what others want goes on.
+#[test]
+fn with_clients_that_cancel() {
+    for clients in [1, 3] {
+        let faults = Faults {
+            cancellations: 6,
+            ..SETTINGS.faults
+        };
+        let settings = Settings {
+            clients,
+            faults,
+            ..SETTINGS
+        };
+        let report = run_seeds(&settings);
+        assert!(report.cancellations > seed_count());
+    }
+}
+
+/// A scheduler that was started again waits for nothing that was cancelled, and clients that were
+/// away learn what others have cancelled.
+#[test]
+fn with_clients_that_cancel_and_restarts() {
+    for clients in [1, 3] {
+        let faults = Faults {
+            cancellations: 6,
+            restarts: 3,
+            cuts: 4,
+            ..SETTINGS.faults
+        };
+        let settings = Settings {
+            clients,
+            faults,
+            ..SETTINGS
+        };
+        run_seeds(&settings);
+    }
+}
+
+#[test]
+fn with_clients_that_cancel_and_bad_workers() {
+    let faults = Faults {
+        cancellations: 6,
+        deaths: 3,
+        pauses: 3,
+        retirements: 1,
+        partitions: 4,
+        refused_percent: 5,
+        raising_percent: 4,
+        flaky_percent: 10,
+        ..SETTINGS.faults
+    };
+    let settings = Settings {
+        memory_bytes_max: Some(3000),
+        speculates: true,
+        drops_replicas: true,
+        faults,
+        ..SETTINGS
+    };
+    run_seeds(&settings);
 }
 
 #[test]

@@ -159,6 +159,11 @@ impl LayerEntry {
             .map(|(block, _)| block)
     }
 
+    pub fn entries(&self) -> impl Iterator<Item = &BlockEntry> {
+        let all = self.row.iter().chain(self.others.values());
+        all.filter(|entry| entry.references > 0)
+    }
+
     pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut BlockEntry> {
         let all = self.row.iter_mut().chain(self.others.values_mut());
         all.filter(|entry| entry.references > 0)

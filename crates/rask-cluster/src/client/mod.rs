@@ -147,7 +147,7 @@ impl ClusterClient {
             }
             let of_layer = of_layer.iter().copied();
             keys.extend(of_layer.clone().map(|block| (spec.id, block)));
-            state.refer(spec.id, of_layer);
+            state.refer_to_wanted(spec.id, of_layer);
         }
         keys
     }
@@ -250,22 +250,25 @@ impl ClusterClient {
         fetch::gather(&self.shared, keys, limit)
     }
 
-    /// Cancels blocks; with `force` also for other clients.
+    /// Cancels blocks; with `force` also for other clients. They stay cancelled: the same submitted
+    /// again has other keys, unless other blocks of its layer are still wanted.
     pub fn cancel(&self, keys: &[BlockKey], force: bool) {
-        self.shared.state.lock().cancel(keys);
-        self.shared.changed.notify_all();
-        let cancel = Cancel {
-            blocks: Some(keys.iter().copied().collect()),
+        let mut pending = self.shared.pending.lock();
+        let blocks = self.shared.state.lock().cancel(keys);
+        pending.add(FromClient::Cancel(Cancel {
+            blocks: Some(blocks),
             force,
-        };
-        self.shared.say(FromClient::Cancel(cancel));
+            by_another: false,
+        }));
+        drop(pending);
+        self.shared.changed.notify_all();
+        self.shared.flush();
     }
 
     /// Runs failed blocks again.
     pub fn retry(&self, keys: &[BlockKey]) {
-        self.shared.state.lock().retry(keys);
-        let blocks = keys.iter().copied().collect();
-        self.shared.say(FromClient::Retry(blocks));
+        let keys = self.shared.state.lock().retry(keys);
+        self.shared.say(FromClient::Retry(keys));
     }
 
     /// Asks the scheduler something.

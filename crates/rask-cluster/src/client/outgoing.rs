@@ -26,6 +26,11 @@ impl Pending {
         !self.messages.is_empty()
     }
 
+    /// Said, and to leave after what was said before.
+    pub fn add(&mut self, message: FromClient) {
+        self.messages.push(message);
+    }
+
     /// The next to leave. `true` if it should be now.
     pub fn push(&mut self, message: FromClient) -> bool {
         self.messages.push(message);

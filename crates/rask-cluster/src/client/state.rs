@@ -130,6 +130,21 @@ impl State {
         }
     }
 
+    /// As `refer`, since they are submitted: what was cancelled is wanted again.
+    pub fn refer_to_wanted(&mut self, layer: u32, blocks: impl IntoIterator<Item = u32>) {
+        if let Some(layer) = self.layers.get_mut(&layer) {
+            for block in blocks {
+                layer.refer(block);
+                if let Some(entry) = layer.find_mut(block)
+                    && entry.status == BlockStatus::Cancelled
+                {
+                    entry.status = BlockStatus::Pending;
+                    entry.detail = None;
+                }
+            }
+        }
+    }
+
     /// Blocks that are not referred to any more, and layers none of whose blocks are.
     pub fn release(&mut self, keys: &[BlockKey]) -> (Blocks, Blocks) {
         let mut blocks = Blocks::default();
@@ -141,9 +156,15 @@ impl State {
             if !layer.release(block) {
                 continue;
             }
-            blocks.push(number, block);
+            let has_name = self.numbers.get(&layer.name) == Some(&number);
+            // Without its name the layer is cancelled, and may be wanted under another number.
+            if has_name {
+                blocks.push(number, block);
+            }
             if layer.is_unused() {
-                self.numbers.remove(&layer.name);
+                if has_name {
+                    self.numbers.remove(&layer.name);
+                }
                 self.layers.remove(&number);
                 layers.push(number, 0);
             }
@@ -177,24 +198,60 @@ impl State {
         }
     }
 
-    pub fn cancel(&mut self, keys: &[BlockKey]) {
-        for &key in keys {
-            self.become_done(key, BlockStatus::Cancelled);
+    /// Blocks are cancelled, and stay so; those of which the scheduler has to be told.
+    pub fn cancel(&mut self, keys: &[BlockKey]) -> Blocks {
+        let mut told = Blocks::default();
+        for &(number, block) in keys {
+            self.become_done((number, block), BlockStatus::Cancelled);
+            let name = self.layers.get(&number).map(|layer| &layer.name);
+            let current = name.and_then(|name| self.numbers.get(name));
+            // What has been submitted anew under another number is not meant.
+            if current.is_none_or(|&current| current == number) {
+                told.push(number, block);
+            }
         }
+        self.unname_cancelled(keys);
+        told
     }
 
-    pub fn retry(&mut self, keys: &[BlockKey]) {
-        for &key in keys {
-            if let Some(entry) = self.find_mut(key) {
-                entry.status = BlockStatus::Pending;
-                entry.detail = None;
+    /// Layers of which everything is cancelled lose their names: submitted again, they get other
+    /// numbers. So what is cancelled stays so, and nothing that is still said of it is taken for
+    /// something about the new ones.
+    fn unname_cancelled(&mut self, keys: &[BlockKey]) {
+        for run in keys.chunk_by(|left, right| left.0 == right.0) {
+            let number = run[0].0;
+            let Some(layer) = self.layers.get(&number) else {
+                continue;
+            };
+            let mut entries = layer.entries();
+            if entries.all(|entry| entry.status == BlockStatus::Cancelled)
+                && self.numbers.get(&layer.name) == Some(&number)
+            {
+                self.numbers.remove(&layer.name);
             }
         }
     }
 
+    /// Blocks that failed are to run again; those that did.
+    pub fn retry(&mut self, keys: &[BlockKey]) -> Blocks {
+        let mut failed = Blocks::default();
+        for &key in keys {
+            if let Some(entry) = self.find_mut(key)
+                && entry.status == BlockStatus::Erred
+            {
+                entry.status = BlockStatus::Pending;
+                entry.detail = None;
+                failed.push(key.0, key.1);
+            }
+        }
+        failed
+    }
+
     /// A value that was said to be there could not be fetched.
     pub fn on_fetch_failed(&mut self, key: BlockKey) {
-        if let Some(entry) = self.find_mut(key) {
+        if let Some(entry) = self.find_mut(key)
+            && entry.status != BlockStatus::Cancelled
+        {
             entry.status = BlockStatus::Pending;
             entry.set_inline(None);
         }
@@ -258,9 +315,11 @@ impl State {
                 }
             }
             ToClient::Cancelled(blocks) => {
-                for key in blocks.iter() {
+                let keys: Vec<BlockKey> = blocks.iter().collect();
+                for &key in &keys {
                     self.become_done(key, BlockStatus::Cancelled);
                 }
+                self.unname_cancelled(&keys);
             }
             ToClient::Welcome(_) | ToClient::Received(_) => {}
             ToClient::Answer(answer) => {
@@ -282,7 +341,9 @@ impl State {
             return;
         };
         for (key, holder, inline) in entries {
-            if let Some(entry) = self.find_mut(key) {
+            if let Some(entry) = self.find_mut(key)
+                && entry.status != BlockStatus::Cancelled
+            {
                 entry.holder = holder;
                 if inline.is_some() {
                     entry.set_inline(inline);
@@ -294,7 +355,9 @@ impl State {
 
     fn on_erred(&mut self, blocks: &Blocks, failure: &Arc<Failure>) {
         for key in blocks.iter() {
-            if let Some(entry) = self.find_mut(key) {
+            if let Some(entry) = self.find_mut(key)
+                && entry.status != BlockStatus::Cancelled
+            {
                 entry.detail().failure = Some(failure.clone());
             }
             self.become_done(key, BlockStatus::Erred);
@@ -311,11 +374,78 @@ impl State {
     }
 
     fn become_done(&mut self, key: BlockKey, status: BlockStatus) {
-        if let Some(entry) = self.find_mut(key) {
+        if let Some(entry) = self.find_mut(key)
+            && entry.status != BlockStatus::Cancelled
+        {
             entry.status = status;
             for (queue, token) in entry.take_watchers() {
                 queue.push(token);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn submit(state: &mut State, name: &str, blocks: &[u32]) -> Vec<BlockKey> {
+        let number = state.number(name);
+        state.refer_to_wanted(number, blocks.iter().copied());
+        blocks.iter().map(|&block| (number, block)).collect()
+    }
+
+    fn finish(state: &mut State, keys: &[BlockKey]) {
+        state.on_message(ToClient::Finished(Finished {
+            blocks: Some(keys.iter().copied().collect()),
+            workers: vec![1; keys.len()],
+            inline: None,
+        }));
+    }
+
+    #[test]
+    fn what_is_cancelled_stays_so_and_is_another_when_it_is_submitted_again() {
+        let mut state = State::default();
+        let first = submit(&mut state, "x", &[0]);
+        assert_eq!(state.cancel(&first), first.iter().copied().collect());
+        let second = submit(&mut state, "x", &[0]);
+        assert_ne!(first, second);
+        // On its way since before it was cancelled.
+        finish(&mut state, &first);
+        assert_eq!(state.status(first[0]), BlockStatus::Cancelled);
+        assert_eq!(state.status(second[0]), BlockStatus::Pending);
+        finish(&mut state, &second);
+        assert_eq!(state.status(second[0]), BlockStatus::Finished);
+        // Once more, or given up: the new one is not meant.
+        assert!(state.cancel(&first).is_empty());
+        let layers = Blocks::from_iter([(first[0].0, 0)]);
+        assert_eq!(state.release(&first), (Blocks::default(), layers));
+        assert_eq!(state.status(second[0]), BlockStatus::Finished);
+        assert_eq!(state.find_number("x"), Some(second[0].0));
+    }
+
+    #[test]
+    fn one_of_several_that_is_cancelled_and_submitted_again_is_the_same_again() {
+        let mut state = State::default();
+        let keys = submit(&mut state, "x", &[0, 1]);
+        state.cancel(&keys[..1]);
+        state.refer(keys[0].0, [0]);
+        finish(&mut state, &keys);
+        assert_eq!(state.status(keys[0]), BlockStatus::Cancelled);
+        assert_eq!(submit(&mut state, "x", &[0]), keys[..1]);
+        assert_eq!(state.status(keys[0]), BlockStatus::Pending);
+        finish(&mut state, &keys[..1]);
+        assert_eq!(state.status(keys[0]), BlockStatus::Finished);
+    }
+
+    #[test]
+    fn what_others_cancel_is_another_when_it_is_submitted_again() {
+        let mut state = State::default();
+        let keys = submit(&mut state, "x", &[0, 1]);
+        let cancelled = keys.iter().copied().collect();
+        state.on_message(ToClient::Cancelled(cancelled));
+        assert_ne!(submit(&mut state, "x", &[0]), keys[..1]);
+        assert!(state.retry(&keys).is_empty());
+        assert_eq!(state.status(keys[1]), BlockStatus::Cancelled);
     }
 }

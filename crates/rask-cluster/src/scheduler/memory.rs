@@ -6,8 +6,8 @@ use std::io;
 use bytes::Bytes;
 use foldhash::{HashMap, HashSet};
 use rask_proto::{
-    Blocks, Counted, FromClient, Hello, Packed, Query, QueryBody, Record, Said, SessionId, Wire,
-    WorkerNumber,
+    Blocks, Cancel, Counted, FromClient, Hello, Packed, Query, QueryBody, Record, Said, SessionId,
+    Wire, WorkerNumber,
 };
 use rask_sched::{ClientId, Event, JournalEntry, Scheduler, Time};
 
@@ -279,8 +279,15 @@ impl Memory {
             .collect();
         records.extend(said);
         for (session, leftover) in left {
+            let client = self.sessions.get(&session).map(|session| session.client);
+            let cancelled = client.map(|client| machine.cancelled_by_others(client));
             let messages = [
                 FromClient::Release(leftover.released),
+                FromClient::Cancel(Cancel {
+                    blocks: cancelled,
+                    force: false,
+                    by_another: true,
+                }),
                 FromClient::ForgetLayers(leftover.forgotten),
             ];
             records.extend(messages.map(|message| {

@@ -1,5 +1,6 @@
 //! Futures.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -244,7 +245,10 @@ impl PyFuture {
     }
 
     fn __hash__(&self) -> u64 {
-        (u64::from(self.block.0) << 32) | u64::from(self.block.1)
+        // Of equal futures one may be cancelled, and the other of what was submitted anew.
+        let mut hasher = DefaultHasher::new();
+        (&self.name, self.block.1).hash(&mut hasher);
+        hasher.finish()
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {

@@ -1,5 +1,7 @@
 //! Clients, and their own numbers for layers.
 
+use std::collections::BTreeSet;
+
 use super::{COMMON, ShareId, TaskId};
 use crate::HashMap;
 
@@ -14,10 +16,12 @@ pub(crate) struct Client {
     pub hello: rask_proto::Hello,
     /// The scheduler's number for each of the client's.
     pub layers: HashMap<u32, u32>,
-    /// The client's number for each of the scheduler's.
+    /// The client's number for each of the scheduler's: the last, if it has given several.
     pub numbers: HashMap<u32, u32>,
     /// Tasks that it wanted of layers that it gave no number, with their serials.
     pub unnumbered: Vec<(TaskId, u32)>,
+    /// Its blocks that others have cancelled, in its own numbering, until it speaks of them.
+    pub cancelled: BTreeSet<(u32, u32)>,
 }
 
 /// All clients.

@@ -223,9 +223,17 @@ impl Layers {
 
     /// Removes a layer.
     pub fn remove(&mut self, number: u32) -> Option<Layer> {
-        let layer = self.by_number.remove(&number)?;
-        self.by_name.remove(&layer.name);
-        Some(layer)
+        self.unname(number);
+        self.by_number.remove(&number)
+    }
+
+    /// Lets a layer's name go: another layer may have it.
+    pub fn unname(&mut self, number: u32) {
+        if let Some(layer) = self.by_number.get(&number)
+            && self.by_name.get(&layer.name) == Some(&number)
+        {
+            self.by_name.remove(&layer.name);
+        }
     }
 
     /// All layers with their numbers.

@@ -101,9 +101,13 @@ impl Scheduler {
     /// Removes a layer that has no task and that no client has a number for.
     pub(crate) fn forget_layer_if_unused(&mut self, number: u32) {
         let layer = self.layers.get(number);
-        if layer.task_count > 0 || layer.client_count > 0 {
-            return;
+        if layer.task_count == 0 && layer.client_count == 0 {
+            self.remove_layer(number);
         }
+    }
+
+    /// Removes a layer that has no task.
+    pub(crate) fn remove_layer(&mut self, number: u32) {
         if let Some(layer) = self.layers.remove(number) {
             let (written, forgotten) = self.written();
             self.gone_layers.add(number, &layer, written, forgotten);
