@@ -130,7 +130,7 @@ impl Scheduler {
                 let holders = self.tasks.holders(id).iter().map(|worker| worker.0);
                 answer.workers.extend(holders);
             }
-            let nbytes = task.map_or(0, |id| self.tasks.get(id).nbytes);
+            let nbytes = task.map_or(0, |id| self.tasks.get(id).nbytes());
             answer.nbytes.push(nbytes);
             answer.offsets.push(answer.workers.len() as u32);
         }

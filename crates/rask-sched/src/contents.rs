@@ -16,7 +16,7 @@ impl Scheduler {
     /// The blocks that each worker has been given to run.
     pub(crate) fn processing(&self) -> Contents {
         self.list(|_, task| match task.state {
-            TaskState::Assigned => std::slice::from_ref(&task.worker),
+            TaskState::Assigned => task.workers(),
             _ => &[],
         })
     }
@@ -35,7 +35,7 @@ impl Scheduler {
                 answer.workers.push(worker.0);
                 answer.layers.push(name);
                 answer.blocks.push(task.block);
-                answer.nbytes.push(task.nbytes);
+                answer.nbytes.push(task.nbytes());
             }
         }
         answer

@@ -89,7 +89,7 @@ impl Scheduler {
             state if state.is_pending() => {
                 self.end_copy(id, Some(worker));
                 let task = self.tasks.get(id);
-                if task.worker != worker {
+                if task.worker() != worker {
                     self.call_back(id);
                 }
                 self.transition_pending_memory(id, worker, nbytes, inline);
@@ -121,7 +121,7 @@ impl Scheduler {
             return;
         }
         let task = self.tasks.get_mut(id);
-        if task.state != TaskState::Assigned || task.worker != worker {
+        if task.state != TaskState::Assigned || task.worker() != worker {
             return;
         }
         if erred.reschedule {
@@ -180,7 +180,7 @@ impl Scheduler {
                 continue;
             };
             let task = self.tasks.get(id);
-            if task.state == TaskState::Assigned && task.worker == worker {
+            if task.state == TaskState::Assigned && task.worker() == worker {
                 self.count_missing(id);
             } else if self.has_copy_at(id, worker) {
                 self.take_copy(id);
@@ -192,7 +192,7 @@ impl Scheduler {
         for (layer, block) in blocks.iter() {
             match self.find_task(layer, block) {
                 Some(id) if !self.is_actor(id) => {
-                    self.on_value(worker, id, self.tasks.get(id).nbytes, None);
+                    self.on_value(worker, id, self.tasks.get(id).nbytes(), None);
                     self.drop_moved(id, worker);
                 }
                 _ => self.out.free(worker, layer, block),
@@ -207,7 +207,7 @@ impl Scheduler {
                 continue;
             };
             let task = self.tasks.get_mut(id);
-            let runs_here = task.state == TaskState::Assigned && task.worker == worker;
+            let runs_here = task.state == TaskState::Assigned && task.worker() == worker;
             if runs_here && !task.seceded {
                 task.seceded = true;
                 self.shares.on_seceded(task.share);
@@ -224,7 +224,7 @@ impl Scheduler {
                 continue;
             };
             let task = self.tasks.get_mut(id);
-            let runs_here = task.state == TaskState::Assigned && task.worker == worker;
+            let runs_here = task.state == TaskState::Assigned && task.worker() == worker;
             if runs_here && task.seceded {
                 task.seceded = false;
                 self.shares.on_rejoined(task.share);

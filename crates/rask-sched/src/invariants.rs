@@ -53,7 +53,7 @@ impl Scheduler {
                 "what is needed is not Released",
             ),
             TaskState::Waiting => {
-                ensure(task.missing == missing, id, task, "missing")?;
+                ensure(task.missing() == missing, id, task, "missing")?;
                 let waits = missing > 0 || self.delays.holds(id, task.serial);
                 ensure(waits, id, task, "a Waiting task waits for something")
             }
@@ -61,7 +61,7 @@ impl Scheduler {
                 ensure(missing == 0, id, task, "a queued task has all it needs")
             }
             TaskState::Assigned => {
-                let there = self.workers.find(task.worker).is_some();
+                let there = self.workers.find(task.worker()).is_some();
                 ensure(there, id, task, "the worker of an Assigned task is there")
             }
             TaskState::Memory => {
@@ -86,12 +86,12 @@ impl Scheduler {
             let count = |state| {
                 let tasks = self.tasks.iter();
                 tasks
-                    .filter(|(_, task)| task.worker == id && task.state == state)
+                    .filter(|(_, task)| task.worker() == id && task.state == state)
                     .count() as u32
             };
             let held = self.tasks.iter();
             let held = held.filter(|(task, _)| self.tasks.holders(*task).contains(&id));
-            let held_bytes: u64 = held.map(|(_, task)| task.nbytes).sum();
+            let held_bytes: u64 = held.map(|(_, task)| task.nbytes()).sum();
             self.check_memory(id, worker)?;
             let here = worker.tasks_here(&self.tasks, id).len() as u64;
             let expected = u64::from(worker.assigned_count + worker.placed_count);
@@ -143,8 +143,8 @@ impl Scheduler {
         let held = tasks.filter(|(task, _)| self.tasks.holders(*task).contains(&id));
         let needed: u64 = held.map(|(_, task)| self.needed_bytes_of(task)).sum();
         let tasks = self.tasks.iter();
-        let assigned = tasks.filter(|(_, t)| t.worker == id && t.state == TaskState::Assigned);
-        let promised: u64 = assigned.map(|(_, task)| task.charged_bytes.bytes()).sum();
+        let assigned = tasks.filter(|(_, t)| t.worker() == id && t.state == TaskState::Assigned);
+        let promised: u64 = assigned.map(|(_, task)| task.charge().1.bytes()).sum();
         let idle = worker.assigned_count > 0 || worker.incoming.is_empty();
         let fits = needed == worker.needed_bytes
             && promised == worker.promised_bytes
@@ -166,7 +166,7 @@ impl Scheduler {
             let count = |state| tasks().filter(|(_, task)| task.state == state).count() as u32;
             let held = tasks().map(|(id, task)| {
                 let copies = self.tasks.holders(id).len() as u64;
-                task.nbytes * copies
+                task.nbytes() * copies
             });
             let clients = self.clients.by_id.values();
             let clients = clients.filter(|client| client.share == id).count() as u32;

@@ -121,7 +121,7 @@ impl Scheduler {
                 held.push(id);
             }
             let task = self.tasks.get(id);
-            if task.worker == worker
+            if task.worker() == worker
                 && matches!(task.state, TaskState::Placed | TaskState::Assigned)
             {
                 called_back.push(id);

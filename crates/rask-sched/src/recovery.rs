@@ -188,7 +188,7 @@ impl Scheduler {
                 self.leave_queues(id);
                 self.take_over(id, worker);
             }
-            TaskState::Assigned if task.worker == worker => {}
+            TaskState::Assigned if task.worker() == worker => {}
             _ => self.out.unassign(worker, task.layer, task.block),
         }
     }

@@ -170,13 +170,8 @@ impl Scheduler {
             .filter(|(_, task)| task.state.is_pending());
         let lines = pending.map(|(id, task)| {
             let name = &self.layers.get(task.layer).name;
-            let Task {
-                block,
-                state,
-                worker,
-                missing,
-                ..
-            } = task;
+            let Task { block, state, .. } = task;
+            let (worker, missing) = (task.worker(), task.missing());
             let needs = self.tasks.deps(id).iter().map(|&dep| {
                 let dep = self.tasks.get(dep);
                 format!("{}:{} {:?}", dep.layer, dep.block, dep.state)

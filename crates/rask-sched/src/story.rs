@@ -108,11 +108,11 @@ impl Scheduler {
             dump.operations.push(texts.position(&layer.operation));
             dump.numbered.push(!layer.grid.is_empty());
             dump.states.push(texts.position(name_of(task.state)));
-            dump.nbytes.push(task.nbytes);
+            dump.nbytes.push(task.nbytes());
             dump.priorities.push(task.priority);
             dump.retries.push(u32::from(task.retries));
             dump.deaths.push(u32::from(task.deaths));
-            dump.missing.push(task.missing);
+            dump.missing.push(task.missing());
             self.dump_links(&mut dump, &positions, id, task);
         }
         dump.names = texts.names;
@@ -137,7 +137,7 @@ impl Scheduler {
         dump.input_counts.push(extend(&mut dump.inputs, inputs));
         let workers: Vec<u32> = match task.state {
             TaskState::Memory => self.tasks.holders(id).iter().map(|w| w.0).collect(),
-            TaskState::Placed | TaskState::Assigned => vec![task.worker.0],
+            TaskState::Placed | TaskState::Assigned => vec![task.worker().0],
             _ => Vec::new(),
         };
         let workers = workers.into_iter();

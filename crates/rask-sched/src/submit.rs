@@ -322,7 +322,7 @@ impl Scheduler {
         (index, id): (u32, TaskId),
     ) {
         let at = table.block_of(index);
-        let mut deps: Vec<TaskId> = table
+        let mut deps: SmallVec<[TaskId; 8]> = table
             .deps(index)
             .iter()
             .map(|&dep| made[dep as usize])
@@ -335,7 +335,7 @@ impl Scheduler {
                 deps.push(self.layers.get(layer).slots[references.blocks[entry] as usize]);
             }
         }
-        self.tasks.set_deps(id, deps);
+        self.tasks.set_deps(id, &deps);
         self.settle.push(id);
     }
 

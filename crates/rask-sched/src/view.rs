@@ -32,7 +32,7 @@ impl Scheduler {
                     let holders = self.tasks.holders(id).iter();
                     holders.map(|worker| worker.0).collect()
                 }
-                TaskState::Placed | TaskState::Assigned => vec![task.worker.0],
+                TaskState::Placed | TaskState::Assigned => vec![task.worker().0],
                 _ => Vec::new(),
             };
             let wanting = self
@@ -45,7 +45,7 @@ impl Scheduler {
                 block: task.block,
                 numbered: !layer.grid.is_empty(),
                 state: name_of(task.state).to_owned(),
-                nbytes: task.nbytes,
+                nbytes: task.nbytes(),
                 workers,
                 wanted_by: wanting.map(|client| client.0).collect(),
             }

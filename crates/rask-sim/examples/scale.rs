@@ -4,11 +4,12 @@
 //! SHAPE: map, tree, shuffle, random, chains. Without arguments: all shapes, small to large.
 //! `RASK_SCALE_MEMORY`: GiB of each worker, 16 if not given; 0 is without limit.
 
-use std::alloc::{GlobalAlloc, Layout as Memory, System};
+use std::alloc::{GlobalAlloc, Layout as Memory};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
+use libmimalloc_sys as mimalloc;
 use rask_proto::{
     Blocks, FromClient, FromWorker, InputSpec, LayerSpec, Packed, Register, Submit, TasksFinished,
     ToWorker,
@@ -19,18 +20,32 @@ struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call is the system allocator's; the counter does not allocate.
+impl Counting {
+    /// One thread allocates, so that no locked instruction is needed.
+    fn add(&self, bytes: usize) {
+        HELD.store(HELD.load(Relaxed).wrapping_add(bytes), Relaxed);
+    }
+}
+
+// SAFETY: all memory is mimalloc's, as in the product, and goes back to it; the counter does not
+// allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Memory) -> *mut u8 {
-        HELD.fetch_add(layout.size(), Relaxed);
+        self.add(layout.size());
         // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
+        unsafe { mimalloc::mi_malloc_aligned(layout.size(), layout.align()).cast() }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Memory) {
-        HELD.fetch_sub(layout.size(), Relaxed);
+        self.add(layout.size().wrapping_neg());
         // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { mimalloc::mi_free(pointer.cast()) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Memory, size: usize) -> *mut u8 {
+        self.add(size.wrapping_sub(layout.size()));
+        // SAFETY: as the caller promises.
+        unsafe { mimalloc::mi_realloc_aligned(pointer.cast(), size, layout.align()).cast() }
     }
 }
 
@@ -42,8 +57,16 @@ const SHAPES: [&str; 5] = ["map", "tree", "shuffle", "random", "chains"];
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     println!(
-        "{:>8} {:>10} {:>8} {:>12} {:>10} {:>12} {:>12}",
-        "shape", "tasks", "workers", "submit µs/t", "bytes/t", "tasks/s", "µs/task"
+        "{:>8} {:>10} {:>8} {:>12} {:>10} {:>12} {:>12} {:>12} {:>8}",
+        "shape",
+        "tasks",
+        "workers",
+        "submit µs/t",
+        "bytes/t",
+        "tasks/s",
+        "µs/task",
+        "tasks/event",
+        "inputs"
     );
     match arguments.first().and_then(|text| text.parse().ok()) {
         Some(tasks) => {
@@ -128,10 +151,12 @@ fn study(shape: &str, tasks: u32, workers: u32) {
     let seconds = started.seconds();
     assert_eq!(cluster.finished, total, "{shape}");
     println!(
-        "{shape:>8} {total:>10} {workers:>8} {:>12.3} {bytes:>10} {:>12.0} {:>12.3}",
+        "{shape:>8} {total:>10} {workers:>8} {:>12.3} {bytes:>10} {:>12.0} {:>12.3} {:>12.1} {:>8.2}",
         submitted * 1e6 / total as f64,
         total as f64 / seconds,
-        seconds * 1e6 / total as f64
+        seconds * 1e6 / total as f64,
+        total as f64 / cluster.reports as f64,
+        cluster.moved as f64 / total as f64
     );
 }
 
@@ -143,6 +168,10 @@ struct Cluster {
     /// What each worker was given and has not finished, by worker, in the order of arrival.
     given: VecDeque<(WorkerId, Blocks)>,
     finished: usize,
+    /// Reports of workers, each an event.
+    reports: usize,
+    /// Inputs that workers had to fetch from others.
+    moved: usize,
     micros: u64,
 }
 
@@ -154,6 +183,8 @@ impl Cluster {
             memory_bytes_max: memory_bytes_max(),
             given: VecDeque::new(),
             finished: 0,
+            reports: 0,
+            moved: 0,
             micros: 0,
         };
         let client = ClientId(1);
@@ -195,6 +226,8 @@ impl Cluster {
                 message: ToWorker::Assign(assign),
             } = command
             {
+                let holders = assign.holders.iter();
+                self.moved += holders.filter(|&&holder| holder != worker.0).count();
                 let tasks = assign.tasks.unwrap_or_default();
                 self.given.push_back((worker, tasks));
             }
@@ -205,6 +238,7 @@ impl Cluster {
     fn run(&mut self) {
         while let Some((worker, tasks)) = self.given.pop_front() {
             self.finished += tasks.len();
+            self.reports += 1;
             let finished = TasksFinished {
                 nbytes: vec![8; tasks.len()],
                 duration_micros: vec![1; tasks.len()],

@@ -78,10 +78,10 @@ impl Scheduler {
         };
         for &dep_id in self.tasks.deps(id) {
             let dep = self.tasks.get(dep_id);
-            let taken = layer.bytes_taken_of(dep.nbytes);
+            let taken = layer.bytes_taken_of(dep.nbytes());
             if dep.state == TaskState::Assigned {
                 // Tasks that are handed out ahead take the place of what they are made from.
-                need.made = need.made.saturating_sub(dep.charged_bytes.bytes());
+                need.made = need.made.saturating_sub(dep.charge().1.bytes());
                 continue;
             }
             // Parts are fetched even from where they are.
@@ -90,7 +90,7 @@ impl Scheduler {
                 need.fetched += taken;
             }
             if is_last_need(dep) {
-                need.freed += dep.nbytes;
+                need.freed += dep.nbytes();
             }
         }
         need
@@ -114,7 +114,7 @@ impl Scheduler {
         for at in 0..self.tasks.deps(id).len() {
             let dep_id = self.tasks.deps(id)[at];
             let dep = self.tasks.get(dep_id);
-            let nbytes = dep.nbytes;
+            let nbytes = dep.nbytes();
             if dep.state != TaskState::Memory {
                 continue;
             }
@@ -147,7 +147,7 @@ impl Scheduler {
 
     /// A task whose inputs were on their way, or were to be freed, has ended or was called back.
     pub(crate) fn leave_values(&mut self, id: TaskId) {
-        let worker_id = self.tasks.get(id).worker;
+        let worker_id = self.tasks.get(id).worker();
         for at in 0..self.tasks.deps(id).len() {
             let dep_id = self.tasks.deps(id)[at];
             if let Some(worker) = self.workers.find_mut(worker_id) {
@@ -164,8 +164,8 @@ impl Scheduler {
     /// Bytes that a value counts for at its holders because pending tasks need it.
     #[inline]
     pub(crate) fn needed_bytes_of(&self, task: &Task) -> u64 {
-        match task.needed_by > 0 && task.nbytes >= self.settings.counted_bytes_min {
-            true => task.nbytes,
+        match task.needed_by > 0 && task.nbytes() >= self.settings.counted_bytes_min {
+            true => task.nbytes(),
             false => 0,
         }
     }
@@ -184,7 +184,7 @@ impl Scheduler {
     /// No pending task needs a value any more.
     pub(crate) fn on_last_need(&mut self, id: TaskId) {
         let task = self.tasks.get(id);
-        let nbytes = task.nbytes;
+        let nbytes = task.nbytes();
         if task.state != TaskState::Memory || nbytes < self.settings.counted_bytes_min {
             return;
         }

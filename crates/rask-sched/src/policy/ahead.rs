@@ -62,7 +62,7 @@ impl Scheduler {
         for (id, serial) in std::mem::take(&mut record.ahead_stopped) {
             let task = self.tasks.find(id, serial);
             let runs_here =
-                task.is_some_and(|task| task.state == TaskState::Assigned && task.worker == worker);
+                task.is_some_and(|task| task.state == TaskState::Assigned && task.worker() == worker);
             if runs_here {
                 self.extend_ahead(id, worker);
             }
@@ -111,15 +111,15 @@ impl Scheduler {
         {
             return None;
         }
-        let missing = task.missing;
+        let missing = task.missing();
         let mut maker = None;
         let mut awaited = 0;
         for &dep in self.tasks.deps(id) {
             let dep = self.tasks.get(dep);
             match dep.state {
                 TaskState::Memory => {}
-                TaskState::Assigned if maker.is_none_or(|known| known == dep.worker) => {
-                    maker = Some(dep.worker);
+                TaskState::Assigned if maker.is_none_or(|known| known == dep.worker()) => {
+                    maker = Some(dep.worker());
                     awaited += 1;
                     // The others are in memory, and need not be looked at.
                     if awaited == missing {

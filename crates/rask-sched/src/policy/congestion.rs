@@ -63,7 +63,7 @@ impl Scheduler {
             return;
         }
         let deps = self.tasks.deps(id).iter();
-        let bytes = deps.map(|&dep| self.tasks.get(dep).nbytes).sum();
+        let bytes = deps.map(|&dep| self.tasks.get(dep).nbytes()).sum();
         if self.congestion.waiting.is_empty() {
             self.congestion.moved = self.now;
         }
@@ -73,7 +73,7 @@ impl Scheduler {
 
     fn is_to_come(&self, id: TaskId, worker: WorkerId) -> bool {
         let task = self.tasks.get(id);
-        task.nbytes >= self.settings.large_bytes_min
+        task.nbytes() >= self.settings.large_bytes_min
             && task.state == TaskState::Memory
             && !self.tasks.holders(id).contains(&worker)
     }
@@ -86,7 +86,7 @@ impl Scheduler {
         }
         let users = self.tasks.dependents(value);
         let has_all = |id: &TaskId| {
-            let is_here = self.tasks.get(*id).worker == worker;
+            let is_here = self.tasks.get(*id).worker() == worker;
             let mut deps = self.tasks.deps(*id).iter();
             is_here && !deps.any(|&dep| self.is_to_come(dep, worker))
         };

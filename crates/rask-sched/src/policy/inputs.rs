@@ -40,7 +40,7 @@ impl Scheduler {
         let mut is_shared = false;
         let layer = self.layers.get(self.tasks.get(id).layer);
         for &dep in self.tasks.deps(id) {
-            let nbytes = layer.bytes_taken_of(self.tasks.get(dep).nbytes).max(1);
+            let nbytes = layer.bytes_taken_of(self.tasks.get(dep).nbytes()).max(1);
             total_bytes += nbytes;
             let holders = self.tasks.holders(dep);
             held.extend(holders.iter().map(|holder| (*holder, nbytes)));

@@ -18,7 +18,7 @@ impl Scheduler {
         let is_last = task.state == TaskState::Memory
             && task.needed_by == 1
             && !task.is_wanted()
-            && task.nbytes >= self.settings.large_bytes_min;
+            && task.nbytes() >= self.settings.large_bytes_min;
         if !is_last || self.predict_micros(task.layer) > MAKING_MICROS_MAX {
             return;
         }
@@ -26,7 +26,7 @@ impl Scheduler {
             return;
         };
         let stays = self.workers.find(worker).is_some_and(|w| !w.retiring);
-        let is_elsewhere = self.tasks.get(consumer).worker != worker;
+        let is_elsewhere = self.tasks.get(consumer).worker() != worker;
         if !stays
             || is_elsewhere
             || self.has_copy(consumer)
@@ -35,8 +35,8 @@ impl Scheduler {
             return;
         }
         let task = self.tasks.get(id);
-        let (layer, block, nbytes) = (task.layer, task.block, task.nbytes);
-        let frees = self.tasks.get(consumer).charged_bytes.has_entries();
+        let (layer, block, nbytes) = (task.layer, task.block, task.nbytes());
+        let frees = self.tasks.get(consumer).charge().1.has_entries();
         let others = self.tasks.holders(id).iter().copied();
         let others: Vec<WorkerId> = others.filter(|&holder| holder != worker).collect();
         if others.is_empty() {

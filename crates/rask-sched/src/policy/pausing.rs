@@ -87,7 +87,7 @@ impl Scheduler {
                 .into_iter()
                 .filter(|&task| {
                     let task = self.tasks.get(task);
-                    task.state == TaskState::Placed && task.worker == id
+                    task.state == TaskState::Placed && task.worker() == id
                 })
                 .collect();
             for task in placed {

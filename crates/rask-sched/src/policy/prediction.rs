@@ -15,7 +15,7 @@ impl Scheduler {
         self.find_output_bytes(id).unwrap_or_else(|| {
             let layer = self.layers.get(self.tasks.get(id).layer);
             let deps = self.tasks.deps(id).iter();
-            let taken = deps.map(|&dep| layer.bytes_taken_of(self.tasks.get(dep).nbytes));
+            let taken = deps.map(|&dep| layer.bytes_taken_of(self.tasks.get(dep).nbytes()));
             taken.max().unwrap_or(0)
         })
     }

@@ -283,7 +283,7 @@ impl Scheduler {
             let worker = self.workers.find_mut(id)?;
             let Reverse(entry) = worker.queues.peek(share)?;
             let task = self.tasks.find(entry.1, entry.2);
-            if task.is_some_and(|task| task.state == TaskState::Placed && task.worker == id) {
+            if task.is_some_and(|task| task.state == TaskState::Placed && task.worker() == id) {
                 return Some(entry);
             }
             worker.queues.pop(share);

@@ -179,10 +179,10 @@ impl Scheduler {
             match task.state {
                 TaskState::Waiting | TaskState::Queued => return None,
                 TaskState::Placed | TaskState::Assigned => {
-                    if !self.tasks.holders(id).contains(&task.worker) {
+                    if !self.tasks.holders(id).contains(&task.worker()) {
                         return None;
                     }
-                    needing.insert(task.worker);
+                    needing.insert(task.worker());
                 }
                 _ => {}
             }

@@ -107,7 +107,7 @@ impl Scheduler {
                 let is_there = task.state == TaskState::Memory
                     && loads.contains_key(&only)
                     && !self.is_actor(id);
-                is_there.then_some((task.nbytes, id, only))
+                is_there.then_some((task.nbytes(), id, only))
             })
             .collect();
         values.sort_unstable_by(|left, right| right.cmp(left));

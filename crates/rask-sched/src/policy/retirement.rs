@@ -51,7 +51,7 @@ impl Scheduler {
             .flat_map(|&worker| self.tasks_at(worker))
             .filter(|&id| {
                 let task = self.tasks.get(id);
-                task.state == TaskState::Placed && named.contains(&task.worker)
+                task.state == TaskState::Placed && named.contains(&task.worker())
             })
             .collect();
         for id in placed {
@@ -164,7 +164,7 @@ impl Scheduler {
                 .get_or_insert_default()
                 .push(task.layer, task.block);
             wish.holders.push(id.0);
-            staying.insert((held_bytes + task.nbytes, target), wish);
+            staying.insert((held_bytes + task.nbytes(), target), wish);
         }
         let wishes = staying.into_iter();
         for ((_, worker), wish) in wishes.filter(|(_, wish)| !wish.holders.is_empty()) {

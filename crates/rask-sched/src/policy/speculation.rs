@@ -78,7 +78,7 @@ impl Scheduler {
         self.copies.began.retain(|&(id, serial), began| {
             let task = tasks.find(id, serial);
             task.is_some_and(|task| {
-                task.state == TaskState::Assigned && task.worker == began.worker
+                task.state == TaskState::Assigned && task.worker() == began.worker
             })
         });
     }
@@ -142,7 +142,7 @@ impl Scheduler {
         }
         let workers = self.workers.by_id.iter();
         let idle = workers.filter(|&(&id, worker)| {
-            id != task.worker
+            id != task.worker()
                 && worker.takes_tasks()
                 && worker.placed_count == 0
                 && worker.busy_count() < worker.thread_count()
@@ -226,7 +226,7 @@ impl Scheduler {
         for (id, serial, worker) in self.copies.iter() {
             let task = self.tasks.find(id, serial);
             let is_right =
-                task.is_some_and(|task| task.state == TaskState::Assigned && task.worker != worker);
+                task.is_some_and(|task| task.state == TaskState::Assigned && task.worker() != worker);
             if !is_right || self.workers.find(worker).is_none() {
                 return Err(format!(
                     "the copy of task {id} at worker {}: {task:?}",

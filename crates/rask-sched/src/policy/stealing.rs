@@ -133,7 +133,7 @@ impl Scheduler {
             let worker = self.workers.find_mut(victim)?;
             let Reverse((priority, task, serial)) = worker.queues.pop(share)?;
             let found = self.tasks.find(task, serial);
-            if found.is_some_and(|task| task.state == TaskState::Placed && task.worker == victim) {
+            if found.is_some_and(|task| task.state == TaskState::Placed && task.worker() == victim) {
                 return Some(Reverse((priority, task, serial)));
             }
         }
@@ -173,7 +173,7 @@ impl Scheduler {
         let mut deps = self.tasks.deps(task).iter();
         deps.any(|&dep| {
             let record = self.tasks.get(dep);
-            let is_large = record.nbytes >= self.settings.large_bytes_min;
+            let is_large = record.nbytes() >= self.settings.large_bytes_min;
             let is_kept = record.needed_by > 1 || record.is_wanted();
             is_large && is_kept && !self.tasks.holders(dep).contains(&thief)
         })

@@ -15,6 +15,18 @@ impl Charge {
         Charge(if has_entries { -bytes } else { bytes })
     }
 
+    /// As [`to_bits`](Self::to_bits) gave it.
+    #[inline]
+    pub fn from_bits(bits: u32) -> Self {
+        Charge(f32::from_bits(bits))
+    }
+
+    #[inline]
+    pub fn to_bits(self) -> u32 {
+        self.0.to_bits()
+    }
+
+    #[inline]
     pub fn bytes(self) -> u64 {
         self.0.abs() as u64
     }

@@ -1,5 +1,6 @@
 //! Tables of what the scheduler knows: tasks, layers, workers, clients.
 
+mod arena;
 mod charge;
 mod client;
 mod estimate;
@@ -13,6 +14,7 @@ mod restriction;
 mod share;
 mod slot_set;
 mod task;
+mod tasks;
 mod worker;
 mod worker_table;
 
@@ -27,6 +29,7 @@ pub(crate) use queue::SourceQueue;
 pub(crate) use restriction::Restriction;
 pub(crate) use share::{COMMON, ShareId, Shares};
 pub(crate) use slot_set::SlotSet;
-pub(crate) use task::{Task, TaskId, TaskState, Tasks};
+pub(crate) use task::{Task, TaskId, TaskState};
+pub(crate) use tasks::Tasks;
 pub(crate) use worker::{QueueEntry, Worker, Workers, host_of};
 use worker_table::WorkerTable;

@@ -104,7 +104,7 @@ fn keep_here(noted: &mut Vec<TaskId>, tasks: &Tasks, id: WorkerId) {
     noted.sort_unstable();
     noted.dedup();
     noted.retain(|&task| match tasks.state(task) {
-        TaskState::Placed | TaskState::Assigned => tasks.get(task).worker == id,
+        TaskState::Placed | TaskState::Assigned => tasks.get(task).worker() == id,
         TaskState::Memory => tasks.holders(task).contains(&id),
         _ => false,
     });

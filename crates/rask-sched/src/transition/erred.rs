@@ -50,8 +50,8 @@ impl Scheduler {
     /// Tells the worker of an Assigned task to forget it.
     pub(crate) fn call_back(&mut self, id: TaskId) {
         let task = self.tasks.get(id);
-        if task.state == TaskState::Assigned && self.workers.find(task.worker).is_some() {
-            self.out.unassign(task.worker, task.layer, task.block);
+        if task.state == TaskState::Assigned && self.workers.find(task.worker()).is_some() {
+            self.out.unassign(task.worker(), task.layer, task.block);
         }
     }
 }

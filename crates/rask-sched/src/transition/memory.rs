@@ -18,13 +18,11 @@ impl Scheduler {
         inline: Option<&Bytes>,
     ) {
         let task = self.tasks.get(id);
-        let is_noted = task.state == TaskState::Assigned && task.worker == worker;
+        let is_noted = task.state == TaskState::Assigned && task.worker() == worker;
         self.leave_queues(id);
-        let task = self.tasks.get_mut(id);
-        task.nbytes = nbytes;
-        task.worker = worker;
+        self.tasks.get_mut(id).set_worker(worker);
         self.tasks.set_state(id, TaskState::Memory);
-        self.tasks.clear_holders(id);
+        self.tasks.get_mut(id).set_nbytes(nbytes);
         self.write_holder(id, worker);
         if !is_noted {
             self.note_task(worker, id);
@@ -50,10 +48,10 @@ impl Scheduler {
         self.tasks.push_holder(id, worker_id);
         let task = self.tasks.get(id);
         let needed = self.needed_bytes_of(task);
-        self.shares.on_held(task.share, task.nbytes);
+        self.shares.on_held(task.share, task.nbytes());
         if let Some(worker) = self.workers.find_mut(worker_id) {
             worker.held_count += 1;
-            worker.held_bytes += task.nbytes;
+            worker.held_bytes += task.nbytes();
             worker.incoming.remove(id);
             self.workers.on_needed(worker_id, needed);
         }
@@ -67,11 +65,11 @@ impl Scheduler {
         let task = self.tasks.get(id);
         let needed = self.needed_bytes_of(task);
         if held {
-            self.shares.on_dropped(task.share, task.nbytes);
+            self.shares.on_dropped(task.share, task.nbytes());
         }
         if held && let Some(worker) = self.workers.find_mut(worker_id) {
             worker.held_count -= 1;
-            worker.held_bytes -= task.nbytes;
+            worker.held_bytes -= task.nbytes();
             worker.freeing.remove(id);
             self.workers.on_unneeded(worker_id, needed);
         }
@@ -92,7 +90,7 @@ impl Scheduler {
             for at in 0..self.tasks.dependents(id).len() {
                 let dependent = self.tasks.dependents(id)[at];
                 if self.tasks.state(dependent) == TaskState::Waiting {
-                    self.tasks.get_mut(dependent).missing = NOT_COUNTED;
+                    self.tasks.get_mut(dependent).set_missing(NOT_COUNTED);
                 }
             }
         }
@@ -137,9 +135,7 @@ impl Scheduler {
             if self.tasks.state(dependent) != TaskState::Waiting {
                 continue;
             }
-            let task = self.tasks.get_mut(dependent);
-            task.missing -= 1;
-            if task.missing == 0 {
+            if self.tasks.get_mut(dependent).count_down() == 0 {
                 self.transition_waiting_ready(dependent);
             }
         }

@@ -17,7 +17,7 @@ impl Scheduler {
                 continue;
             }
             self.tasks.set_state(id, TaskState::Waiting);
-            self.tasks.get_mut(id).missing = NOT_COUNTED;
+            self.tasks.get_mut(id).set_missing(NOT_COUNTED);
             entered.push(id);
             for at in 0..self.tasks.deps(id).len() {
                 let dep = self.tasks.deps(id)[at];
@@ -52,7 +52,7 @@ impl Scheduler {
             }
         }
         self.leave_queues(id);
-        self.tasks.get_mut(id).missing = missing;
+        self.tasks.get_mut(id).set_missing(missing);
         self.tasks.set_state(id, TaskState::Waiting);
         if let Some(dep) = failed {
             self.transition_waiting_erred(id, dep);
@@ -70,10 +70,10 @@ impl Scheduler {
         }
         let is_source = self.tasks.deps(id).is_empty();
         let task = self.tasks.get_mut(id);
-        let charged = u64::from(std::mem::take(&mut task.charged_micros));
-        let charged_bytes = std::mem::take(&mut task.charged_bytes);
+        let (charged_micros, charged_bytes) = task.take_charge();
+        let charged = u64::from(charged_micros);
         if matches!(task.state, TaskState::Placed | TaskState::Assigned) {
-            self.attention.touch(task.worker);
+            self.attention.touch(task.worker());
         }
         match task.state {
             TaskState::Queued => {
@@ -82,7 +82,7 @@ impl Scheduler {
             }
             TaskState::Placed => {
                 self.shares.on_displaced(task.share);
-                if let Some(worker) = self.workers.find_mut(task.worker) {
+                if let Some(worker) = self.workers.find_mut(task.worker()) {
                     worker.placed_count -= 1;
                     worker.placed_micros -= charged;
                     if is_source {
@@ -96,8 +96,8 @@ impl Scheduler {
                 let restriction = self.layers.get(task.layer).restriction.clone();
                 let seceded = std::mem::take(&mut task.seceded);
                 self.shares
-                    .on_unassigned(task.share, charged as u32, seceded);
-                if let Some(worker) = self.workers.find_mut(task.worker) {
+                    .on_unassigned(task.share, charged_micros, seceded);
+                if let Some(worker) = self.workers.find_mut(task.worker()) {
                     worker.assigned_count -= 1;
                     worker.seceded_count -= u32::from(seceded);
                     worker.assigned_micros -= charged;

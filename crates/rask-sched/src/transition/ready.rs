@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{TaskId, TaskState};
+use crate::state::{Charge, TaskId, TaskState};
 
 impl Scheduler {
     /// Everything the task needs is in memory: to the common queue if it needs nothing (it can
@@ -48,8 +48,8 @@ impl Scheduler {
         let charged = self.predict_micros(self.tasks.get(id).layer);
         let is_source = self.tasks.deps(id).is_empty();
         let task = self.tasks.get_mut(id);
-        task.worker = worker;
-        task.charged_micros = charged;
+        task.set_worker(worker);
+        task.set_charge(charged, Charge::default());
         self.tasks.set_state(id, TaskState::Placed);
         let task = self.tasks.get(id);
         let entry = Reverse((task.priority, id, task.serial));
@@ -89,10 +89,9 @@ impl Scheduler {
         let charged_bytes = self.charge(id, worker);
         let is_source = self.tasks.deps(id).is_empty();
         let task = self.tasks.get_mut(id);
-        let was_placed_here = task.state == TaskState::Placed && task.worker == worker;
-        task.worker = worker;
-        task.charged_micros = charged;
-        task.charged_bytes = charged_bytes;
+        let was_placed_here = task.state == TaskState::Placed && task.worker() == worker;
+        task.set_worker(worker);
+        task.set_charge(charged, charged_bytes);
         self.shares.on_assigned(task.share, charged);
         self.tasks.set_state(id, TaskState::Assigned);
         if !was_placed_here {
@@ -133,7 +132,7 @@ impl Scheduler {
         for &dep_id in self.tasks.deps(id) {
             let dep = self.tasks.get(dep_id);
             let holders = self.tasks.holders(dep_id);
-            let nbytes = layer.bytes_taken_of(dep.nbytes);
+            let nbytes = layer.bytes_taken_of(dep.nbytes());
             let is_made_here = dep.state == TaskState::Assigned;
             let holder = if is_made_here || holders.contains(&worker) {
                 worker

@@ -42,9 +42,8 @@ impl Scheduler {
     }
 
     fn transition_memory_released(&mut self, id: TaskId) {
-        self.tasks.set_state(id, TaskState::Released);
         let task = self.tasks.get(id);
-        let (layer, block, nbytes, share) = (task.layer, task.block, task.nbytes, task.share);
+        let (layer, block, nbytes, share) = (task.layer, task.block, task.nbytes(), task.share);
         for &holder in self.tasks.holders(id) {
             self.shares.on_dropped(share, nbytes);
             if let Some(worker) = self.workers.find_mut(holder) {
@@ -57,7 +56,7 @@ impl Scheduler {
                 self.out.free(holder, layer, block);
             }
         }
-        self.tasks.clear_holders(id);
+        self.tasks.set_state(id, TaskState::Released);
     }
 
     fn transition_pending_released(&mut self, id: TaskId) {
