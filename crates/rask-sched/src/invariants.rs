@@ -113,6 +113,9 @@ impl Scheduler {
         }
         let workers = self.workers.by_id.values();
         let needed: u64 = workers.map(|worker| worker.needed_bytes).sum();
+        if !self.workers.check_counts() {
+            return Err("workers that are paused or take tasks are counted wrong".to_owned());
+        }
         if needed != self.workers.needed_bytes() {
             return Err(format!("of all workers {needed} bytes are needed"));
         }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use rask_proto::{Blocks, Failure, PeerAddress, Peers, Register, ToClient, ToWorker, Welcome};
 
-use crate::HashSet;
 use crate::event::{ClientId, Command, WorkerId};
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState, Worker};
@@ -51,9 +50,10 @@ impl Scheduler {
     /// What the worker held is lost, what it was given goes elsewhere; tasks that it was running
     /// when it died are blamed.
     pub(crate) fn on_worker_left(&mut self, worker: WorkerId, reason: &str) {
-        if let Some(slot) = self.workers.by_id.find_slot(worker) {
-            self.attention.forget(slot);
-        }
+        let Some(slot) = self.workers.by_id.find_slot(worker) else {
+            return;
+        };
+        self.attention.forget(slot);
         let Some(left) = self.workers.remove(worker) else {
             return;
         };
@@ -68,7 +68,7 @@ impl Scheduler {
             left: vec![worker.0],
         };
         self.tell_clients(&news);
-        self.tell_left(worker, &left);
+        self.tell_left(worker, slot, &left);
         let copied = self.lose_copies_at(worker);
         let (mut lost, called_back) = self.collect_lost(worker, &left);
         let mut blamed = self.decide_blamed(&left, &called_back);
@@ -96,7 +96,7 @@ impl Scheduler {
                 self.count_missing(id);
             }
         }
-        self.forget_shipped(worker, left.shipped);
+        self.forget_shipped(worker, slot, &left.shipped);
     }
 
     fn log_departure(&mut self, left: &Worker, why: &str, lost: usize, called_back: usize) {
@@ -182,13 +182,13 @@ impl Scheduler {
         self.transition_pending_erred(id, &Arc::new(failure));
     }
 
-    fn forget_shipped(&mut self, worker: WorkerId, shipped: HashSet<u32>) {
-        for number in shipped {
+    fn forget_shipped(&mut self, worker: WorkerId, slot: u32, shipped: &[u32]) {
+        for &number in shipped {
             if self.layers.find(number).is_none() {
                 continue;
             }
             let layer = self.layers.get_mut(number);
-            layer.shipped.remove(&worker);
+            layer.shipped.remove(slot);
             for holders in &mut layer.pages_shipped {
                 holders.retain(|holder| *holder != worker);
             }

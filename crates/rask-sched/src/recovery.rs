@@ -150,10 +150,7 @@ impl Scheduler {
             match self.layers.find(number) {
                 None => self.out.forget_layer(worker, number),
                 Some(_) => {
-                    self.layers.get_mut(number).shipped.insert(worker);
-                    if let Some(worker) = self.workers.find_mut(worker) {
-                        worker.shipped.insert(number);
-                    }
+                    self.note_shipped(worker, number);
                 }
             }
         }

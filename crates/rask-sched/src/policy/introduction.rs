@@ -14,34 +14,44 @@ impl Scheduler {
         if worker == holder {
             return;
         }
-        let knows = |record: &Worker| record.knows.contains(&holder);
-        if self.workers.find(worker).is_none_or(knows) {
-            return;
-        }
-        let Some(peer) = self.workers.find_mut(holder) else {
+        let Some(slot) = self.workers.by_id.find_slot(holder) else {
             return;
         };
-        peer.known_by.insert(worker);
+        let record = self.workers.find_mut(worker);
+        if !record.is_some_and(|record| record.knows.insert(slot)) {
+            return;
+        }
+        self.note_known(holder, worker);
+        let Some(peer) = self.workers.find(holder) else {
+            return;
+        };
         let address = PeerAddress {
             worker: holder.0,
             address: peer.register.address.clone(),
         };
-        if let Some(record) = self.workers.find_mut(worker) {
-            record.knows.insert(holder);
-        }
         self.out.joined_peer(worker, address);
     }
 
-    /// Who knew a worker that has left is told.
-    pub(crate) fn tell_left(&mut self, id: WorkerId, left: &Worker) {
-        for &peer in &left.knows {
-            if let Some(peer) = self.workers.find_mut(peer) {
-                peer.known_by.remove(&id);
-            }
+    /// A worker was told where a holder listens.
+    fn note_known(&mut self, holder: WorkerId, worker: WorkerId) {
+        let Some(peer) = self.workers.find_mut(holder) else {
+            return;
+        };
+        let mut known_by = std::mem::take(&mut peer.known_by);
+        if known_by.len() == known_by.capacity() {
+            known_by.retain(|&id| self.workers.find(id).is_some());
         }
+        known_by.push(worker);
+        if let Some(peer) = self.workers.find_mut(holder) {
+            peer.known_by = known_by;
+        }
+    }
+
+    /// Who knew a worker that has left, whose record was in this place, is told.
+    pub(crate) fn tell_left(&mut self, id: WorkerId, slot: u32, left: &Worker) {
         for &peer in &left.known_by {
             if let Some(record) = self.workers.find_mut(peer) {
-                record.knows.remove(&id);
+                record.knows.remove(slot);
                 self.out.left_peer(peer, id);
             }
         }

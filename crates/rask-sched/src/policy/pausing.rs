@@ -36,7 +36,7 @@ impl Scheduler {
         let is_paused = heartbeat.paused;
         let told = std::mem::replace(&mut worker.heartbeat, heartbeat).spill_error;
         if was_paused != is_paused {
-            worker.paused_since = is_paused.then_some(now);
+            self.workers.set_paused(id, is_paused.then_some(now));
             self.log_status(id, is_paused);
             self.relieve_paused();
         }
@@ -75,7 +75,7 @@ impl Scheduler {
 
     /// What waits for paused workers goes to others, as far as it may.
     pub(crate) fn relieve_paused(&mut self) {
-        if !self.workers.by_id.values().any(Worker::takes_tasks) {
+        if self.workers.paused_count() == 0 || !self.workers.any_takes_tasks() {
             return;
         }
         let paused = self.workers.by_id.iter();
@@ -106,6 +106,6 @@ impl Scheduler {
 
     /// Whether the worker may take tasks that others could take too.
     pub(crate) fn shares_work(&self, worker: &Worker) -> bool {
-        worker.paused_since.is_none() || !self.workers.by_id.values().any(Worker::takes_tasks)
+        worker.paused_since.is_none() || !self.workers.any_takes_tasks()
     }
 }

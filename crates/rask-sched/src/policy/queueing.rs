@@ -337,11 +337,11 @@ impl Scheduler {
 
     /// Sends name and op of a layer, if the worker does not have them.
     pub(crate) fn ship_op(&mut self, worker: WorkerId, number: u32) {
-        let layer = self.layers.get_mut(number);
-        if layer.shipped.insert(worker) {
-            if let Some(record) = self.workers.find_mut(worker) {
-                record.shipped.insert(number);
-            }
+        let layer = self.layers.get(number);
+        let slot = self.workers.by_id.find_slot(worker);
+        if slot.is_some_and(|slot| !layer.shipped.contains(slot)) {
+            self.note_shipped(worker, number);
+            let layer = self.layers.get(number);
             let sizes = layer.sizes.as_ref();
             self.out.layer(
                 worker,
@@ -361,6 +361,23 @@ impl Scheduler {
                         .map(BlockSizes::to_spec),
                 },
             );
+        }
+    }
+
+    /// Writes down that a worker has the op of a layer.
+    pub(crate) fn note_shipped(&mut self, worker: WorkerId, number: u32) {
+        let Some(slot) = self.workers.by_id.find_slot(worker) else {
+            return;
+        };
+        let layer = self.layers.get_mut(number);
+        let is_new = !layer.shipped.contains(slot);
+        layer.shipped.insert(slot);
+        if let Some(record) = self.workers.find_mut(worker).filter(|_| is_new) {
+            if record.shipped.len() == record.shipped.capacity() {
+                let layers = &self.layers;
+                record.shipped.retain(|&number| layers.find(number).is_some());
+            }
+            record.shipped.push(number);
         }
     }
 

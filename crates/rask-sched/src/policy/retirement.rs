@@ -8,7 +8,7 @@ use rask_proto::{Blocks, GiveBack, Missing, Shutdown, ToWorker};
 
 use crate::event::{Command, WorkerId};
 use crate::scheduler::Scheduler;
-use crate::state::{TaskId, TaskState, Worker};
+use crate::state::{TaskId, TaskState};
 use crate::topics::text;
 
 /// A worker that is to leave.
@@ -35,9 +35,9 @@ impl Scheduler {
             .collect();
         for &id in &named {
             if let Some(worker) = self.workers.find_mut(id) {
-                worker.retiring = true;
                 worker.asked_back = true;
             }
+            self.workers.set_retiring(id);
             self.leaving.insert(id, Leaving::default());
             self.log_retirement(id);
             let message = ToWorker::GiveBack(GiveBack { count: u32::MAX });
@@ -134,7 +134,7 @@ impl Scheduler {
     /// Tells those who stay to hold what only those hold who leave. `false` if there is nothing, or
     /// nobody stays.
     fn move_out(&mut self, id: WorkerId) -> bool {
-        let anybody_takes = self.workers.by_id.values().any(Worker::takes_tasks);
+        let anybody_takes = self.workers.any_takes_tasks();
         let staying = self.workers.by_id.iter();
         let mut staying: BTreeMap<(u64, WorkerId), Missing> = staying
             .filter(|(_, worker)| match anybody_takes {

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crate::HashMap;
-use crate::HashSet;
 use rask_proto::{BlockSizes, OriginSpec, Packed};
 use smallvec::SmallVec;
 
-use super::{Estimate, Restriction, TaskId};
+use super::{Estimate, Restriction, SlotSet, TaskId};
 use crate::event::WorkerId;
 use crate::policy::unfitting::bytes_of_page;
 
@@ -45,8 +44,8 @@ pub(crate) struct Layer {
     pub task_count: u32,
     /// How many clients have a number for it.
     pub client_count: u32,
-    /// Workers that have the op.
-    pub shipped: HashSet<WorkerId>,
+    /// The places of the workers that have the op.
+    pub shipped: SlotSet,
     /// For each page, the workers that have it; not kept for pages of a single block.
     pub pages_shipped: Vec<SmallVec<[WorkerId; 2]>>,
     /// Mean duration of its tasks that ended, and how many did.

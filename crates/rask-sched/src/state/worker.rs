@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 
-use crate::{HashMap, HashSet};
+use crate::HashMap;
 use rask_proto::{Blocks, Heartbeat, Register};
 
-use super::{ByValue, TaskId, TaskState, Tasks};
+use super::{ByValue, PeerSet, TaskId, TaskState, Tasks};
 use crate::event::{Time, WorkerId};
 use crate::policy::bandwidth::Place;
 
@@ -65,11 +65,12 @@ pub(crate) struct Worker {
     pub freeing: ByValue,
     /// Tasks Assigned here that others wait for, which it had no room for, with their serials.
     pub ahead_stopped: Vec<(super::TaskId, u32)>,
-    /// Layers whose op it has.
-    pub shipped: HashSet<u32>,
-    /// Workers of which it was told where they listen, and those that were told of it.
-    pub knows: HashSet<WorkerId>,
-    pub known_by: HashSet<WorkerId>,
+    /// Layers whose op it has, and some that are forgotten.
+    pub shipped: Vec<u32>,
+    /// The places of the workers of which it was told where they listen.
+    pub knows: PeerSet,
+    /// Workers that were told where it listens, and some that have left.
+    pub known_by: Vec<WorkerId>,
     /// Resources that running tasks have taken.
     pub taken: HashMap<String, f64>,
     pub register: Register,
@@ -178,9 +179,9 @@ impl Worker {
             budget_bytes: budget_of(&register, 0),
             register,
             heartbeat: Heartbeat::default(),
-            shipped: HashSet::default(),
-            knows: HashSet::default(),
-            known_by: HashSet::default(),
+            shipped: Vec::new(),
+            knows: PeerSet::default(),
+            known_by: Vec::new(),
             noted: Vec::new(),
             queues: super::PlacedQueues::default(),
             placed_count: 0,
@@ -341,6 +342,9 @@ pub(crate) struct Workers {
     pub limit_min: u64,
     /// The sum of what each has.
     needed_bytes: u64,
+    /// How many are paused, and how many may be sent tasks and values.
+    paused_count: usize,
+    taking_count: usize,
 }
 
 impl Default for Workers {
@@ -349,6 +353,8 @@ impl Default for Workers {
             by_id: Default::default(),
             limit_min: u64::MAX,
             needed_bytes: 0,
+            paused_count: 0,
+            taking_count: 0,
         }
     }
 }
@@ -356,13 +362,66 @@ impl Default for Workers {
 impl Workers {
     /// A worker joins.
     pub fn insert(&mut self, id: WorkerId, worker: Worker) {
+        self.remove(id);
         self.limit_min = self.limit_min.min(limit_of(&worker));
+        self.count_in(&worker);
         self.by_id.insert(id, worker);
+    }
+
+    fn count_in(&mut self, worker: &Worker) {
+        self.paused_count += usize::from(worker.paused_since.is_some());
+        self.taking_count += usize::from(worker.takes_tasks());
+    }
+
+    fn count_out(&mut self, worker: &Worker) {
+        self.paused_count -= usize::from(worker.paused_since.is_some());
+        self.taking_count -= usize::from(worker.takes_tasks());
+    }
+
+    /// Whether a worker is paused, since when, and whether it is to leave.
+    fn change(&mut self, id: WorkerId, change: impl FnOnce(&mut Worker)) {
+        let Some(worker) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        let was = (worker.paused_since.is_some(), worker.takes_tasks());
+        change(worker);
+        let is = (worker.paused_since.is_some(), worker.takes_tasks());
+        self.paused_count = self.paused_count + usize::from(is.0) - usize::from(was.0);
+        self.taking_count = self.taking_count + usize::from(is.1) - usize::from(was.1);
+    }
+
+    /// A worker is paused since then, or goes on.
+    pub fn set_paused(&mut self, id: WorkerId, since: Option<Time>) {
+        self.change(id, |worker| worker.paused_since = since);
+    }
+
+    /// A worker is to leave.
+    pub fn set_retiring(&mut self, id: WorkerId) {
+        self.change(id, |worker| worker.retiring = true);
+    }
+
+    /// How many are paused.
+    pub fn paused_count(&self) -> usize {
+        self.paused_count
+    }
+
+    /// Whether any may be sent tasks and values.
+    #[inline]
+    pub fn any_takes_tasks(&self) -> bool {
+        self.taking_count > 0
+    }
+
+    /// Whether what is counted is what there is.
+    pub fn check_counts(&self) -> bool {
+        let paused = self.by_id.values().filter(|w| w.paused_since.is_some());
+        let taking = self.by_id.values().filter(|w| w.takes_tasks());
+        (paused.count(), taking.count()) == (self.paused_count, self.taking_count)
     }
 
     /// A worker leaves.
     pub fn remove(&mut self, id: WorkerId) -> Option<Worker> {
         let left = self.by_id.remove(&id)?;
+        self.count_out(&left);
         self.needed_bytes -= left.needed_bytes;
         if limit_of(&left) == self.limit_min {
             let limits = self.by_id.values().map(limit_of);

@@ -111,11 +111,8 @@ impl Scheduler {
             let (written, forgotten) = self.written();
             self.gone_layers.add(number, &layer, written, forgotten);
             self.spans.leave(&layer);
-            for worker in layer.shipped {
-                if let Some(record) = self.workers.find_mut(worker) {
-                    record.shipped.remove(&number);
-                    self.out.forget_layer(worker, number);
-                }
+            for slot in layer.shipped.iter() {
+                self.out.forget_layer(self.workers.by_id.id_at(slot), number);
             }
         }
     }
