@@ -61,8 +61,8 @@ impl Scheduler {
         }
         for (id, serial) in std::mem::take(&mut record.ahead_stopped) {
             let task = self.tasks.find(id, serial);
-            let runs_here =
-                task.is_some_and(|task| task.state == TaskState::Assigned && task.worker() == worker);
+            let runs_here = task
+                .is_some_and(|task| task.state == TaskState::Assigned && task.worker() == worker);
             if runs_here {
                 self.extend_ahead(id, worker);
             }

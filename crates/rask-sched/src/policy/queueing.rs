@@ -375,7 +375,9 @@ impl Scheduler {
         if let Some(record) = self.workers.find_mut(worker).filter(|_| is_new) {
             if record.shipped.len() == record.shipped.capacity() {
                 let layers = &self.layers;
-                record.shipped.retain(|&number| layers.find(number).is_some());
+                record
+                    .shipped
+                    .retain(|&number| layers.find(number).is_some());
             }
             record.shipped.push(number);
         }

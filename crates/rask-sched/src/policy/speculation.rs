@@ -225,8 +225,8 @@ impl Scheduler {
     pub(crate) fn check_copies(&self) -> Result<(), String> {
         for (id, serial, worker) in self.copies.iter() {
             let task = self.tasks.find(id, serial);
-            let is_right =
-                task.is_some_and(|task| task.state == TaskState::Assigned && task.worker() != worker);
+            let is_right = task
+                .is_some_and(|task| task.state == TaskState::Assigned && task.worker() != worker);
             if !is_right || self.workers.find(worker).is_none() {
                 return Err(format!(
                     "the copy of task {id} at worker {}: {task:?}",

@@ -133,7 +133,8 @@ impl Scheduler {
             let worker = self.workers.find_mut(victim)?;
             let Reverse((priority, task, serial)) = worker.queues.pop(share)?;
             let found = self.tasks.find(task, serial);
-            if found.is_some_and(|task| task.state == TaskState::Placed && task.worker() == victim) {
+            if found.is_some_and(|task| task.state == TaskState::Placed && task.worker() == victim)
+            {
                 return Some(Reverse((priority, task, serial)));
             }
         }

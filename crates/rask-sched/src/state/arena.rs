@@ -164,7 +164,11 @@ mod tests {
             for (unit, _) in units.drain(1..) {
                 arena.remove(unit);
             }
-            assert_eq!(arena.items(units[0].0), list(3), "the others' ends do not matter");
+            assert_eq!(
+                arena.items(units[0].0),
+                list(3),
+                "the others' ends do not matter"
+            );
             arena.remove(units[0].0);
             assert_eq!(arena.segments.len(), 1, "memory is given back");
         }

@@ -261,7 +261,10 @@ mod tests {
         assert_eq!(lists.items(&short), [u32::MAX - 1, 1950]);
         lists.retain(&mut short, |item| item == 1950);
         assert_eq!(lists.items(&short), [1950]);
-        assert!(short.elsewhere().is_none(), "what fits in place is in place");
+        assert!(
+            short.elsewhere().is_none(),
+            "what fits in place is in place"
+        );
         lists.retain(&mut short, |_| false);
         assert!(short.is_empty());
     }

@@ -45,13 +45,7 @@ impl Tasks {
     }
 
     /// Adds a task in state Released without edges.
-    pub fn add(
-        &mut self,
-        block: (u32, u32),
-        share: ShareId,
-        priority: u64,
-        retries: u8,
-    ) -> TaskId {
+    pub fn add(&mut self, block: (u32, u32), share: ShareId, priority: u64, retries: u8) -> TaskId {
         let serial = self.next_serial;
         self.next_serial = self.next_serial.wrapping_add(1);
         let task = Task::new(block, share, priority, retries, serial);

@@ -112,7 +112,8 @@ impl Scheduler {
             self.gone_layers.add(number, &layer, written, forgotten);
             self.spans.leave(&layer);
             for slot in layer.shipped.iter() {
-                self.out.forget_layer(self.workers.by_id.id_at(slot), number);
+                self.out
+                    .forget_layer(self.workers.by_id.id_at(slot), number);
             }
         }
     }
