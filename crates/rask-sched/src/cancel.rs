@@ -32,7 +32,7 @@ impl Scheduler {
             let (layer, block) = (task.layer, task.block);
             if cancel.force && task.state == TaskState::Assigned && !task.is_needed() {
                 self.out.push(Command::ToWorker {
-                    worker: task.worker,
+                    worker: task.worker(),
                     message: ToWorker::Kill(Blocks::from_iter([(layer, block)])),
                 });
             }

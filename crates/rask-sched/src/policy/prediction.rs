@@ -74,7 +74,7 @@ impl Scheduler {
         self.tasks.deps(id).iter().all(|&dep| {
             let task = self.tasks.get(dep);
             let sizes = self.layers.get(task.layer).sizes.as_ref();
-            let is_whole = sizes.is_some_and(|sizes| task.nbytes >= sizes.at(task.block));
+            let is_whole = sizes.is_some_and(|sizes| task.nbytes() >= sizes.at(task.block));
             task.state == TaskState::Memory && is_whole
         })
     }

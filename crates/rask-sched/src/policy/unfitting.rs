@@ -62,7 +62,7 @@ impl Scheduler {
             return Some(Excess::Made(bytes));
         }
         let deps = self.tasks.deps(id).iter();
-        let rough: u64 = deps.map(|&dep| self.tasks.get(dep).nbytes).sum();
+        let rough: u64 = deps.map(|&dep| self.tasks.get(dep).nbytes()).sum();
         match has_limit_for(worker, rough) {
             true => None,
             false => self.find_given_excess(id, worker_id, worker),
@@ -98,7 +98,7 @@ impl Scheduler {
             let task = self.tasks.get(dep);
             is_all_here &= self.tasks.holders(dep).contains(&worker_id);
             if task.state == TaskState::Memory && !is_lent(dep, task) {
-                bytes = bytes.saturating_add(task.nbytes);
+                bytes = bytes.saturating_add(task.nbytes());
             }
         }
         let is_excess = !is_all_here && !has_limit_for(worker, bytes);
