@@ -124,6 +124,11 @@ impl<T: Topology> Machine<T> {
         self.memory.held
     }
 
+    /// Whether no more than half of the budget is taken.
+    pub fn has_ample_memory(&self) -> bool {
+        self.memory.is_ample()
+    }
+
     /// How many jobs there may be for threads that have none.
     pub fn ready_count(&self) -> usize {
         self.ready.len() + self.transfers.len() + self.loaded.len()

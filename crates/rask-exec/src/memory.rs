@@ -71,6 +71,11 @@ impl Memory {
         !self.disk_full || all <= self.hard_bytes_max
     }
 
+    /// Whether no more than half of the budget is taken.
+    pub(crate) fn is_ample(&self) -> bool {
+        self.held.saturating_add(self.reserved) <= self.bytes_max / 2
+    }
+
     /// Whether more should be on disk before it has to go.
     pub(crate) fn wants_ahead(&self) -> bool {
         let all = self.held.saturating_add(self.reserved);

@@ -13,9 +13,11 @@ use crate::engine::csv::{self, CsvOptions, CsvSchema};
 use crate::engine::groupby::{self, GroupbySpec};
 use crate::engine::join::{self, JoinSpec};
 use crate::engine::sort::{self, Key, SortSpec};
-use crate::engine::{EngineError, Expr, Label, Schema, Table, parquet, partition};
+use crate::engine::{
+    EngineError, Expr, Label, Piece, Schema, Table, assemble, assemble_sorted, parquet, partition,
+};
 use crate::node::{CsvPiece, ParquetPiece, WriteFormat};
-use crate::parts::{Parts, table_of_part};
+use crate::parts::{Parts, find_piece};
 use crate::step::Step;
 
 /// The kind of encoded frame ops.
@@ -132,14 +134,14 @@ fn concat(tables: &[Table]) -> Result<Table, EngineError> {
 }
 
 /// The parts `number` of each value.
-fn parts_of(values: &[ValueRef], number: usize) -> Result<Vec<Table>, TaskError> {
-    let parts = values.iter().map(|value| table_of_part(value, number));
+fn parts_of(values: &[ValueRef], number: usize) -> Result<Vec<Piece>, TaskError> {
+    let parts = values.iter().map(|value| find_piece(value, number));
     parts.collect()
 }
 
 /// The parts `number` of each value, one after the other.
 fn gather(values: &[ValueRef], number: usize) -> Result<Table, TaskError> {
-    Ok(concat(&parts_of(values, number)?)?)
+    Ok(assemble(&parts_of(values, number)?)?)
 }
 
 fn only(inputs: &Inputs) -> Result<Table, TaskError> {
@@ -184,29 +186,23 @@ impl Op for FrameOp {
         match self {
             FrameOp::SplitByHash { keys, parts } => {
                 let table = only(&inputs)?;
-                let parts = partition::by_hash(&table, keys, *parts as usize)?;
-                Ok(Arc::new(Parts(parts)))
+                let parts = partition::by_hash(table, keys, *parts as usize)?;
+                Ok(Arc::new(Parts::Divided(parts)))
             }
-            FrameOp::SplitByBorders {
-                spec,
-                parts: wanted,
-            } => {
+            FrameOp::SplitByBorders { spec, parts } => {
                 let [table, borders] = inputs.as_slice() else {
                     return Err(TaskError::new("expected a table and borders"));
                 };
                 let (table, borders) = (table_of(table)?, table_of(borders)?);
-                let mut parts = sort::by_boundaries(&table, spec, &borders)?;
-                // Fewer distinct borders than partitions leave the last ones empty.
-                let empty = table.slice(0, 0);
-                parts.resize((*wanted as usize).max(parts.len()), empty);
-                Ok(Arc::new(Parts(parts)))
+                let parts = sort::by_boundaries(table, spec, &borders, *parts as usize)?;
+                Ok(Arc::new(Parts::Divided(parts)))
             }
             FrameOp::SplitEvenly { parts } => {
                 let table = only(&inputs)?;
                 let (len, count) = (table.len(), *parts as usize);
                 let bounds = |i: usize| i * len / count;
                 let parts = (0..count).map(|i| table.slice(bounds(i), bounds(i + 1) - bounds(i)));
-                Ok(Arc::new(Parts(parts.collect())))
+                Ok(Arc::new(Parts::Apart(parts.collect())))
             }
             _ => Ok(Arc::new(self.run_to_table(block, &inputs)?)),
         }
@@ -275,6 +271,7 @@ impl FrameOp {
             FrameOp::Finalize(spec, schema) => groupby::finalize(&only(inputs)?, spec, schema)?,
             FrameOp::CombineParts { spec, schema, .. } => {
                 let states = parts_of(inputs, block)?;
+                let states: Vec<Table> = states.iter().map(Piece::to_table).collect();
                 let states = groupby::combine(&states.iter().collect::<Vec<_>>(), spec)?;
                 groupby::finalize(&states, spec, schema)?
             }
@@ -294,7 +291,7 @@ impl FrameOp {
                 let samples = tables_of(inputs)?;
                 sort::boundaries(&samples.iter().collect::<Vec<_>>(), spec, *partitions)?
             }
-            FrameOp::SortParts { spec, .. } => sort::sort(&gather(inputs, block)?, spec)?,
+            FrameOp::SortParts { spec, .. } => assemble_sorted(&parts_of(inputs, block)?, spec)?,
             FrameOp::ConcatParts { .. } => gather(inputs, block)?,
             FrameOp::Concat => concat(&tables_of(inputs)?)?,
             FrameOp::TakePart { count } => gather(inputs, block % *count as usize)?,

@@ -8,7 +8,7 @@ use rask_value::{
     ValueRef, codec,
 };
 
-use crate::engine::{self, Table};
+use crate::engine::{self, DIVISION_KIND, Division, Piece, Table};
 
 const KINDS: PartKinds = PartKinds {
     whole: "table-parts",
@@ -17,37 +17,77 @@ const KINDS: PartKinds = PartKinds {
 
 /// A partition cut into parts for other partitions.
 #[derive(Debug)]
-pub struct Parts(pub Vec<Table>);
+pub enum Parts {
+    /// The partition as it was, and which rows each part has.
+    Divided(Division),
+    /// Tables of their own.
+    Apart(Vec<Table>),
+}
 
 /// One part, away from the others.
 #[derive(Debug)]
-struct Part(Table);
+struct Part(Piece);
 
 /// Makes parts decodable in this process.
 pub(crate) fn register() {
     codec::register_value(KINDS.whole, decode_parts);
     codec::register_value(KINDS.part, |frames| {
-        Ok(Arc::new(Part(engine::decode(frames)?)) as ValueRef)
+        let table = engine::decode(frames)?;
+        Ok(Arc::new(Part(Piece::whole(table))) as ValueRef)
+    });
+    codec::register_value(DIVISION_KIND, |frames| {
+        Ok(Arc::new(Parts::Divided(Division::decode(frames)?)) as ValueRef)
     });
     codec::register_parts(KINDS.whole, find_part);
 }
 
-/// The table of part `number`, of all the parts or of that part alone.
-pub(crate) fn table_of_part(value: &ValueRef, number: usize) -> Result<Table, TaskError> {
-    if let Some(Part(table)) = value.downcast_ref::<Part>() {
-        return Ok(table.clone());
+/// Part `number`, of all the parts or of that part alone.
+pub(crate) fn find_piece(value: &ValueRef, number: usize) -> Result<Piece, TaskError> {
+    if let Some(Part(piece)) = value.downcast_ref::<Part>() {
+        return Ok(piece.clone());
     }
     let parts = value.downcast_ref::<Parts>();
-    let part = parts.and_then(|parts| parts.0.get(number));
-    part.cloned().ok_or_else(|| {
+    let part = parts.and_then(|parts| parts.find(number));
+    part.ok_or_else(|| {
         let found = value.type_name();
         TaskError::new(format!("TypeError: expected parts, found {found}"))
     })
 }
 
+impl Parts {
+    fn find(&self, number: usize) -> Option<Piece> {
+        match self {
+            Parts::Divided(division) => division.part(number),
+            Parts::Apart(tables) => tables.get(number).cloned().map(Piece::whole),
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Parts::Divided(division) => division.count(),
+            Parts::Apart(tables) => tables.len(),
+        }
+    }
+
+    fn encode_divided(division: &Division) -> Result<Encoded, CodecError> {
+        let mut parts = PartsEncoder::new(division.count());
+        let rows = division.in_order();
+        for number in 0..division.count() {
+            let range = division.range(number).unwrap_or_default();
+            let frames = engine::encode_run(&rows, range.start, range.len())?;
+            parts.add(number as u32, &[&frames.header], frames.buffers);
+        }
+        Ok(parts.finish(KINDS.whole))
+    }
+}
+
 impl Value for Parts {
     fn nbytes(&self) -> u64 {
-        self.0.iter().map(Value::nbytes).sum()
+        match self {
+            Parts::Divided(division) => division.nbytes(),
+            Parts::Apart(tables) => tables.iter().map(Value::nbytes).sum(),
+        }
     }
 
     fn type_name(&self) -> String {
@@ -55,8 +95,12 @@ impl Value for Parts {
     }
 
     fn encode(&self) -> Result<Encoded, CodecError> {
-        let mut parts = PartsEncoder::new(self.0.len());
-        for (number, table) in self.0.iter().enumerate() {
+        let tables = match self {
+            Parts::Divided(division) => return Parts::encode_divided(division),
+            Parts::Apart(tables) => tables,
+        };
+        let mut parts = PartsEncoder::new(tables.len());
+        for (number, table) in tables.iter().enumerate() {
             let frames = table.encode()?.frames;
             parts.add(number as u32, &[&frames.header], frames.buffers);
         }
@@ -64,8 +108,22 @@ impl Value for Parts {
     }
 
     fn part(&self, number: u32) -> Option<ValueRef> {
-        let table = self.0.get(number as usize)?;
-        Some(Arc::new(Part(table.clone())))
+        let piece = self.find(number as usize)?;
+        Some(Arc::new(Part(Piece::whole(piece.to_table()))))
+    }
+
+    fn view_of_part(&self, number: u32) -> Option<ValueRef> {
+        Some(Arc::new(Part(self.find(number as usize)?)))
+    }
+
+    fn encode_in_place(&self) -> Option<Encoded> {
+        let Parts::Divided(division) = self else {
+            return None;
+        };
+        Some(Encoded {
+            kind: DIVISION_KIND.into(),
+            frames: division.encode_in_place()?,
+        })
     }
 }
 
@@ -81,7 +139,7 @@ impl Value for Part {
     fn encode(&self) -> Result<Encoded, CodecError> {
         Ok(Encoded {
             kind: KINDS.part.into(),
-            ..self.0.encode()?
+            ..self.0.to_table().encode()?
         })
     }
 }
@@ -94,7 +152,7 @@ fn decode_parts(frames: &Frames) -> Result<ValueRef, CodecError> {
     let index = PartIndex::read(KINDS, &frames.header)?;
     let parts = index.decode_all(&frames.buffers, engine::decode)?;
     let tables = parts.into_iter().map(|(_, table)| table).collect();
-    Ok(Arc::new(Parts(tables)))
+    Ok(Arc::new(Parts::Apart(tables)))
 }
 
 #[cfg(test)]
@@ -111,29 +169,44 @@ mod tests {
     #[test]
     fn a_part_is_found_alone_and_with_all_others() {
         register();
-        let parts = Parts(vec![table(&[1, 2]), table(&[]), table(&[3])]);
-        let encoded = parts.encode().unwrap();
-        let whole = codec::decode_value(&encoded).unwrap();
-        for (number, expected) in parts.0.iter().enumerate() {
-            let place = codec::find_part(KINDS.whole, &encoded.frames.header, number as u32);
-            let alone = place
-                .unwrap()
-                .unwrap()
-                .take(&encoded.frames.buffers)
-                .unwrap();
-            let alone = codec::decode_value(&alone).unwrap();
-            for value in [&whole, &alone, &parts.part(number as u32).unwrap()] {
-                let found = table_of_part(value, number).unwrap();
-                assert_eq!(found.len(), expected.len());
-                assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+        let tables = vec![table(&[1, 2]), table(&[]), table(&[3])];
+        let whole = table(&[3, 1, 2]);
+        let divided = Division::new(whole, &[2, 0, 0], 3);
+        let expected: Vec<Vec<Table>> = [
+            tables.clone(),
+            (0..3)
+                .map(|n| divided.part(n).unwrap().to_table())
+                .collect(),
+        ]
+        .into();
+        for (parts, expected) in [Parts::Apart(tables), Parts::Divided(divided)]
+            .into_iter()
+            .zip(expected)
+        {
+            assert_eq!(parts.count(), 3);
+            let encoded = parts.encode().unwrap();
+            let whole = codec::decode_value(&encoded).unwrap();
+            for (number, expected) in expected.iter().enumerate() {
+                let place = codec::find_part(KINDS.whole, &encoded.frames.header, number as u32);
+                let place = place.unwrap().unwrap();
+                let alone = place.take(&encoded.frames.buffers).unwrap();
+                let alone = codec::decode_value(&alone).unwrap();
+                let (own, view) = (parts.part(number as u32), parts.view_of_part(number as u32));
+                for value in [&whole, &alone, &own.unwrap(), &view.unwrap()] {
+                    let found = find_piece(value, number).unwrap().to_table();
+                    assert_eq!(found.len(), expected.len());
+                    assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+                }
             }
+            assert!(codec::find_part(KINDS.whole, &encoded.frames.header, 3).is_err());
         }
-        assert!(codec::find_part(KINDS.whole, &encoded.frames.header, 3).is_err());
     }
 
     #[test]
     fn no_header_makes_it_panic() {
-        let encoded = Parts(vec![table(&[1]), table(&[2])]).encode().unwrap();
+        let encoded = Parts::Apart(vec![table(&[1]), table(&[2])])
+            .encode()
+            .unwrap();
         let header = encoded.frames.header;
         for cut in 0..header.len() {
             let found = find_part(&header.slice(..cut), 1);

@@ -36,6 +36,9 @@ pub struct GetData {
     /// The asker's host, if it can map what is lent to it; else empty.
     #[prost(string, tag = "260")]
     pub host: String,
+    /// Values of which parts are wanted may be lent whole.
+    #[prost(bool, tag = "440")]
+    pub takes_wholes: bool,
 }
 
 /// Asks to run an op.
@@ -76,6 +79,10 @@ pub struct PeerData {
     /// Buffers that do not travel. They stay until the asker says that it has mapped them.
     #[prost(message, repeated, tag = "260")]
     pub lent: Vec<Lent>,
+    /// Positions in the request of parts for which the whole value has been lent, as the value found
+    /// there.
+    #[prost(uint32, repeated, tag = "441")]
+    pub wholes: Vec<u32>,
 }
 
 /// The outcome of a [`RunRequest`].

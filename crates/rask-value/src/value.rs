@@ -42,6 +42,17 @@ pub trait Value: Any + Send + Sync + std::fmt::Debug {
         let _ = number;
         None
     }
+
+    /// The same, without a copy where that can be: it may keep all of the value in memory.
+    fn view_of_part(&self, number: u32) -> Option<ValueRef> {
+        self.part(number)
+    }
+
+    /// A value made of parts as frames that refer to its memory as it is, for a reader who shares that
+    /// with this process and will take parts of it.
+    fn encode_in_place(&self) -> Option<Encoded> {
+        None
+    }
 }
 
 impl dyn Value {

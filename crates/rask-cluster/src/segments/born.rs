@@ -295,15 +295,20 @@ pub(super) fn count_bytes() -> u64 {
 pub(super) fn is_lendable(address: usize, length: usize) -> bool {
     let mut table = table();
     let found = table.find(address, length);
-    found.is_some_and(|(_, born)| born.is_lendable(address, length))
+    found.is_some_and(|(_, born)| !born.is_small_part(length) && born.shows_file(address, length))
+}
+
+/// Whether these bytes lie in a segment that is this process's.
+pub(super) fn is_here(address: usize, length: usize) -> bool {
+    table().find(address, length).is_some()
 }
 
 /// Where these bytes lie in a sealed segment, which it becomes if it is none yet. `None` if they do
 /// not lie here, or are not what is in the segment any more.
-pub(super) fn find_to_lend(address: usize, length: usize) -> Option<Place> {
+pub(super) fn find_to_lend(address: usize, length: usize, is_for_long: bool) -> Option<Place> {
     let mut table = table();
     let (start, born) = table.find(address, length)?;
-    if !born.is_lendable(address, length) {
+    if is_for_long && born.is_small_part(length) || !born.shows_file(address, length) {
         return None;
     }
     born.try_seal().ok()?;
@@ -318,10 +323,14 @@ pub(super) fn find_to_lend(address: usize, length: usize) -> Option<Place> {
 }
 
 impl Born {
-    /// A small part would keep the whole segment in memory for whoever has it.
-    fn is_lendable(&self, address: usize, length: usize) -> bool {
-        let is_most = length >= self.filled / 2;
-        is_most && (self.state == State::Own || is_unchanged(address, length))
+    /// It would keep the whole segment in memory for whoever has it.
+    fn is_small_part(&self, length: usize) -> bool {
+        length < self.filled / 2
+    }
+
+    /// Whether what is in memory is what is in the file.
+    fn shows_file(&self, address: usize, length: usize) -> bool {
+        self.state == State::Own || is_unchanged(address, length)
     }
 
     fn make_private(&mut self) -> io::Result<()> {

@@ -58,16 +58,20 @@ fn what_is_lent_stays_as_it_was_whatever_is_written_later() {
         return;
     };
     let address = pointer.addr();
-    let place = find_to_lend(address, length).unwrap();
-    assert_eq!(find_to_lend(address, length), Some(place.clone()));
+    let place = find_to_lend(address, length, true).unwrap();
+    assert_eq!(find_to_lend(address, length, true), Some(place.clone()));
     // SAFETY: inside the memory, which may be written to.
     unsafe { pointer.add(HUGE).write_volatile(1) };
     assert_eq!(bytes[HUGE], 1);
     assert_eq!(read(&place, length), vec![7; length]);
     assert!(!is_lendable(address, length), "it is not what was lent");
-    assert_eq!(find_to_lend(address, length), None);
+    assert_eq!(find_to_lend(address, length, true), None);
     let tail = address + 4 * HUGE;
-    assert_eq!(find_to_lend(tail, HUGE), None, "a small part is not lent");
+    assert_eq!(
+        find_to_lend(tail, HUGE, true),
+        None,
+        "a small part is not lent"
+    );
     let file = File::options()
         .write(true)
         .open(format!("/proc/self/fd/{}", place.descriptor));
@@ -85,7 +89,7 @@ fn freed_memory_is_used_again_only_if_it_was_not_lent() {
     drop(first);
     let (second, again) = make(length - 5, 2).unwrap();
     assert_eq!(again, pointer);
-    let place = find_to_lend(again.addr(), length - 5).unwrap();
+    let place = find_to_lend(again.addr(), length - 5, true).unwrap();
     let kept = File::open(format!("/proc/self/fd/{}", place.descriptor)).unwrap();
     drop(second);
     let (third, _) = make(length, 3).unwrap();
@@ -118,7 +122,7 @@ fn a_fork_shares_nothing() {
         assert_eq!(status, 0);
     }
     assert!(bytes.iter().all(|&byte| byte == 4));
-    let place = find_to_lend(pointer.addr(), length).unwrap();
+    let place = find_to_lend(pointer.addr(), length, true).unwrap();
     assert_eq!(read(&place, length), vec![4; length]);
 }
 

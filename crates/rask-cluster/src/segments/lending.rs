@@ -17,7 +17,8 @@ pub(crate) fn lend(data: &mut PeerData) -> Vec<Bytes> {
             if buffer.len() < BUFFER_BYTES_MIN {
                 continue;
             }
-            let Ok(Some(place)) = mapping::find_to_lend(buffer) else {
+            let is_for_long = !data.wholes.contains(&data.found[at]);
+            let Ok(Some(place)) = mapping::find_to_lend(buffer, is_for_long) else {
                 continue;
             };
             let same = |lent: &Lent| (lent.device, lent.inode) == (place.device, place.inode);

@@ -76,13 +76,14 @@ impl Drop for Mapping {
     }
 }
 
-/// Where `bytes` lie, if in a segment that is open here. It is sealed from now on.
-pub(super) fn find_to_lend(bytes: &Bytes) -> io::Result<Option<Place>> {
+/// Where `bytes` lie, if in a segment that is open here. It is sealed from now on. Who keeps them for
+/// long is not lent a small part of a segment.
+pub(super) fn find_to_lend(bytes: &Bytes, is_for_long: bool) -> io::Result<Option<Place>> {
     let address = bytes.as_ptr().addr();
     let table = OPEN.lock();
     let Some((base, open)) = find_open(&table, bytes) else {
         drop(table);
-        return Ok(born::find_to_lend(address, bytes.len()));
+        return Ok(born::find_to_lend(address, bytes.len(), is_for_long));
     };
     let Some(file) = &open.file else {
         return Ok(None);
@@ -107,6 +108,12 @@ fn find_open<'a>(table: &'a BTreeMap<usize, Open>, bytes: &Bytes) -> Option<(usi
 pub(crate) fn is_lendable(bytes: &Bytes) -> bool {
     let is_open = find_open(&OPEN.lock(), bytes).map(|(_, open)| open.file.is_some());
     is_open.unwrap_or(false) || born::is_lendable(bytes.as_ptr().addr(), bytes.len())
+}
+
+/// Whether `bytes` can be lent for a moment as they are.
+pub(crate) fn is_in_segment(bytes: &Bytes) -> bool {
+    let is_open = find_open(&OPEN.lock(), bytes).map(|(_, open)| open.file.is_some());
+    is_open.unwrap_or(false) || born::is_here(bytes.as_ptr().addr(), bytes.len())
 }
 
 /// How a copy may be made.
@@ -225,7 +232,7 @@ mod tests {
     use super::*;
 
     fn lent(bytes: &Bytes) -> Lent {
-        let place = find_to_lend(bytes).unwrap().unwrap();
+        let place = find_to_lend(bytes, true).unwrap().unwrap();
         Lent {
             value: 0,
             process: std::process::id(),
@@ -247,7 +254,7 @@ mod tests {
         assert!(copies.iter().all(|copy| copy.as_ptr().addr() % 64 == 0));
         assert!(!is_lendable(&originals[0]));
         let opened = open(&lent(&copies[1])).unwrap();
-        let start = find_to_lend(&copies[1]).unwrap().unwrap().start as usize;
+        let start = find_to_lend(&copies[1], true).unwrap().unwrap().start as usize;
         assert_eq!(opened.slice(start..start + 777), originals[1]);
         let address = copies[0].as_ptr().addr();
         drop(copies);

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::Shared;
 use super::core::Key;
 use super::job::Found;
-use super::lending::{self, Lendings};
+use super::lending::{self, Lendings, Wholes};
 use super::parts::{Wanted, try_pack};
 use crate::calls::{IncomingCall, ServiceEvent};
 use crate::convert::{failure_from_task, pack, unpack};
@@ -136,11 +136,15 @@ fn answer(shared: &Shared, get: &GetData, lendings: &Lendings) -> PeerData {
         id: get.id,
         ..PeerData::default()
     };
+    let mut wholes = Wholes::new(get.takes_wholes && is_same_host && shared.has_ample_memory());
     for (at, found) in find_wanted(shared, get).into_iter().enumerate() {
         let Some((key, found)) = found else {
             continue;
         };
         let wanted = Wanted::from_number(get.parts.get(at).copied().unwrap_or(0));
+        if wholes.try_lend(key, &found, wanted, at as u32, &mut data) {
+            continue;
+        }
         match try_pack(&shared.disk, &found, wanted) {
             Ok(packed) => {
                 data.found.push(at as u32);
@@ -162,7 +166,9 @@ fn answer(shared: &Shared, get: &GetData, lendings: &Lendings) -> PeerData {
 }
 
 fn finish_answer(shared: &Shared, data: &mut PeerData, is_same_host: bool, lendings: &Lendings) {
-    let nbytes = data.values.iter().map(|packed| packed.nbytes()).sum();
+    let values = data.found.iter().zip(&data.values);
+    let parts = values.filter(|(at, _)| !data.wholes.contains(at));
+    let nbytes = parts.map(|(_, packed)| packed.nbytes()).sum();
     let outgoing = &shared.transferred.outgoing;
     outgoing.fetch_add(nbytes, Ordering::Relaxed);
     if is_same_host {

@@ -11,6 +11,8 @@ use rask_value::ValueRef;
 
 use super::Shared;
 use super::job::{Fetched, Found};
+use super::parts::Wanted;
+use crate::convert::pack;
 use crate::segments::{self, BUFFER_BYTES_MIN, Effort};
 
 /// A value moves if at least this share of it is in large buffers: the rest would be held twice.
@@ -63,7 +65,62 @@ impl Asked {
     }
 }
 
+/// Values that are lent whole in an answer instead of the parts that are wanted of them.
+pub(super) struct Wholes {
+    is_allowed: bool,
+    /// Whether what was looked at is lent.
+    known: HashMap<(u32, u32), bool>,
+}
+
+/// Of what lies in no segment, so much may travel with a value that is lent whole.
+const TRAVELLING_BYTES_MAX: usize = 64 << 10;
+
+impl Wholes {
+    pub fn new(is_allowed: bool) -> Self {
+        Wholes {
+            is_allowed,
+            known: HashMap::default(),
+        }
+    }
+
+    /// Puts the whole value into the answer, once, if it can be lent. Whether it is there.
+    pub fn try_lend(
+        &mut self,
+        key: (u32, u32),
+        found: &Found,
+        wanted: Wanted,
+        at: u32,
+        data: &mut PeerData,
+    ) -> bool {
+        let (true, Found::Memory(value), Wanted::Part(_)) = (self.is_allowed, found, wanted) else {
+            return false;
+        };
+        if let Some(&is_lent) = self.known.get(&key) {
+            return is_lent;
+        }
+        let whole = value.encode_in_place().filter(|encoded| {
+            let buffers = encoded.frames.buffers.iter();
+            let apart =
+                buffers.filter(|buffer| !(is_large(buffer) && segments::is_in_segment(buffer)));
+            apart.map(Bytes::len).sum::<usize>() <= TRAVELLING_BYTES_MAX
+        });
+        self.known.insert(key, whole.is_some());
+        let Some(whole) = whole else {
+            return false;
+        };
+        data.found.push(at);
+        data.values.push(pack(whole));
+        data.wholes.push(at);
+        true
+    }
+}
+
 impl Shared {
+    /// Whether values may stay in memory for longer than they have to.
+    pub(super) fn has_ample_memory(&self) -> bool {
+        self.core.lock().has_ample_memory()
+    }
+
     /// Moves a value that is held here into shared memory, once, and holds it there from now on.
     /// Where that cannot be done the value stays, and is returned, as it was.
     pub(super) fn put_into_segment(

@@ -157,6 +157,7 @@ pub(super) fn give_back_unbegun(shared: &Shared, effects: &mut Effects) {
 pub(super) async fn beat(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
+        shared.return_unused();
         shared.tell(FromWorker::Heartbeat(heartbeat(&shared)));
     }
 }

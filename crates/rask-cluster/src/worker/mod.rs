@@ -7,6 +7,7 @@
 //! * `serve`: the network thread.
 
 mod answers;
+mod borrowing;
 mod budget;
 mod compute;
 mod core;
@@ -131,6 +132,7 @@ pub(crate) struct Shared {
     /// Held while a value moves into shared memory, so that it moves once.
     filling: Mutex<()>,
     asked: Mutex<lending::Asked>,
+    borrowed: borrowing::Borrowed,
     fetch_wanted: tokio::sync::Notify,
     stop: tokio::sync::Notify,
     end: Mutex<Option<WorkerEnd>>,

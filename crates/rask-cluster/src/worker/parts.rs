@@ -50,15 +50,20 @@ pub(super) fn try_pack(
     Ok(pack(encoded))
 }
 
-/// What is wanted, for a task here; parts are decoded by the task.
+/// What is wanted, for a task here; parts are decoded by the task. A view keeps all of the value in
+/// memory.
 pub(super) fn try_take(
     disk: &Disk,
     found: &Found,
     wanted: Wanted,
+    may_view: bool,
 ) -> Result<ValueRef, UnavailableError> {
     match (found, wanted) {
         (Found::Memory(value), Wanted::Whole) => Ok(value.clone()),
-        (Found::Memory(value), Wanted::Part(number)) => part_of(value, number),
+        (Found::Memory(value), Wanted::Part(number)) => {
+            let view = may_view.then(|| value.view_of_part(number)).flatten();
+            view.map_or_else(|| part_of(value, number), Ok)
+        }
         (Found::Disk(_), _) => Ok(Arc::new(Fetched(try_pack(disk, found, wanted)?))),
     }
 }

@@ -106,6 +106,7 @@ async fn start(
         measured: Default::default(),
         filling: Mutex::default(),
         asked: Mutex::default(),
+        borrowed: Default::default(),
         fetch_wanted: tokio::sync::Notify::new(),
         stop: tokio::sync::Notify::new(),
         end: Mutex::new(None),

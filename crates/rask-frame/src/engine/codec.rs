@@ -59,43 +59,75 @@ impl Value for Table {
     }
 
     fn encode(&self) -> Result<Encoded, CodecError> {
-        let mut buffers = Vec::new();
-        let mut describe = |columns: &[(Label, Column)]| -> Vec<(Label, DType, Node)> {
-            columns
-                .iter()
-                .map(|(label, column)| {
-                    let data = compact(column.array().to_data());
-                    let node = describe_data(&data, &mut buffers);
-                    (label.clone(), column.dtype().clone(), node)
-                })
-                .collect()
-        };
-        let columns = describe(self.columns());
-        let index = match self.index() {
-            Index::Range { start, step, name } => IndexHeader::Range {
-                start: *start,
-                step: *step,
-                name: name.clone(),
-            },
-            Index::Columns(levels) => IndexHeader::Columns(describe(levels)),
-        };
-        let header = Header {
-            len: self.len() as u64,
-            columns,
-            index,
-        };
-        let header = postcard::to_allocvec(&header).map_err(|e| CodecError::NotSerialisable {
-            what: KIND.into(),
-            reason: e.to_string(),
-        })?;
         Ok(Encoded {
             kind: KIND.into(),
-            frames: Frames {
-                header: header.into(),
-                buffers,
-            },
+            frames: encode(self, compact)?,
         })
     }
+}
+
+/// A run of rows as a table of its own, in the memory of `table`, however small a part of it that is.
+pub(crate) fn encode_run(table: &Table, offset: usize, len: usize) -> Result<Frames, CodecError> {
+    encode(&table.slice(offset, len), |data| {
+        find_window(&data).unwrap_or_else(|| compact(data))
+    })
+}
+
+/// The table in its own memory; `None` if a part of it would have to be copied.
+pub(crate) fn encode_in_place(table: &Table) -> Option<Frames> {
+    let is_copied = std::cell::Cell::new(false);
+    let in_place = |data: ArrayData| {
+        find_window(&data).unwrap_or_else(|| {
+            is_copied.set(true);
+            data
+        })
+    };
+    let frames = encode(table, in_place).ok()?;
+    (!is_copied.get()).then_some(frames)
+}
+
+fn encode(table: &Table, own: impl Fn(ArrayData) -> ArrayData) -> Result<Frames, CodecError> {
+    let mut buffers = Vec::new();
+    let mut describe = |columns: &[(Label, Column)]| -> Vec<(Label, DType, Node)> {
+        columns
+            .iter()
+            .map(|(label, column)| {
+                let node = describe_data(&own(column.array().to_data()), &mut buffers);
+                (label.clone(), column.dtype().clone(), node)
+            })
+            .collect()
+    };
+    let columns = describe(table.columns());
+    let index = match table.index() {
+        Index::Range { start, step, name } => IndexHeader::Range {
+            start: *start,
+            step: *step,
+            name: name.clone(),
+        },
+        Index::Columns(levels) => IndexHeader::Columns(describe(levels)),
+    };
+    let header = Header {
+        len: table.len() as u64,
+        columns,
+        index,
+    };
+    let header = postcard::to_allocvec(&header).map_err(|e| CodecError::NotSerialisable {
+        what: KIND.into(),
+        reason: e.to_string(),
+    })?;
+    Ok(Frames {
+        header: header.into(),
+        buffers,
+    })
+}
+
+/// Numbers, none of which is missing, without what is before and behind them in their memory.
+fn find_window(data: &ArrayData) -> Option<ArrayData> {
+    let width = data.data_type().primitive_width()?;
+    let buffer = data.buffers().first().filter(|_| data.null_count() == 0)?;
+    let own = buffer.slice_with_length(data.offset() * width, data.len() * width);
+    let window = ArrayData::builder(data.data_type().clone()).len(data.len());
+    window.add_buffer(own).build().ok()
 }
 
 /// Data whose buffers hold its own rows only: slices are copied out when they are a small part of
@@ -122,7 +154,7 @@ impl AsRef<[u8]> for Owner {
     }
 }
 
-fn to_bytes(buffer: Buffer) -> Bytes {
+pub(super) fn to_bytes(buffer: Buffer) -> Bytes {
     Bytes::from_owner(Owner(buffer))
 }
 

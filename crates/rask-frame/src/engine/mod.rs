@@ -7,6 +7,7 @@
 //! * [`Table`], [`Column`], [`Index`], [`Schema`], [`DType`], [`Label`], [`Scalar`]: the data.
 //! * [`hash_rows`], [`group_rows`]: equal values.
 
+mod assemble;
 mod calendar;
 mod cast;
 mod codec;
@@ -14,6 +15,7 @@ mod column;
 mod concat;
 pub mod csv;
 mod dispatch;
+mod division;
 mod dtype;
 mod error;
 pub mod expr;
@@ -26,14 +28,17 @@ mod label;
 pub mod parquet;
 pub mod partition;
 mod scalar;
-mod scatter;
 pub mod sort;
 mod table;
 mod text;
 pub mod unique;
 
+pub use assemble::{assemble, assemble_sorted};
+pub(crate) use codec::encode_run;
 pub use codec::{KIND, decode, register};
 pub use column::Column;
+pub(crate) use division::DIVISION_KIND;
+pub use division::{Division, Piece};
 pub use dtype::{DType, Number, TimeUnit};
 pub use error::{EngineError, Result, find_near_match};
 pub use expr::{BinaryOp, Expr, UnaryOp};

@@ -1,14 +1,13 @@
 //! Cutting a table into parts for a shuffle.
 
-use super::scatter::scatter;
 use super::sort::Key;
-use super::{Column, Result, Table, hash_rows};
+use super::{Column, Division, Result, Table, hash_rows};
 
-/// Cuts a table by the hash of its keys: equal keys are in one part, in every process and for
+/// Divides a table by the hash of its keys: equal keys are in one part, in every process and for
 /// every dtype of number. Rows keep their order inside a part.
-pub fn by_hash(table: &Table, keys: &[Key], parts: usize) -> Result<Vec<Table>> {
-    let numbers = hash_numbers(table, keys, parts)?;
-    scatter(table, &numbers, parts)
+pub fn by_hash(table: Table, keys: &[Key], parts: usize) -> Result<Division> {
+    let numbers = hash_numbers(&table, keys, parts)?;
+    Ok(Division::new(table, &numbers, parts))
 }
 
 /// The part of each row by the hash of its keys.

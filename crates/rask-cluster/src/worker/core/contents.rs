@@ -126,6 +126,11 @@ impl Core {
         self.tasks.machine().held_bytes()
     }
 
+    /// Whether values may stay in memory for longer than they have to.
+    pub fn has_ample_memory(&self) -> bool {
+        self.tasks.machine().has_ample_memory()
+    }
+
     /// Bytes of values on disk.
     pub fn spilled_bytes(&self) -> u64 {
         self.spilled_bytes

@@ -4,8 +4,7 @@
 use super::rank::{comparable, find_words};
 use super::{SortSpec, sort_rows};
 use crate::engine::hash::mix;
-use crate::engine::scatter::scatter;
-use crate::engine::{Column, EngineError, Index, Label, Result, Table};
+use crate::engine::{Column, Division, EngineError, Index, Label, Result, Table};
 
 /// So many rows are looked at for each that is picked.
 const LOOKED_AT_FACTOR: usize = 16;
@@ -53,11 +52,16 @@ pub fn boundaries(samples: &[&Table], spec: &SortSpec, partitions: usize) -> Res
     Ok(distinct.with_fresh_range())
 }
 
-/// Cuts a table at the borders: part `i` has the rows at or after border `i - 1` and before border
-/// `i`. Rows keep their order inside a part.
-pub fn by_boundaries(table: &Table, spec: &SortSpec, borders: &Table) -> Result<Vec<Table>> {
-    let parts = partition_numbers(table, spec, borders)?;
-    scatter(table, &parts, borders.len() + 1)
+/// Divides a table at the borders: part `i` has the rows at or after border `i - 1` and before border
+/// `i`. Rows keep their order inside a part. Parts beyond the last border are empty.
+pub fn by_boundaries(
+    table: Table,
+    spec: &SortSpec,
+    borders: &Table,
+    parts: usize,
+) -> Result<Division> {
+    let numbers = partition_numbers(&table, spec, borders)?;
+    Ok(Division::new(table, &numbers, parts.max(borders.len() + 1)))
 }
 
 /// The number of the part that each row belongs to.
@@ -215,12 +219,10 @@ mod tests {
         let samples = sample(&table, &spec, 256).unwrap();
         assert_eq!(samples.len(), 256);
         let borders = boundaries(&[&samples], &spec, 8).unwrap();
-        let parts = by_boundaries(&table, &spec, &borders).unwrap();
+        let parts = by_boundaries(table, &spec, &borders, 9).unwrap();
+        let len_of = |part| parts.part(part).unwrap().len();
         let even = len as usize / 8;
-        assert!(
-            parts
-                .iter()
-                .all(|part| part.len().abs_diff(even) < even / 10)
-        );
+        assert!((0..8).all(|part| len_of(part).abs_diff(even) < even / 10));
+        assert_eq!(len_of(8), 0);
     }
 }

@@ -1,0 +1,282 @@
+//! Pieces of tables as one table: each column of the result is written once, straight from the rows
+//! that the pieces have, wherever these lie.
+
+use arrow_array::{Array, ArrayRef, UInt32Array, make_array};
+use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer};
+use arrow_data::ArrayData;
+
+use super::concat::concat_columns;
+use super::division::Piece;
+use super::sort::{self, Key, SortSpec, sort_rows};
+use super::{Column, DType, Index, Label, Result, Table};
+
+/// The rows of all pieces, one after the other, as [`Table::concat`] of them as tables.
+pub fn assemble(pieces: &[Piece]) -> Result<Table> {
+    match is_simple(pieces) {
+        true => build(pieces, Ok),
+        false => concat(pieces),
+    }
+}
+
+/// The rows of all pieces in sorted order; equal ones stay as the pieces have them.
+pub fn assemble_sorted(pieces: &[Piece], spec: &SortSpec) -> Result<Table> {
+    if !is_simple(pieces) {
+        return sort::sort(&concat(pieces)?, spec);
+    }
+    let table = &pieces[0].table;
+    let key = |key: &Key| match key {
+        Key::Column(label) => join(pieces, Place::Column(table.find(label)?)),
+        Key::Index(level) if *level < table.index().level_count() => {
+            join(pieces, Place::Level(*level))
+        }
+        Key::Index(level) => table.index_column(*level),
+    };
+    let keys = spec.keys.iter().map(|entry| key(&entry.key));
+    let keys = keys.collect::<Result<Vec<_>>>()?;
+    let directions = spec.keys.iter().map(|key| key.ascending);
+    let order: Vec<_> = keys.iter().zip(directions).collect();
+    let order = sort_rows(&order, spec.na_last)?;
+    drop(keys);
+    if order.is_sorted() {
+        return build(pieces, Ok);
+    }
+    let order = UInt32Array::from(order);
+    build(pieces, |column| Ok(column.take_array(&order)))
+}
+
+fn concat(pieces: &[Piece]) -> Result<Table> {
+    let tables: Vec<Table> = pieces.iter().map(Piece::to_table).collect();
+    Table::concat(&tables.iter().collect::<Vec<_>>(), false)
+}
+
+/// A column or a level of the index, by position.
+#[derive(Clone, Copy)]
+enum Place {
+    Column(usize),
+    Level(usize),
+}
+
+/// Where the values of a piece come from.
+enum Source<'a> {
+    Column(&'a Column),
+    Range { start: i64, step: i64 },
+}
+
+impl Piece {
+    fn source(&self, place: Place) -> Source<'_> {
+        match (place, self.table.index()) {
+            (Place::Column(at), _) => Source::Column(self.table.column_at(at)),
+            (Place::Level(at), Index::Columns(levels)) => Source::Column(&levels[at].1),
+            (Place::Level(_), &Index::Range { start, step, .. }) => Source::Range { start, step },
+        }
+    }
+
+    /// Labels and dtypes of the columns, then of the levels.
+    fn kinds(&self) -> impl Iterator<Item = (&Label, &DType)> {
+        let levels: &[(Label, Column)] = match self.table.index() {
+            Index::Range { .. } => &[],
+            Index::Columns(levels) => levels,
+        };
+        let all = self.table.columns().iter().chain(levels);
+        let all = all.map(|(label, column)| (label, column.dtype()));
+        let range = match self.table.index() {
+            Index::Range { name, .. } => Some((name, &DType::INT64)),
+            Index::Columns(_) => None,
+        };
+        all.chain(range)
+    }
+}
+
+/// Whether the tables are all alike. Whole ones with ranges may make a range together, which is not
+/// simple.
+fn is_simple(pieces: &[Piece]) -> bool {
+    let Some((first, rest)) = pieces.split_first() else {
+        return false;
+    };
+    let shape = |piece: &Piece| {
+        (
+            piece.table.columns().len(),
+            piece.table.index().level_count(),
+        )
+    };
+    let is_like_first =
+        |piece: &Piece| shape(piece) == shape(first) && piece.kinds().eq(first.kinds());
+    let has_labels =
+        |piece: &Piece| piece.rows.is_some() || matches!(piece.table.index(), Index::Columns(_));
+    pieces.iter().any(has_labels) && rest.iter().all(is_like_first)
+}
+
+fn build(pieces: &[Piece], finish: impl Fn(Column) -> Result<Column>) -> Result<Table> {
+    let table = &pieces[0].table;
+    let column = |place| finish(join(pieces, place)?);
+    let labels = table.columns().iter().enumerate();
+    let columns = labels
+        .map(|(at, (label, _))| Ok((label.clone(), column(Place::Column(at))?)))
+        .collect::<Result<_>>()?;
+    let names = table.index().names().into_iter().enumerate();
+    let levels = names
+        .map(|(at, name)| Ok((name, column(Place::Level(at))?)))
+        .collect::<Result<_>>()?;
+    let len = pieces.iter().map(Piece::len).sum();
+    Table::new(columns, Index::Columns(levels), len)
+}
+
+/// A column of all pieces.
+fn join(pieces: &[Piece], place: Place) -> Result<Column> {
+    let is_plain = |piece: &Piece| match piece.source(place) {
+        Source::Column(column) => column.array().null_count() == 0,
+        Source::Range { .. } => true,
+    };
+    let (dtype, kind) = match pieces[0].source(place) {
+        Source::Column(column) => (column.dtype().clone(), column.array().data_type().clone()),
+        Source::Range { .. } => (DType::INT64, DType::INT64.arrow()),
+    };
+    let width = kind.primitive_width();
+    let plain = match width.filter(|_| pieces.iter().all(is_plain)) {
+        Some(1) => Buffer::from_vec(words::<u8>(pieces, place)),
+        Some(2) => Buffer::from_vec(words::<u16>(pieces, place)),
+        Some(4) => Buffer::from_vec(words::<u32>(pieces, place)),
+        Some(8) => Buffer::from_vec(words::<u64>(pieces, place)),
+        _ => return join_taken(pieces, place),
+    };
+    let len = pieces.iter().map(Piece::len).sum();
+    let data = ArrayData::builder(kind).len(len).add_buffer(plain);
+    Column::new(dtype, make_array(data.build()?))
+}
+
+/// Texts, categories, and what has missing entries.
+fn join_taken(pieces: &[Piece], place: Place) -> Result<Column> {
+    let taken: Vec<Column> = pieces
+        .iter()
+        .map(|piece| match (piece.source(place), &piece.rows) {
+            (Source::Column(column), None) => column.clone(),
+            (Source::Column(column), Some(rows)) => {
+                column.take_array(&UInt32Array::new(rows.clone(), None))
+            }
+            (Source::Range { start, step }, rows) => {
+                let label = |row: i64| start + step * row;
+                Column::from_i64(match rows {
+                    None => (0..piece.table.len() as i64).map(label).collect(),
+                    Some(rows) => rows.iter().map(|row| label(i64::from(*row))).collect(),
+                })
+            }
+        })
+        .collect();
+    concat_columns(&taken.iter().collect::<Vec<_>>())
+}
+
+/// Numbers, whatever they mean, none of which is missing.
+fn words<T: ArrowNativeType>(pieces: &[Piece], place: Place) -> Vec<T> {
+    let mut all = Vec::with_capacity(pieces.iter().map(Piece::len).sum());
+    for piece in pieces {
+        match (piece.source(place), &piece.rows) {
+            (Source::Column(column), None) => all.extend_from_slice(&words_of(column.array())),
+            (Source::Column(column), Some(rows)) => {
+                append_rows(&mut all, &words_of(column.array()), rows);
+            }
+            (Source::Range { start, step }, rows) => {
+                let label = |row: i64| T::usize_as((start + step * row) as usize);
+                match rows {
+                    None => all.extend((0..piece.table.len() as i64).map(label)),
+                    Some(rows) => all.extend(rows.iter().map(|row| label(i64::from(*row)))),
+                }
+            }
+        }
+    }
+    all
+}
+
+fn words_of<T: ArrowNativeType>(array: &ArrayRef) -> ScalarBuffer<T> {
+    let data = array.to_data();
+    ScalarBuffer::new(data.buffers()[0].clone(), data.offset(), data.len())
+}
+
+fn append_rows<T: Copy>(all: &mut Vec<T>, words: &[T], rows: &[u32]) {
+    assert!(
+        rows.iter().all(|row| (*row as usize) < words.len()),
+        "rows are inside"
+    );
+    all.reserve(rows.len());
+    let start = all.len();
+    let places = all.spare_capacity_mut();
+    for (place, row) in places.iter_mut().zip(rows) {
+        // SAFETY: all rows are inside, as was just seen.
+        place.write(unsafe { *words.get_unchecked(*row as usize) });
+    }
+    // SAFETY: there was room for all rows, and as many values have been written.
+    unsafe { all.set_len(start + rows.len()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::division::Division;
+
+    fn table(start: i64, len: i64, text: &'static str) -> Table {
+        let values = || start..start + len;
+        let columns = vec![
+            (
+                Label::from("x"),
+                Column::from_i64(values().map(|i| i * 37 % 11).collect()),
+            ),
+            (
+                Label::from("y"),
+                Column::from_f64(values().map(|i| i as f64).collect()),
+            ),
+            (
+                Label::from("t"),
+                Column::from_texts(values().map(|i| (i % 3 > 0).then_some(text))),
+            ),
+        ];
+        Table::new(columns, Index::default_range(), len as usize).unwrap()
+    }
+
+    fn division(table: Table) -> Division {
+        let numbers: Vec<u32> = (0..table.len() as u32).map(|row| row * 7 % 3).collect();
+        Division::new(table, &numbers, 4)
+    }
+
+    #[test]
+    fn pieces_are_put_together_as_tables_are() {
+        let first = division(table(0, 20, "one"));
+        let second = division(table(20, 13, "two").slice(1, 12));
+        let apart = Piece::whole(first.part(1).unwrap().to_table());
+        let spec = SortSpec::by(&["x".into(), "t".into()]);
+        for part in 0..4 {
+            let pieces = [
+                first.part(part).unwrap(),
+                apart.clone(),
+                second.part(part).unwrap(),
+            ];
+            let expected = concat(&pieces).unwrap();
+            let found = assemble(&pieces).unwrap();
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+            let expected = sort::sort(&expected, &spec).unwrap();
+            let found = assemble_sorted(&pieces, &spec).unwrap();
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+        }
+    }
+
+    #[test]
+    fn pieces_that_differ_are_put_together_all_the_same() {
+        let first = division(table(0, 20, "one"));
+        let other = table(0, 5, "two").drop(&["y".into()]).unwrap();
+        let pieces = [first.part(0).unwrap(), Piece::whole(other)];
+        let found = assemble(&pieces).unwrap();
+        assert_eq!(found.len(), pieces[0].len() + 5);
+        assert_eq!(found.column(&"y".into()).unwrap().missing_count(), 5);
+        let indexed = table(0, 5, "two").set_index(&["x".into()], true).unwrap();
+        let pieces = [division(indexed).part(0).unwrap()];
+        let by_index = SortSpec {
+            keys: vec![sort::SortKey {
+                key: Key::Index(0),
+                ascending: false,
+            }],
+            na_last: true,
+        };
+        let found = assemble_sorted(&pieces, &by_index).unwrap();
+        let expected = sort::sort(&pieces[0].to_table(), &by_index).unwrap();
+        assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+        assert!(assemble(&[]).is_err());
+    }
+}
