@@ -7,7 +7,7 @@ use bytes::Bytes;
 use foldhash::HashMap;
 use parking_lot::Mutex;
 use rask_proto::{Packed, PeerData};
-use rask_value::ValueRef;
+use rask_value::{Encoded, ValueRef};
 
 use super::Shared;
 use super::job::{Fetched, Found};
@@ -72,8 +72,20 @@ pub(super) struct Wholes {
     known: HashMap<(u32, u32), bool>,
 }
 
-/// Of what lies in no segment, so much may travel with a value that is lent whole.
-const TRAVELLING_BYTES_MAX: usize = 64 << 10;
+/// Of a value that is lent whole, at most this share may travel, since it lies in no segment.
+const TRAVELLING_PERCENT_MAX: usize = 25;
+
+fn is_mostly_lent(encoded: &Encoded) -> bool {
+    let buffers = encoded.frames.buffers.iter();
+    let (mut all, mut travelling) = (0, 0);
+    for buffer in buffers {
+        all += buffer.len();
+        if !is_large(buffer) || !segments::is_in_segment(buffer) {
+            travelling += buffer.len();
+        }
+    }
+    travelling * 100 <= all * TRAVELLING_PERCENT_MAX
+}
 
 impl Wholes {
     pub fn new(is_allowed: bool) -> Self {
@@ -98,12 +110,7 @@ impl Wholes {
         if let Some(&is_lent) = self.known.get(&key) {
             return is_lent;
         }
-        let whole = value.encode_in_place().filter(|encoded| {
-            let buffers = encoded.frames.buffers.iter();
-            let apart =
-                buffers.filter(|buffer| !(is_large(buffer) && segments::is_in_segment(buffer)));
-            apart.map(Bytes::len).sum::<usize>() <= TRAVELLING_BYTES_MAX
-        });
+        let whole = value.encode_in_place().filter(is_mostly_lent);
         self.known.insert(key, whole.is_some());
         let Some(whole) = whole else {
             return false;

@@ -147,11 +147,16 @@ fn malformed(reason: impl Into<String>) -> CodecError {
 
 /// Numbers of rows, of a table that has so many.
 fn read_rows(bytes: &Bytes, len: usize) -> Result<ScalarBuffer<u32>, CodecError> {
-    let is_aligned = bytes.as_ptr().cast::<u32>().is_aligned();
-    if bytes.len() != len * size_of::<u32>() || !is_aligned {
+    if bytes.len() != len * size_of::<u32>() {
         return Err(malformed("another number of rows than the table has"));
     }
-    let rows = ScalarBuffer::<u32>::from(arrow_buffer::Buffer::from(bytes.clone()));
+    let rows = match bytes.as_ptr().cast::<u32>().is_aligned() {
+        true => ScalarBuffer::from(arrow_buffer::Buffer::from(bytes.clone())),
+        false => {
+            let words = bytes.as_chunks().0.iter();
+            words.map(|word| u32::from_ne_bytes(*word)).collect()
+        }
+    };
     match rows.iter().all(|row| (*row as usize) < len) {
         true => Ok(rows),
         false => Err(malformed("a row that the table has not")),
