@@ -59,10 +59,9 @@ def test_rows_are_read_where_they_lie(cluster, table):
         came, went = (
             after - before for after, before in zip(transferred(client), (incoming, outgoing))
         )
-        # Each worker reads half of the other's rows, in each of two shuffles. A partition may be sent
-        # to be cut elsewhere.
-        assert came > ROWS * PARTS * 24 / 4
-        assert went < came / 3
+        # Each worker reads half of the other's rows, in each of two shuffles. What is sent are samples,
+        # and partitions that are cut elsewhere.
+        assert came - went > ROWS * PARTS * 24 / 4
         found = shuffled.compute().sort_values("y", ignore_index=True)
         pd.testing.assert_frame_equal(found, table)
         expected = table.sort_values("key", ignore_index=True)
