@@ -33,7 +33,8 @@ def dumps(obj: Any) -> tuple[bytes, list[Any]]:
             raw = buffer.raw()
         except BufferError:
             return True
-        if raw.nbytes < _BUFFER_BYTES_MIN:
+        # What is read-only becomes bytes within the pickle, and stays so for who reads it.
+        if raw.nbytes < _BUFFER_BYTES_MIN and not raw.readonly:
             return True
         buffers.append(raw)
         return False

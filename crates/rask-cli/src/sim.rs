@@ -1,6 +1,6 @@
 //! `rask sim`.
 
-use rask_sim::{Settings, StudyCluster, blow_up_shapes, simulate, study};
+use rask_sim::{Settings, Study, StudyCluster, blow_up_shapes, simulate, study};
 
 use crate::CliError;
 use crate::options::SimOptions;
@@ -42,22 +42,9 @@ pub fn run(options: &SimOptions) -> Result<(), CliError> {
 
 /// A table of what graphs take, with the durations of tasks drawn from this seed.
 fn tell_studies(seed: u64) {
-    const MIB: u64 = 1 << 20;
-    println!(
-        "{:>30} {:>10} {:>10} {:>6} {:>8} {:>8} {:>6}",
-        "graph", "peak MiB", "needed", "ratio", "seconds", "needed", "ratio"
-    );
+    println!("{:>30} {}", "graph", Study::HEADING);
     for shape in blow_up_shapes() {
         let studied = study(&shape.layers, &StudyCluster::FOUR_OF_TWO, seed);
-        println!(
-            "{:>30} {:>10} {:>10} {:>6.2} {:>8.2} {:>8.2} {:>6.2}",
-            shape.name,
-            studied.peak_bytes / MIB,
-            studied.needed_bytes / MIB,
-            studied.ratio(),
-            studied.report.micros as f64 / 1e6,
-            studied.needed_micros as f64 / 1e6,
-            studied.time_ratio(),
-        );
+        println!("{:>30} {studied}", shape.name);
     }
 }

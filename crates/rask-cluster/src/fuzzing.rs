@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rask_proto::{Lent, PeerData};
 
 pub use crate::scheduler::fuzzing::{Journalled, journal_bytes, journal_records};
-use crate::segments::{Effort, lend, take_lent, try_copy};
+use crate::segments::{Effort, View, lend, take_lent, try_copy};
 
 /// Buffers in a segment of this process, and how they are lent.
 pub fn lent_segment(buffers: &[Bytes]) -> io::Result<(Vec<Bytes>, Vec<Lent>)> {
@@ -22,5 +22,5 @@ pub fn lent_segment(buffers: &[Bytes]) -> io::Result<(Vec<Bytes>, Vec<Lent>)> {
 
 /// What an asker does with an answer that has come.
 pub fn take_what_is_lent(data: &mut PeerData) -> io::Result<()> {
-    take_lent(data)
+    take_lent(data, View::Private)
 }

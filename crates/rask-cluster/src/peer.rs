@@ -8,7 +8,7 @@ use rask_proto::{FromPeer, GetData, PeerData, ToPeer, Wire};
 use rask_wire::{Address, FrameReader, FrameSender, Role, Security, WireError};
 use tokio::sync::oneshot;
 
-use crate::segments;
+use crate::segments::{self, View};
 
 /// Connections to workers.
 pub(crate) struct PeerPool {
@@ -16,6 +16,7 @@ pub(crate) struct PeerPool {
     links: Mutex<HashMap<String, Arc<tokio::sync::OnceCell<Link>>>>,
     /// Peers of this host whose segments cannot be opened here.
     closed_to_us: Mutex<HashSet<String>>,
+    view: View,
 }
 
 /// One connection.
@@ -33,12 +34,13 @@ struct Waiting {
 }
 
 impl PeerPool {
-    /// No connections yet.
-    pub fn new(security: Arc<Security>) -> Self {
+    /// No connections yet; what peers of this host lend is seen in this way.
+    pub fn new(security: Arc<Security>, view: View) -> Self {
         PeerPool {
             security,
             links: Mutex::default(),
             closed_to_us: Mutex::default(),
+            view,
         }
     }
 
@@ -64,7 +66,7 @@ impl PeerPool {
         if data.lent.is_empty() {
             return Some(data);
         }
-        let taken = segments::take_lent(&mut data);
+        let taken = segments::take_lent(&mut data, self.view);
         let link = self.link(address).await.ok()?;
         link.sender.send(FromPeer::Mapped(data.id).into_frame());
         let Err(error) = taken else {

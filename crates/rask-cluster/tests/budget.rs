@@ -8,7 +8,6 @@ use std::time::Duration;
 use common::{explicit, layer, mix, number_of, register, sized_op};
 use rask_cluster::client::{ClusterClient, Gathered, SubmitOptions};
 use rask_cluster::scheduler::{SchedulerHandle, SchedulerOptions};
-use rask_cluster::unpack;
 use rask_cluster::worker::{WorkerHandle, WorkerOptions};
 use rask_graph::Input;
 use rask_local::{Options, run};
@@ -71,7 +70,7 @@ impl Cluster {
             .unwrap();
         let gathered = self.client.gather(&keys, LIMIT).unwrap().expect("in time");
         let values = gathered.into_iter().map(|gathered| match gathered {
-            Gathered::Value(packed) => number_of(&codec::decode_value(&unpack(packed)).unwrap()),
+            Gathered::Value(value) => number_of(&codec::decode_own_value(value).unwrap()),
             other => panic!("{other:?}"),
         });
         let values = values.collect();

@@ -48,16 +48,31 @@ pub fn bytes_of(object: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     }))
 }
 
-/// Bytes as a read-only Python buffer.
+/// Bytes as a Python buffer.
 #[pyclass(frozen, module = "rask._core")]
 pub struct FrameBuffer {
     bytes: Bytes,
+    is_read_only: bool,
 }
 
 impl FrameBuffer {
-    /// Shares `bytes` with Python.
+    /// Shares `bytes` with Python, which only reads them.
     pub fn new(bytes: Bytes) -> Self {
-        FrameBuffer { bytes }
+        FrameBuffer {
+            bytes,
+            is_read_only: true,
+        }
+    }
+
+    /// Gives `bytes` to Python, which may write to them.
+    ///
+    /// # Safety
+    /// The memory can be written to, and nobody else reads or writes it.
+    pub unsafe fn own(bytes: Bytes) -> Self {
+        FrameBuffer {
+            bytes,
+            is_read_only: false,
+        }
     }
 }
 
@@ -72,16 +87,19 @@ impl FrameBuffer {
         view: *mut ffi::Py_buffer,
         flags: c_int,
     ) -> PyResult<()> {
-        let bytes = &slf.get().bytes;
-        // SAFETY: `view` comes from the interpreter; the bytes are immutable and live as long as
-        // the object, to which the view takes a reference.
+        let FrameBuffer {
+            bytes,
+            is_read_only,
+        } = slf.get();
+        // SAFETY: `view` comes from the interpreter; the bytes live as long as the object, to which
+        // the view takes a reference, and are immutable or Python's alone.
         let status = unsafe {
             ffi::PyBuffer_FillInfo(
                 view,
                 slf.as_ptr(),
                 bytes.as_ptr().cast_mut().cast::<c_void>(),
                 bytes.len() as ffi::Py_ssize_t,
-                1,
+                c_int::from(*is_read_only),
                 flags,
             )
         };

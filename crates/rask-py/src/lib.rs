@@ -22,6 +22,7 @@ mod numpy_memory;
 mod object;
 mod observer;
 mod origin;
+mod pickled;
 mod plan;
 mod program;
 mod sizeof;

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::ffi::c_int;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use numpy::npyffi::{NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, npy_intp};
+use numpy::npyffi::{NPY_ARRAY_OWNDATA, NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, npy_intp};
 use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use rask_value::ValueRef;
 use rask_value::array::{Buffer, DType, NdArray, Shape, Strides};
@@ -61,16 +62,26 @@ pub fn to_numpy_owned(py: Python<'_>, value: ValueRef) -> PyResult<Bound<'_, PyA
     let Some(array) = value.downcast_ref::<NdArray>() else {
         return Err(pyo3::exceptions::PyTypeError::new_err("not an array"));
     };
-    let ours = Arc::strong_count(array.buffer()) == 1 && array.buffer().is_ours();
-    share(
-        py,
-        array,
-        if unique && ours {
-            NPY_ARRAY_WRITEABLE
-        } else {
-            0
-        },
-    )
+    let is_alone = unique && Arc::strong_count(array.buffer()) == 1;
+    let is_writable = is_alone && (array.buffer().is_writable() || is_given_up(py, array.buffer()));
+    share(py, array, if is_writable { NPY_ARRAY_WRITEABLE } else { 0 })
+}
+
+/// Whether this is the memory of a NumPy array to which nobody else refers.
+fn is_given_up(py: Python<'_>, buffer: &Buffer) -> bool {
+    let Some(keeper) = buffer.find_keeper::<Py<PyAny>>() else {
+        return false;
+    };
+    let Ok(array) = keeper.bind(py).cast::<PyUntypedArray>() else {
+        return false;
+    };
+    let needed = NPY_ARRAY_WRITEABLE | NPY_ARRAY_OWNDATA;
+    // SAFETY: the fields of an array that is alive, read by a thread that is attached.
+    let (flags, count) = unsafe {
+        let flags = (*array.as_array_ptr()).fields.flags;
+        (flags, ffi::Py_REFCNT(array.as_ptr()))
+    };
+    count == 1 && flags & needed == needed
 }
 
 fn share<'py>(py: Python<'py>, array: &NdArray, flags: c_int) -> PyResult<Bound<'py, PyAny>> {

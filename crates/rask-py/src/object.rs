@@ -1,15 +1,17 @@
 //! A Python object as a value: pickle protocol 5, large buffers out of band.
 
+use bytes::Bytes;
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use rask_value::array::NdArray;
-use rask_value::{CodecError, Encoded, Frames, Value, ValueRef};
+use rask_value::{CodecError, Encoded, Frames, OwnEncoded, Value, ValueRef};
 use std::sync::Arc;
 
 use crate::buffers::{FrameBuffer, bytes_of};
 use crate::ndarray::from_numpy;
 use crate::numpy_memory::is_numpy_here;
+use crate::pickled::with_writable_buffers;
 use crate::sizeof::{find_buffer, sizeof};
 
 /// The kind of encoded Python objects.
@@ -151,27 +153,52 @@ fn try_dumps(object: &Bound<'_, PyAny>) -> PyResult<Frames> {
 
 /// Reads what [`dumps`] wrote; large buffers are shared with the frames and read-only.
 pub fn loads<'py>(py: Python<'py>, frames: &Frames) -> PyResult<Bound<'py, PyAny>> {
-    let buffers = PyList::empty(py);
-    for buffer in &frames.buffers {
-        buffers.append(Bound::new(py, FrameBuffer::new(buffer.clone()))?)?;
-    }
-    let header = Bound::new(py, FrameBuffer::new(frames.header.clone()))?;
-    py.import(pyo3::intern!(py, "rask._pickle"))?
-        .getattr(pyo3::intern!(py, "loads"))?
-        .call1((header, buffers))
+    loads_over(py, &frames.header, &frames.buffers, FrameBuffer::new)
 }
 
-fn decode(frames: &Frames) -> Result<ValueRef, CodecError> {
-    Python::attach(|py| {
-        let object = loads(py, frames).map_err(|error| CodecError::Malformed {
-            kind: KIND,
-            reason: error.to_string(),
-        })?;
-        Ok(PyValue::wrap(object))
-    })
+/// The same of frames that nobody else has: large buffers may be written to, also those of arrays
+/// that could not be where they were pickled.
+pub fn loads_own(py: Python<'_>, encoded: OwnEncoded) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: by the contract of `OwnEncoded`.
+    let share = |bytes| unsafe { FrameBuffer::own(bytes) };
+    let Frames { header, buffers } = encoded.frames();
+    match buffers.is_empty() {
+        true => loads_over(py, header, buffers, share),
+        false => loads_over(py, &with_writable_buffers(header), buffers, share),
+    }
+}
+
+fn loads_over<'py>(
+    py: Python<'py>,
+    header: &Bytes,
+    buffers: &[Bytes],
+    share: impl Fn(Bytes) -> FrameBuffer,
+) -> PyResult<Bound<'py, PyAny>> {
+    let shared = PyList::empty(py);
+    for buffer in buffers {
+        shared.append(Bound::new(py, share(buffer.clone()))?)?;
+    }
+    let header = Bound::new(py, FrameBuffer::new(header.clone()))?;
+    py.import(pyo3::intern!(py, "rask._pickle"))?
+        .getattr(pyo3::intern!(py, "loads"))?
+        .call1((header, shared))
+}
+
+fn value_of(loaded: PyResult<Bound<'_, PyAny>>) -> Result<ValueRef, CodecError> {
+    let object = loaded.map_err(|error| CodecError::Malformed {
+        kind: KIND,
+        reason: error.to_string(),
+    })?;
+    Ok(PyValue::wrap(object))
 }
 
 /// Makes Python objects decodable in this process.
 pub fn register_codec() {
-    rask_value::codec::register_value(KIND, decode);
+    use rask_value::codec;
+    codec::register_value(KIND, |frames| {
+        Python::attach(|py| value_of(loads(py, frames)))
+    });
+    codec::register_own_value(KIND, |encoded| {
+        Python::attach(|py| value_of(loads_own(py, encoded)))
+    });
 }

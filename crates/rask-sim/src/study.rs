@@ -1,5 +1,6 @@
 //! How much memory a graph takes on a cluster, and how much its order needs.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rask_graph::{Block, Graph, Grid, Input, InputMap, Layer, LayerId};
@@ -72,6 +73,8 @@ pub struct Study {
 }
 
 impl Study {
+    /// What the columns of a study's line are.
+    pub const HEADING: &str = "  peak MiB     needed  ratio  seconds   needed  ratio  fetched";
     /// The peak, of what the order needs.
     pub fn ratio(&self) -> f64 {
         self.peak_bytes as f64 / self.needed_bytes.max(1) as f64
@@ -85,6 +88,24 @@ impl Study {
     /// The time until the last task had ended, of what it takes at least.
     pub fn bound_ratio(&self) -> f64 {
         self.report.computed_micros as f64 / self.least_micros.max(1) as f64
+    }
+}
+
+impl fmt::Display for Study {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MIB: u64 = 1 << 20;
+        let seconds = |micros: u64| micros as f64 / 1e6;
+        write!(
+            f,
+            "{:>10} {:>10} {:>6.2} {:>8.2} {:>8.2} {:>6.2} {:>8}",
+            self.peak_bytes / MIB,
+            self.needed_bytes / MIB,
+            self.ratio(),
+            seconds(self.report.micros),
+            seconds(self.needed_micros),
+            self.time_ratio(),
+            self.report.values_fetched,
+        )
     }
 }
 

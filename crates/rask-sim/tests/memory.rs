@@ -3,8 +3,6 @@
 
 use rask_sim::{StudyCluster, blow_up_shapes, study};
 
-const MIB: u64 = 1 << 20;
-
 /// Of what the order needs. Departures from means over groups are held until these are there, and
 /// groups are too large for one worker.
 fn ratio_max(shape: &str) -> f64 {
@@ -19,17 +17,7 @@ fn memory_stays_near_what_the_order_needs() {
     for shape in blow_up_shapes() {
         for seed in 0..3 {
             let studied = study(&shape.layers, &StudyCluster::FOUR_OF_TWO, seed);
-            println!(
-                "{:>30}: {:>6} MiB of {:>6} needed: {:.2}; {:.2} s of {:.2}: {:.2}, {} fetched",
-                shape.name,
-                studied.peak_bytes / MIB,
-                studied.needed_bytes / MIB,
-                studied.ratio(),
-                studied.report.micros as f64 / 1e6,
-                studied.needed_micros as f64 / 1e6,
-                studied.time_ratio(),
-                studied.report.values_fetched,
-            );
+            println!("{:>30} {studied}", shape.name);
             let (name, peak) = (shape.name, &studied.peak);
             assert!(
                 studied.ratio() < ratio_max(name),

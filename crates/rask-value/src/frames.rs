@@ -25,3 +25,40 @@ pub struct Encoded {
     pub kind: String,
     pub frames: Frames,
 }
+
+/// An encoded value whose buffers are memory that may be written to and that nobody else has: what
+/// is decoded from it may let its memory be written to.
+#[derive(Debug)]
+pub struct OwnEncoded(Encoded);
+
+impl OwnEncoded {
+    /// Takes what has come for the caller alone.
+    ///
+    /// # Safety
+    /// The memory of the buffers can be written to, does not overlap, and nobody else reads or
+    /// writes it from now on.
+    pub unsafe fn new(encoded: Encoded) -> Self {
+        OwnEncoded(encoded)
+    }
+
+    /// A copy, in memory of its own.
+    pub fn copy_of(mut encoded: Encoded) -> Self {
+        for buffer in &mut encoded.frames.buffers {
+            *buffer = buffer.to_vec().into();
+        }
+        OwnEncoded(encoded)
+    }
+
+    pub fn kind(&self) -> &str {
+        &self.0.kind
+    }
+
+    pub fn frames(&self) -> &Frames {
+        &self.0.frames
+    }
+
+    /// As a value that others may have as well.
+    pub fn into_shared(self) -> Encoded {
+        self.0
+    }
+}

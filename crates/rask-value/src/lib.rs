@@ -23,7 +23,7 @@ mod value;
 
 pub use annotations::Annotations;
 pub use error::{CodecError, TaskError};
-pub use frames::{Encoded, Frames};
+pub use frames::{Encoded, Frames, OwnEncoded};
 pub use fused::{FusedOp, fuse_plan};
 pub use op::{Inputs, Op, OpRef, Scope, TaskContext};
 pub use origin::{Origin, SpanPath, are_annotated_alike};

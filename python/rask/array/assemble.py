@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from typing import Any
 
 import numpy as np
+
+# To an object of which only a function's argument and its question know.
+_REFERENCES_HERE = 2
 
 Chunks = tuple[tuple[int, ...], ...]
 
@@ -23,12 +27,22 @@ def assemble(blocks: list, chunks: Chunks, dtype: np.dtype) -> Any:
         Type of the elements.
     """
     if len(blocks) == 1:
-        block = blocks[0]
-        return block[()] if isinstance(block, np.ndarray) and not block.ndim else block
+        return _own(blocks.pop())
     known = all(length == length for lengths in chunks for length in lengths)
     if known and all(type(block) is np.ndarray for block in blocks):
         return _fill(blocks, chunks, np.result_type(*{block.dtype for block in blocks}))
     return concatenate_nested(nested(blocks, tuple(len(lengths) for lengths in chunks)))
+
+
+def _own(block: Any) -> Any:
+    """A block as a result: a scalar where it has no axes, and memory that may be written to."""
+    if not isinstance(block, np.ndarray):
+        return block
+    if not block.ndim:
+        return block[()]
+    # Others may have it: who persisted it, or the array that it was made of.
+    is_alone = block.flags.writeable and sys.getrefcount(block) <= _REFERENCES_HERE
+    return block if is_alone else block.copy()
 
 
 def _fill(blocks: list, chunks: Chunks, dtype: np.dtype) -> np.ndarray:

@@ -13,6 +13,7 @@ use super::runtime;
 use crate::ClusterError;
 use crate::client::CompletionQueue;
 use crate::peer::PeerPool;
+use crate::segments::View;
 
 /// Makes calls to workers and nannies; clones share its connections.
 #[derive(Clone)]
@@ -59,7 +60,7 @@ impl Caller {
     pub fn new(security: &Security) -> Result<Self, ClusterError> {
         Ok(Caller {
             shared: Arc::new(Shared {
-                peers: Arc::new(PeerPool::new(Arc::new(security.clone()))),
+                peers: Arc::new(PeerPool::new(Arc::new(security.clone()), View::Shared)),
                 runtime: runtime()?,
                 lines: Mutex::default(),
             }),

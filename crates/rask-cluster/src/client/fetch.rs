@@ -7,10 +7,12 @@ use foldhash::HashMap;
 use rask_proto::{
     Failure, FetchFailed, FromClient, FromPeer, GetData, Inline, Packed, RunRequest, ToPeer,
 };
+use rask_value::OwnEncoded;
 
 use super::Shared;
 use super::state::{BlockKey, BlockStatus, Gathered, State};
 use crate::ClusterError;
+use crate::convert::unpack;
 
 /// Before asking again for a value that a worker did not hand over.
 const RETRY: Duration = Duration::from_millis(20);
@@ -70,7 +72,11 @@ fn collect(state: &State, keys: &[BlockKey], pending: &mut Pending) -> HashMap<u
         let entry = state.find(key);
         let inline = entry.and_then(|entry| entry.inline().cloned());
         pending.outcomes[at] = match (state.status(key), inline) {
-            (BlockStatus::Finished, Some(flat)) => Inline::read(flat).ok().map(Gathered::Value),
+            (BlockStatus::Finished, Some(flat)) => {
+                let packed = Inline::read(flat).ok();
+                // Small, and here for whoever asks next.
+                packed.map(|packed| Gathered::Value(OwnEncoded::copy_of(unpack(packed))))
+            }
             (BlockStatus::Finished, None) => None,
             (BlockStatus::Erred, _) => state.failure(key).map(Gathered::Failed),
             _ => Some(Gathered::Cancelled),
@@ -158,7 +164,7 @@ fn take_in(
     let data = answer.unwrap_or_default();
     for (found, value) in data.found.iter().zip(data.values) {
         if let Some(&at) = positions.get(*found as usize) {
-            pending.outcomes[at] = Some(Gathered::Value(value));
+            pending.outcomes[at] = Some(Gathered::Value(received(value)));
         }
     }
     for (failed, reason) in data.failed.iter().zip(data.reasons) {
@@ -191,12 +197,20 @@ fn take_in(
     false
 }
 
+/// What a peer has sent to this client.
+fn received(packed: Packed) -> OwnEncoded {
+    // SAFETY: a reader takes memory for each frame that comes, of which each buffer is a part of its
+    // own; what is lent instead is seen privately by this client (`View::Private`), and apart from
+    // other buffers. The answer went to whoever asked, and nobody keeps it.
+    unsafe { OwnEncoded::new(unpack(packed)) }
+}
+
 /// Runs an op once on a worker.
 pub(super) fn run_on(
     shared: &Arc<Shared>,
     address: &str,
     op: Packed,
-) -> Result<Result<Packed, Box<Failure>>, ClusterError> {
+) -> Result<Result<OwnEncoded, Box<Failure>>, ClusterError> {
     let (done, result) = std::sync::mpsc::channel();
     let (worker, address) = (shared.clone(), address.to_owned());
     shared.runtime.spawn(async move {
@@ -212,7 +226,7 @@ pub(super) fn run_on(
         return Err(ClusterError::Unexpected("data"));
     };
     match (reply.value, reply.failure) {
-        (Some(value), _) => Ok(Ok(value)),
+        (Some(value), _) => Ok(Ok(received(value))),
         (None, Some(failure)) => Ok(Err(Box::new(failure))),
         (None, None) => Err(ClusterError::Unexpected("an empty reply")),
     }

@@ -8,13 +8,14 @@ use rask_proto::{FromClient, ToClient};
 use rask_sched::ClientId;
 use rask_wire::{Address, Security};
 
-use super::outgoing::flush_later;
+use super::outgoing::leave_soon;
 use super::session::{self, Endpoint, Identity, Outbox};
 use super::state::State;
 use super::{ClusterClient, Shared};
 use crate::ClusterError;
 use crate::peer::PeerPool;
 use crate::scheduler::SchedulerHandle;
+use crate::segments::View;
 
 pub(super) enum Link {
     Remote(Arc<Outbox>),
@@ -62,7 +63,7 @@ pub(super) fn connect(
             shared: shared.clone(),
         };
         report(&made, Ok(client.clone()));
-        tokio::spawn(flush_later(client));
+        tokio::spawn(leave_soon(client));
         let reconnect = Duration::from_millis(welcome.reconnect_millis.into());
         session::receive(connection, endpoint, reconnect, outbox, shared).await;
     })
@@ -94,7 +95,7 @@ pub(super) fn attach(
             shared: shared.clone(),
         };
         report(&made, Ok(client.clone()));
-        tokio::spawn(flush_later(client));
+        tokio::spawn(leave_soon(client));
         shared.stop.notified().await;
     })
 }
@@ -174,10 +175,10 @@ fn new_shared(
         sending: Mutex::new(()),
         link,
         address,
-        peers: PeerPool::new(Arc::new(security.clone())),
+        peers: PeerPool::new(Arc::new(security.clone()), View::Private),
         runtime,
         stop: tokio::sync::Notify::new(),
         releases: Mutex::default(),
-        flush_wanted: tokio::sync::Notify::new(),
+        soon: tokio::sync::Notify::new(),
     }
 }

@@ -22,10 +22,11 @@ use parking_lot::{Condvar, Mutex};
 use rask_proto::{
     Answer, AnswerBody, Blocks, Cancel, Failure, FromClient, LayerSpec, Packed, QueryBody, Submit,
 };
+use rask_value::OwnEncoded;
 use rask_wire::{Address, Security};
 
 use self::link::Link;
-use self::outgoing::Pending;
+use self::outgoing::{Leaves, Pending};
 use self::state::State;
 use crate::ClusterError;
 use crate::peer::PeerPool;
@@ -61,7 +62,7 @@ pub(crate) struct Shared {
     /// Blocks to be released when messages leave.
     releases: Mutex<Vec<BlockKey>>,
     /// The network thread is to see to it that messages leave.
-    flush_wanted: tokio::sync::Notify,
+    soon: tokio::sync::Notify,
 }
 
 /// What a wait came to.
@@ -116,14 +117,9 @@ impl ClusterClient {
     pub fn submit(&self, mut submit: Submit) -> Vec<BlockKey> {
         let mut pending = self.shared.pending.lock();
         let keys = self.refer_to_wanted(&mut submit);
-        let is_first = !pending.has_any();
-        let leaves_now = pending.push(FromClient::Submit(submit));
+        let leaves = pending.push(FromClient::Submit(submit));
         drop(pending);
-        if leaves_now {
-            self.shared.flush();
-        } else if is_first {
-            self.shared.flush_wanted.notify_one();
-        }
+        self.shared.leave(leaves);
         keys
     }
 
@@ -154,7 +150,7 @@ impl ClusterClient {
 
     /// What has been submitted leaves now, for others to know of it.
     pub fn flush(&self) {
-        self.shared.flush_pending();
+        self.shared.hurry();
     }
 
     /// The number of a layer that the client refers to.
@@ -190,7 +186,7 @@ impl ClusterClient {
     /// Refers to blocks once less each; those not referred to any more are told to the scheduler.
     pub fn release(&self, keys: &[BlockKey]) {
         self.shared.releases.lock().extend(keys);
-        self.shared.flush();
+        self.shared.leave(Leaves::Now);
     }
 
     /// Refers to a block once less, some time soon: for destructors, which must be quick.
@@ -198,13 +194,13 @@ impl ClusterClient {
         let mut releases = self.shared.releases.lock();
         releases.push(key);
         if releases.len() == 1 {
-            self.shared.flush_wanted.notify_one();
+            self.shared.leave(Leaves::Soon);
         }
     }
 
     /// Releases at once what [`release_later`](Self::release_later) was called for.
-    pub fn flush_releases(&self) {
-        self.shared.flush();
+    pub fn release_now(&self) {
+        self.shared.leave(Leaves::Now);
     }
 
     /// Whether something refers to the block.
@@ -237,7 +233,7 @@ impl ClusterClient {
     /// Puts `token` into `queue` when the block is done, at once if it is.
     pub fn watch(&self, key: BlockKey, queue: &Arc<CompletionQueue>, token: u64) {
         self.shared.state.lock().watch(key, queue, token);
-        self.shared.flush_pending();
+        self.shared.hurry();
     }
 
     /// The encoded values of blocks, waiting for those that are not done. `None` when the time is
@@ -262,7 +258,7 @@ impl ClusterClient {
         }));
         drop(pending);
         self.shared.changed.notify_all();
-        self.shared.flush();
+        self.shared.leave(Leaves::Now);
     }
 
     /// Runs failed blocks again.
@@ -307,7 +303,7 @@ impl ClusterClient {
         &self,
         address: &str,
         op: Packed,
-    ) -> Result<Result<Packed, Box<Failure>>, ClusterError> {
+    ) -> Result<Result<OwnEncoded, Box<Failure>>, ClusterError> {
         fetch::run_on(&self.shared, address, op)
     }
 
@@ -318,7 +314,7 @@ impl ClusterClient {
 
     /// Ends the connection.
     pub fn close(&self) {
-        self.shared.flush();
+        self.shared.leave(Leaves::Now);
         self.shared.on_closed("the client was closed");
         self.shared.link.close();
         self.shared.stop.notify_one();
@@ -340,7 +336,7 @@ impl Shared {
         limit: Duration,
         mut find: impl FnMut(&mut State) -> Option<T>,
     ) -> Result<Option<T>, ClusterError> {
-        self.flush_pending();
+        self.hurry();
         let deadline = Instant::now() + limit;
         let mut state = self.state.lock();
         loop {

@@ -21,37 +21,63 @@ pub(super) struct Pending {
     left: Option<Instant>,
 }
 
-impl Pending {
-    pub fn has_any(&self) -> bool {
-        !self.messages.is_empty()
-    }
+/// When what has been said leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaves {
+    Now,
+    /// A little later, to which the network thread sees.
+    Soon,
+    /// With others that leave soon.
+    WithOthers,
+}
 
+impl Pending {
     /// Said, and to leave after what was said before.
     pub fn add(&mut self, message: FromClient) {
         self.messages.push(message);
     }
 
-    /// The next to leave. `true` if it should be now.
-    pub fn push(&mut self, message: FromClient) -> bool {
+    /// The next to leave, and when that should be.
+    pub fn push(&mut self, message: FromClient) -> Leaves {
         self.messages.push(message);
         let is_fresh = self.left.is_some_and(|left| left.elapsed() < GATHER);
-        !is_fresh || self.messages.len() >= COUNT_MAX
+        match self.messages.len() {
+            count if !is_fresh || count >= COUNT_MAX => Leaves::Now,
+            1 => Leaves::Soon,
+            _ => Leaves::WithOthers,
+        }
     }
 }
 
 impl Shared {
-    /// Says something, after everything that was said before.
+    /// Says something that leaves now, after everything that was said before.
     pub(super) fn say(&self, message: FromClient) {
         let mut pending = self.pending.lock();
         // What was given up before is so for the message, too.
         self.take_releases(&mut pending);
         pending.messages.push(message);
         drop(pending);
-        self.flush();
+        self.leave(Leaves::Now);
     }
 
-    /// Everything that has been said leaves; blocks that are not referred to any more are released.
-    pub(super) fn flush(&self) {
+    /// What has been said leaves, and blocks that are not referred to any more are released.
+    pub(super) fn leave(&self, when: Leaves) {
+        match when {
+            Leaves::Now => self.send_all(),
+            Leaves::Soon => self.soon.notify_one(),
+            Leaves::WithOthers => {}
+        }
+    }
+
+    /// Somebody is about to wait for what follows from what has been said, if there is anything.
+    pub(super) fn hurry(&self) {
+        let has_any = !self.pending.lock().messages.is_empty();
+        if has_any {
+            self.leave(Leaves::Now);
+        }
+    }
+
+    fn send_all(&self) {
         let _in_order = self.sending.lock();
         let messages = {
             let mut pending = self.pending.lock();
@@ -63,14 +89,6 @@ impl Shared {
             std::mem::take(&mut pending.messages)
         };
         self.link.send(messages);
-    }
-
-    /// The same for who is about to wait for what follows from submissions.
-    pub(super) fn flush_pending(&self) {
-        let has_any = self.pending.lock().has_any();
-        if has_any {
-            self.flush();
-        }
     }
 
     /// Blocks that are not referred to any more are to be told.
@@ -86,11 +104,11 @@ impl Shared {
     }
 }
 
-/// Sees to it that what was said leaves, and that blocks are released, a little later.
-pub(super) async fn flush_later(client: ClusterClient) {
+/// Sees to what leaves soon.
+pub(super) async fn leave_soon(client: ClusterClient) {
     loop {
-        client.shared.flush_wanted.notified().await;
+        client.shared.soon.notified().await;
         tokio::time::sleep(GATHER).await;
-        client.shared.flush();
+        client.shared.leave(Leaves::Now);
     }
 }

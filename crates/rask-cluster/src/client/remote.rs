@@ -11,7 +11,7 @@ use rask_value::{
 
 use super::{BlockKey, ClusterClient, Gathered, SubmitOptions};
 use crate::ClusterError;
-use crate::convert::{task_from_failure, unpack};
+use crate::convert::task_from_failure;
 
 /// Between looks whether the connection has ended.
 const WAIT: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ impl Op for RemoteOp {
             let outcomes = outcomes.map_err(|error| TaskError::new(error.to_string()))?;
             match outcomes.and_then(|mut outcomes| outcomes.pop()) {
                 None => {}
-                Some(Gathered::Value(packed)) => return Ok(codec::decode_value(&unpack(packed))?),
+                Some(Gathered::Value(value)) => return Ok(codec::decode_own_value(value)?),
                 Some(Gathered::Failed(failure)) => return Err(task_from_failure(&failure)),
                 Some(Gathered::Cancelled) => return Err(TaskError::new("it was cancelled")),
             }

@@ -5,9 +5,10 @@ use std::sync::mpsc::Sender;
 
 use foldhash::HashMap;
 use rask_proto::{
-    Answer, Blocks, Capabilities, Failure, Finished, FromClient, Packed, Query, QueryBody,
-    Rejected, ToClient,
+    Answer, Blocks, Capabilities, Failure, Finished, FromClient, Query, QueryBody, Rejected,
+    ToClient,
 };
+use rask_value::OwnEncoded;
 
 use super::CompletionQueue;
 use super::entries::{BlockEntry, LayerEntry};
@@ -46,9 +47,9 @@ impl BlockStatus {
 }
 
 /// What `gather` got for a block.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Gathered {
-    Value(Packed),
+    Value(OwnEncoded),
     Failed(Arc<Failure>),
     Cancelled,
 }

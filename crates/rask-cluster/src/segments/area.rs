@@ -31,7 +31,8 @@ impl Access {
         match self {
             Access::Read => (ProtFlags::READ, MapFlags::SHARED),
             Access::Write => (both, MapFlags::SHARED),
-            Access::WritePrivately => (both, MapFlags::PRIVATE),
+            // Memory is taken for what is written to only.
+            Access::WritePrivately => (both, MapFlags::PRIVATE | MapFlags::NORESERVE),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Answers whose large buffers stay where they are.
 
+use std::collections::HashSet;
 use std::io;
 
 use bytes::Bytes;
 use rask_proto::{Lent, PeerData};
 
+use super::mapping::View;
 use super::{BUFFER_BYTES_MIN, mapping};
 
 /// Takes the buffers that lie in segments out of an answer to a process of this host. They are
@@ -48,11 +50,15 @@ pub(crate) fn lend(data: &mut PeerData) -> Vec<Bytes> {
 }
 
 /// Puts the buffers that were lent where they belong.
-pub(crate) fn take_lent(data: &mut PeerData) -> io::Result<()> {
+pub(crate) fn take_lent(data: &mut PeerData, view: View) -> io::Result<()> {
     for lent in std::mem::take(&mut data.lent) {
-        let segment = mapping::open(&lent)?;
+        let segment = mapping::open(&lent, view)?;
         let value = data.values.get_mut(lent.value as usize);
         let value = value.ok_or(io::ErrorKind::InvalidData)?;
+        let again = match view {
+            View::Shared => HashSet::new(),
+            View::Private => find_overlapping(&lent),
+        };
         for (number, start, length) in lent.iter() {
             let buffer = value.buffers.get_mut(number as usize);
             let buffer = buffer.ok_or(io::ErrorKind::InvalidData)?;
@@ -60,10 +66,31 @@ pub(crate) fn take_lent(data: &mut PeerData) -> io::Result<()> {
             if end > segment.len() as u64 {
                 return Err(io::ErrorKind::InvalidData.into());
             }
-            *buffer = segment.slice(start as usize..end as usize);
+            let place = start as usize..end as usize;
+            *buffer = match again.contains(&number) {
+                true => mapping::open(&lent, view)?.slice(place),
+                false => segment.slice(place),
+            };
         }
     }
     Ok(())
+}
+
+/// Numbers of buffers that begin where another has not ended. As parts of two arrays that are not
+/// the same array, they would change together.
+fn find_overlapping(lent: &Lent) -> HashSet<u32> {
+    let mut places: Vec<_> = lent.iter().collect();
+    places.sort_unstable_by_key(|&(_, start, _)| start);
+    let mut used = 0;
+    let mut found = HashSet::new();
+    for (number, start, length) in places {
+        if start < used {
+            found.insert(number);
+        } else {
+            used = start.saturating_add(length);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -95,12 +122,33 @@ mod tests {
         assert_eq!(data.values[0].nbytes(), (BUFFER_BYTES_MIN + 5) as u64);
         let mut wrong = data.clone();
         wrong.lent[0].buffers[0] = 7;
-        assert!(take_lent(&mut wrong).is_err());
+        assert!(take_lent(&mut wrong, View::Shared).is_err());
         let mut outside = data.clone();
         outside.lent[0].starts[0] = u64::MAX;
-        assert!(take_lent(&mut outside).is_err());
-        take_lent(&mut data).unwrap();
+        assert!(take_lent(&mut outside, View::Private).is_err());
+        take_lent(&mut data, View::Shared).unwrap();
         assert_eq!(data.values[0], value);
         assert!(mapping::is_lendable(&data.values[0].buffers[0]));
+    }
+
+    #[test]
+    fn buffers_that_overlap_do_not_change_together() {
+        let large = [Bytes::from(vec![1u8; 2 * BUFFER_BYTES_MIN])];
+        let whole = mapping::try_copy(&large, mapping::Effort::Any)
+            .unwrap()
+            .remove(0);
+        let part = whole.slice(4096..4096 + BUFFER_BYTES_MIN);
+        let mut data = PeerData {
+            values: vec![Packed::new("test", Bytes::new(), vec![part, whole])],
+            ..PeerData::default()
+        };
+        let _kept = lend(&mut data);
+        take_lent(&mut data, View::Private).unwrap();
+        let [part, whole] = &data.values[0].buffers[..] else {
+            panic!("there are two buffers");
+        };
+        // SAFETY: mapped for writing, and the test has it alone.
+        unsafe { part.as_ptr().cast_mut().write_volatile(9) };
+        assert_eq!((part[0], whole[4096]), (9, 1));
     }
 }

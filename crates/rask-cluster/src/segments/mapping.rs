@@ -14,6 +14,7 @@ use rustix::fs::{Mode, OFlags, SealFlags};
 
 use super::area::{Access, Area, HUGE, NAME, create};
 use super::born;
+use super::pages::is_unchanged;
 
 /// Buffers start at multiples of this, so that arrays in them are aligned.
 const ALIGNMENT: usize = 64;
@@ -30,6 +31,24 @@ struct Open {
     length: usize,
     /// Who it is from; `None` for a copy that was made here.
     lender: Option<Lent>,
+    view: View,
+}
+
+impl Open {
+    /// Whether what is in the file is what is in memory.
+    fn shows_file(&self, bytes: &Bytes) -> bool {
+        self.view == View::Shared || is_unchanged(bytes.as_ptr().addr(), bytes.len())
+    }
+}
+
+/// How a segment is seen here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// By everybody in this process; nobody writes to it.
+    Shared,
+    /// By whoever has asked for it, who may write to it: the system makes copies of the pages that
+    /// are written to.
+    Private,
 }
 
 /// Where a buffer lies in a segment that is open here.
@@ -48,14 +67,19 @@ struct Mapping {
 }
 
 impl Mapping {
-    fn new(file: File, lender: Option<Lent>) -> io::Result<Self> {
+    fn new(file: File, lender: Option<Lent>, view: View) -> io::Result<Self> {
         let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        let area = Area::map(&file, length, Access::Read)?;
+        let access = match view {
+            View::Shared => Access::Read,
+            View::Private => Access::WritePrivately,
+        };
+        let area = Area::map(&file, length, access)?;
         let mut table = OPEN.lock();
         let open = Open {
             file: (table.len() < OPEN_COUNT_MAX).then_some(file),
             length,
             lender,
+            view,
         };
         table.insert(area.address().as_ptr().addr(), open);
         Ok(Mapping { area })
@@ -65,7 +89,8 @@ impl Mapping {
 impl AsRef<[u8]> for Mapping {
     fn as_ref(&self) -> &[u8] {
         // SAFETY: mapped for reading, and the file is sealed (`try_copy` has done it, `open` has
-        // checked it), so that it is never written or cut off again.
+        // checked it), so that it is never written or cut off again. A private view is written to
+        // only by the one who has all of its bytes, and does not read them meanwhile.
         unsafe { std::slice::from_raw_parts(self.area.address().as_ptr(), self.area.len()) }
     }
 }
@@ -85,7 +110,7 @@ pub(super) fn find_to_lend(bytes: &Bytes, is_for_long: bool) -> io::Result<Optio
         drop(table);
         return Ok(born::find_to_lend(address, bytes.len(), is_for_long));
     };
-    let Some(file) = &open.file else {
+    let Some(file) = open.file.as_ref().filter(|_| open.shows_file(bytes)) else {
         return Ok(None);
     };
     let metadata = file.metadata()?;
@@ -106,7 +131,8 @@ fn find_open<'a>(table: &'a BTreeMap<usize, Open>, bytes: &Bytes) -> Option<(usi
 
 /// Whether `bytes` can be lent as they are.
 pub(crate) fn is_lendable(bytes: &Bytes) -> bool {
-    let is_open = find_open(&OPEN.lock(), bytes).map(|(_, open)| open.file.is_some());
+    let can_lend = |(_, open): (usize, &Open)| open.file.is_some() && open.shows_file(bytes);
+    let is_open = find_open(&OPEN.lock(), bytes).map(can_lend);
     is_open.unwrap_or(false) || born::is_lendable(bytes.as_ptr().addr(), bytes.len())
 }
 
@@ -148,7 +174,7 @@ pub(crate) fn try_copy(buffers: &[Bytes], effort: Effort) -> io::Result<Vec<Byte
     seal(&file)?;
     // Kernels before 6.7 share a sealed file only through a descriptor that was opened for reading.
     let reading = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    let whole = Bytes::from_owner(Mapping::new(reading, None)?);
+    let whole = Bytes::from_owner(Mapping::new(reading, None, View::Shared)?);
     Ok(places.into_iter().map(|place| whole.slice(place)).collect())
 }
 
@@ -185,7 +211,7 @@ fn seals() -> SealFlags {
 }
 
 /// The segment that a process of this host says it has.
-pub(super) fn open(lent: &Lent) -> io::Result<Bytes> {
+pub(super) fn open(lent: &Lent, view: View) -> io::Result<Bytes> {
     let path = format!("/proc/{}/fd/{}", lent.process, lent.descriptor);
     let is_segment = |target: &std::path::Path| {
         let target = target.as_os_str().as_encoded_bytes();
@@ -202,7 +228,8 @@ pub(super) fn open(lent: &Lent) -> io::Result<Bytes> {
     if !is_same || !rustix::fs::fcntl_get_seals(&file)?.contains(seals()) {
         return Err(refused());
     }
-    Ok(Bytes::from_owner(Mapping::new(file, Some(lent.clone()))?))
+    let mapping = Mapping::new(file, Some(lent.clone()), view)?;
+    Ok(Bytes::from_owner(mapping))
 }
 
 /// Bytes of segments that are mapped here: those that the process they are from has as well, and
@@ -253,7 +280,7 @@ mod tests {
         assert_eq!(copies, originals);
         assert!(copies.iter().all(|copy| copy.as_ptr().addr() % 64 == 0));
         assert!(!is_lendable(&originals[0]));
-        let opened = open(&lent(&copies[1])).unwrap();
+        let opened = open(&lent(&copies[1]), View::Shared).unwrap();
         let start = find_to_lend(&copies[1], true).unwrap().unwrap().start as usize;
         assert_eq!(opened.slice(start..start + 777), originals[1]);
         let address = copies[0].as_ptr().addr();
@@ -262,6 +289,22 @@ mod tests {
         let (borrowed, own) = count_bytes();
         assert!(borrowed + own >= opened.len() as u64);
         assert!(is_lendable(&opened), "another mapping of it stays");
+    }
+
+    #[test]
+    fn writing_to_a_private_view_changes_nothing_for_others_and_ends_its_being_lent() {
+        let copies = try_copy(&[Bytes::from(vec![1u8; 100_000])], Effort::Any).unwrap();
+        let lent = lent(&copies[0]);
+        let private = open(&lent, View::Private).unwrap();
+        assert_eq!(private[..100_000], copies[0]);
+        assert!(is_lendable(&private), "nothing differs from the file");
+        // SAFETY: mapped for writing, and the test has it alone.
+        unsafe { private.as_ptr().cast_mut().add(7).write_volatile(9) };
+        assert_eq!((private[7], copies[0][7]), (9, 1));
+        assert_eq!(open(&lent, View::Private).unwrap()[7], 1);
+        assert!(!is_lendable(&private));
+        assert!(find_to_lend(&private, true).unwrap().is_none());
+        assert!(is_lendable(&private.slice(8192..)));
     }
 
     #[test]
@@ -290,7 +333,7 @@ mod tests {
                 ..good.clone()
             },
         ] {
-            assert!(open(&bad).is_err(), "{bad:?}");
+            assert!(open(&bad, View::Private).is_err(), "{bad:?}");
         }
         let unsealed = create(4096).unwrap();
         let metadata = unsealed.metadata().unwrap();
@@ -301,6 +344,6 @@ mod tests {
             segment_bytes: 4096,
             ..good
         };
-        assert!(open(&unsealed_lent).is_err());
+        assert!(open(&unsealed_lent, View::Shared).is_err());
     }
 }

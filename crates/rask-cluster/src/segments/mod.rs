@@ -28,7 +28,7 @@ pub use allocator::SegmentAllocator;
 pub use born::{BORN_BYTES_MIN, find_capacity, is_on, try_allocate, try_free};
 pub(crate) use lending::{lend, take_lent};
 use mapping::seal;
-pub(crate) use mapping::{Effort, is_in_segment, is_lendable, try_copy};
+pub(crate) use mapping::{Effort, View, is_in_segment, is_lendable, try_copy};
 
 /// From now on large buffers of this process are born in segments, and smaller ones come from memory
 /// that stays with it. The process may take `memory_bytes_max`; 0 is without limit.

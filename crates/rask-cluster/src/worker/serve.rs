@@ -21,6 +21,7 @@ use super::{
 };
 use crate::ClusterError;
 use crate::peer::PeerPool;
+use crate::segments::View;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 pub(super) const CONNECT_RETRY: Duration = Duration::from_millis(100);
@@ -97,7 +98,7 @@ async fn start(
         spills_wanted: Condvar::new(),
         capabilities: AtomicU64::new(connection.agreement.capabilities.0),
         sender: Mutex::new(connection.sender.clone()),
-        peers: PeerPool::new(security),
+        peers: PeerPool::new(security, View::Shared),
         disk: Disk::new(options.local_directory.clone()),
         budget,
         growth: Default::default(),

@@ -12,7 +12,7 @@ use rask_cluster::{ClusterError, pack};
 use rask_proto::{AnswerBody, LayerSpec, QueryBody};
 
 use super::future::{PyCompletionQueue, PyFuture};
-use super::gather::{gather_outcomes, to_object, wait_for_tasks};
+use super::gather::{gather_outcomes, to_own_object, wait_for_tasks};
 use super::payload::PyPayload;
 use super::process::{PyScheduler, PySecurity};
 use super::submission::{References, options_of, origin_of};
@@ -318,7 +318,7 @@ impl PyClusterClient {
         if !skip {
             sharing::refuse_released(py, futures.iter().map(Bound::get))?;
         }
-        let mut outcomes: Vec<Option<Gathered>> = vec![None; futures.len()];
+        let mut outcomes: Vec<Option<Gathered>> = futures.iter().map(|_| None).collect();
         for (core, places) in sharing::by_client(&self.core, &futures) {
             let keys: Vec<_> = places.iter().map(|&at| futures[at].get().block).collect();
             let gathered = gather_outcomes(py, &core, &keys, timeout)?;
@@ -450,7 +450,7 @@ impl PyClusterClient {
         ));
         let outcome = py.detach(|| self.core.run_on(address, op));
         match outcome.map_err(errors::to_py_err)? {
-            Ok(value) => to_object(py, value),
+            Ok(value) => to_own_object(py, value),
             Err(failure) => Err(errors::failure_to_py_err(py, &failure)),
         }
     }

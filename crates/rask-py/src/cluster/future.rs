@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use rask_cluster::client::{BlockKey, BlockStatus, ClusterClient, CompletionQueue, Gathered};
 use rask_cluster::worker::Absence;
 
-use super::gather::{gather_outcomes, to_object, wait_for_tasks};
+use super::gather::{gather_outcomes, to_own_object, wait_for_tasks};
 use super::{errors, sharing};
 
 /// A block of a layer that runs, or will run, on a cluster.
@@ -112,8 +112,8 @@ impl PyFuture {
     /// What gathering this future came to, as a value or an exception.
     pub fn finish<'py>(&self, py: Python<'py>, outcome: Gathered) -> PyResult<Bound<'py, PyAny>> {
         match outcome {
-            Gathered::Value(packed) => {
-                let object = to_object(py, packed)?;
+            Gathered::Value(value) => {
+                let object = to_own_object(py, value)?;
                 self.bind_actor(&object)?;
                 Ok(object)
             }
@@ -377,7 +377,7 @@ impl PyFuture {
     fn release(&self, py: Python<'_>) {
         self.give_up();
         // Other futures of the block may have gone away just now.
-        py.detach(|| self.core.flush_releases());
+        py.detach(|| self.core.release_now());
     }
 }
 

@@ -8,10 +8,10 @@ use rask_cluster::client::{BlockKey, ClusterClient, Gathered};
 use rask_cluster::unpack;
 use rask_cluster::worker::{Absence, current_worker};
 use rask_proto::Packed;
-use rask_value::codec;
+use rask_value::{OwnEncoded, codec};
 
 use super::{errors, small};
-use crate::convert::to_python;
+use crate::convert::to_python_owned;
 
 /// Between looks for signals while waiting.
 const SIGNAL_CHECK: Duration = Duration::from_millis(100);
@@ -75,14 +75,19 @@ pub fn gather_outcomes(
     })
 }
 
-/// A received value as a Python object.
+/// A received value that others may have as well, as a Python object with memory of its own.
 pub fn to_object<'py>(py: Python<'py>, packed: Packed) -> PyResult<Bound<'py, PyAny>> {
-    if packed.kind == small::KIND
-        && let Some(object) = small::try_read(py, &packed.header)
+    to_own_object(py, OwnEncoded::copy_of(unpack(packed)))
+}
+
+/// A received value as a Python object, which may be written to.
+pub fn to_own_object(py: Python<'_>, encoded: OwnEncoded) -> PyResult<Bound<'_, PyAny>> {
+    if encoded.kind() == small::KIND
+        && let Some(object) = small::try_read(py, &encoded.frames().header)
     {
         return Ok(object);
     }
-    let value = codec::decode_value(&unpack(packed));
+    let value = codec::decode_own_value(encoded);
     let value = value.map_err(|error| pyo3::exceptions::PyTypeError::new_err(error.to_string()))?;
-    to_python(py, &value)
+    to_python_owned(py, value)
 }

@@ -26,7 +26,7 @@ enum Owner {
     /// Allocated with this capacity; goes back to the pool or the allocator.
     Rask { capacity: usize },
     /// Kept alive by somebody else's handle.
-    Foreign { _keep: Arc<dyn Any + Send + Sync> },
+    Foreign { keep: Arc<dyn Any + Send + Sync> },
 }
 
 // SAFETY: the memory is plain bytes. A foreign owner is `Send + Sync`, and foreign memory is only
@@ -82,7 +82,7 @@ impl Buffer {
         Buffer {
             pointer,
             length,
-            owner: Owner::Foreign { _keep: keep },
+            owner: Owner::Foreign { keep },
         }
     }
 
@@ -91,6 +91,29 @@ impl Buffer {
         let (pointer, length) = (bytes.as_ptr(), bytes.len());
         // SAFETY: `Bytes` keeps its memory valid and unchanged, and does not move it when moved.
         unsafe { Buffer::foreign(pointer, length, Arc::new(bytes)) }
+    }
+
+    /// A view of bytes that nobody else has.
+    ///
+    /// # Safety
+    /// The memory can be written to, and nobody else reads or writes it.
+    pub unsafe fn from_own_bytes(bytes: Bytes) -> Buffer {
+        let (pointer, length) = (bytes.as_ptr(), bytes.len());
+        // SAFETY: by the caller; `OwnBytes` keeps the memory valid.
+        unsafe { Buffer::foreign(pointer, length, Arc::new(OwnBytes(bytes))) }
+    }
+
+    /// Whether the memory may be written to by whoever has the only reference to this buffer.
+    pub fn is_writable(&self) -> bool {
+        self.is_ours() || self.find_keeper::<OwnBytes>().is_some()
+    }
+
+    /// What keeps foreign memory alive, if it is of this type.
+    pub fn find_keeper<T: Any + Send + Sync>(&self) -> Option<&T> {
+        match &self.owner {
+            Owner::Rask { .. } => None,
+            Owner::Foreign { keep } => keep.downcast_ref(),
+        }
     }
 
     /// The number of bytes.
@@ -144,6 +167,9 @@ impl std::fmt::Debug for Buffer {
         write!(f, "Buffer({} bytes)", self.length)
     }
 }
+
+/// Memory that nobody else has.
+struct OwnBytes(#[expect(dead_code, reason = "keeps the memory")] Bytes);
 
 /// A view of a shared buffer as reference-counted bytes.
 pub(crate) struct SharedBuffer(pub Arc<Buffer>);

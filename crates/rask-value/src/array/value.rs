@@ -70,10 +70,16 @@ impl Value for NdArray {
 
 /// Makes arrays decodable in this process.
 pub fn register() {
-    crate::codec::register_value(KIND, decode);
+    crate::codec::register_value(KIND, |frames| decode(frames, Buffer::from_bytes));
+    crate::codec::register_own_value(KIND, |encoded| {
+        // SAFETY: by the contract of `OwnEncoded`.
+        decode(encoded.frames(), |bytes| unsafe {
+            Buffer::from_own_bytes(bytes)
+        })
+    });
 }
 
-fn decode(frames: &Frames) -> Result<ValueRef, CodecError> {
+fn decode(frames: &Frames, share: impl Fn(Bytes) -> Buffer) -> Result<ValueRef, CodecError> {
     let header: Header =
         postcard::from_bytes(&frames.header).map_err(|error| malformed(error.to_string()))?;
     let bytes: Bytes = frames.buffers.first().cloned().unwrap_or_default();
@@ -93,7 +99,7 @@ fn decode(frames: &Frames) -> Result<ValueRef, CodecError> {
     // Elements are read through typed slices, so memory that is not aligned for them is copied.
     let aligned = (bytes.as_ptr() as usize).is_multiple_of(16);
     let buffer = if aligned {
-        Buffer::from_bytes(bytes)
+        share(bytes)
     } else {
         Buffer::copy_of(&bytes)
     };
