@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from rask import _core
-from rask.dataframe import _convert
+from rask.dataframe import _convert, describing
 from rask.dataframe.methods import operator_methods
 from rask.dataframe.partitions import (
     AlignedOperator,
-    CallByName,
     frame_token,
     map_partitions,
     new_collection,
@@ -339,10 +338,29 @@ class FrameBase(Base):
         return whole.map_partitions(func, *args, meta=meta, **kwargs)
 
     def describe(self, percentiles: Any = None, include: Any = None, exclude: Any = None) -> Any:
-        """Count, mean, spread and quantiles of the columns of numbers; gathers all rows."""
-        return self._on_all_rows(
-            CallByName("describe"), percentiles=percentiles, include=include, exclude=exclude
-        )
+        """Counts, means, spreads and quantiles of columns of numbers and times; of others, how many
+        values differ and which is the most frequent.
+
+        Partitions are summarised, and summaries merged: quantiles are exact of up to 65,536 values of
+        a column, and of more the values of ranks within 0.02 % of the count. What is said of a column
+        without quantiles takes the memory of its different values.
+
+        Parameters
+        ----------
+        percentiles : list of float, optional
+            Quantiles between 0 and 1; by default the quartiles.
+        include, exclude : optional
+            Dtypes of the columns that are described, or ``"all"``; by default numbers and times, and
+            all columns where there are none.
+
+        Examples
+        --------
+        >>> import pandas as pd, rask.dataframe as dd
+        >>> frame = dd.from_pandas(pd.DataFrame({"a": [1, 2, 3, 6]}), npartitions=2)
+        >>> frame.describe().compute().a.tolist()[:3]
+        [4.0, 3.0, 2.160246899469287]
+        """
+        return describing.describe(self, percentiles, include, exclude)
 
     def shift(self, periods: int = 1) -> Any:
         """Values moved by a number of rows."""
