@@ -24,19 +24,24 @@ _SUBMODULES = frozenset(
 )  # fmt: skip
 
 _FUNCTIONS = {
-    "blocks": ("atop", "blockwise", "map_blocks"),
+    "along_axes": ("apply_along_axis", "apply_over_axes", "coarsen"),
+    "blocks": ("map_blocks",),
+    "blockwise_calls": ("atop", "blockwise"),
     "chunks": ("rechunk", "unify_chunks"),
     "creation": (
         "arange", "array", "asanyarray", "asarray", "empty", "empty_like", "eye", "fromfunction",
         "full", "full_like", "indices", "linspace", "meshgrid", "ones", "ones_like", "tri", "zeros",
         "zeros_like",
     ),
+    "cumulative": ("cumprod", "cumsum", "nancumprod", "nancumsum"),
     "delayed_io": ("from_delayed",),
     "diagonals": (
         "diag", "diagonal", "tril", "tril_indices", "tril_indices_from", "triu", "triu_indices",
         "triu_indices_from",
     ),
+    "differences": ("diff", "ediff1d", "gradient"),
     "generalized": ("apply_gufunc", "as_gufunc", "gufunc"),
+    "histograms": ("bincount", "histogram", "histogram2d", "histogramdd"),
     "joining": (
         "append", "atleast_1d", "atleast_2d", "atleast_3d", "block", "concatenate", "dstack",
         "hstack", "stack", "vstack",
@@ -46,28 +51,27 @@ _FUNCTIONS = {
         "insert", "moveaxis", "ndim", "ravel", "repeat", "reshape", "reshape_blockwise", "roll",
         "rollaxis", "rot90", "shape", "shuffle", "squeeze", "swapaxes", "tile", "transpose",
     ),
+    "moments": ("mean", "moment", "nanmean", "nanstd", "nanvar", "std", "var"),
     "overlap": ("map_overlap", "push"),
     "padding": ("pad",),
+    "positions": ("argmax", "argmin", "nanargmax", "nanargmin"),
     "products": ("dot", "einsum", "matmul", "outer", "tensordot", "vdot"),
+    "quantiles": ("median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"),
     "reductions": (
-        "all", "any", "argmax", "argmin", "cumprod", "cumsum", "max", "mean", "median", "min",
-        "moment", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean",
-        "nanmedian", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "reduction",
-        "std", "sum", "trace", "var",
+        "all", "any", "max", "min", "nanmax", "nanmin", "nanprod", "nansum", "prod", "ptp",
+        "reduction", "sum", "trace",
     ),
-    "registry": ("PerformanceWarning", "array_expr_enabled", "assert_eq", "optimize", "register_chunk_type"),
+    "registry": (
+        "PerformanceWarning", "array_expr_enabled", "assert_eq", "optimize", "register_chunk_type",
+    ),
     "searching": (
         "argtopk", "argwhere", "choose", "compress", "count_nonzero", "digitize", "extract",
         "flatnonzero", "isin", "nonzero", "piecewise", "ravel_multi_index", "searchsorted",
         "select", "take", "topk", "union1d", "unique", "unravel_index",
     ),
-    "sources": ("from_array",),
-    "statistics": (
-        "allclose", "apply_along_axis", "apply_over_axes", "average", "bincount", "coarsen",
-        "corrcoef", "cov", "diff", "ediff1d", "gradient", "histogram", "histogram2d", "histogramdd",
-        "nanpercentile", "nanquantile", "percentile", "quantile", "result_type",
-    ),
     "sinks": ("from_npy_stack", "store", "to_hdf5", "to_npy_stack"),
+    "sources": ("from_array",),
+    "statistics": ("allclose", "average", "corrcoef", "cov", "result_type"),
     "ufunc": (
         "abs", "absolute", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
         "arctan2", "arctanh", "around", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",

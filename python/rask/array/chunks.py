@@ -234,7 +234,7 @@ def unify_chunks(*args: Any, **kwargs: Any) -> tuple[dict, list[Array]]:
     arrays : list of Array
         The arrays in their new blocks.
     """
-    from rask.array.blocks import numbered_indices, unified
+    from rask.array.blockwise_calls import numbered_indices, unified
     from rask.array.creation import asanyarray
 
     if len(args) % 2:

@@ -12,9 +12,11 @@ import numpy as np
 
 from rask import _core
 from rask.array import _lazy as lazy
+from rask.array.operators import Operators
+from rask.array.reduction_methods import ReductionMethods
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
+    from numpy.typing import DTypeLike
 
     from rask.array.indexing import BlockView, VIndex
 
@@ -24,7 +26,7 @@ Shape = tuple[int, ...]
 Chunks = tuple[tuple[int, ...], ...]
 
 
-class Array:
+class Array(Operators, ReductionMethods):
     """A large array in many blocks, computed when asked for.
 
     Arrays are made by the functions of this package (``from_array``, ``ones``, ``from_zarr``, …)
@@ -341,121 +343,7 @@ class Array:
     def __setitem__(self, index: Any, value: Any) -> None:
         self._replace(lazy.indexing.setitem(self, index, value))
 
-    # ---- operators
-
-    def __neg__(self) -> Array:
-        return lazy.ufunc.negative(self)
-
-    def __pos__(self) -> Array:
-        return lazy.ufunc.positive(self)
-
-    def __abs__(self) -> Array:
-        return lazy.ufunc.absolute(self)
-
-    def __invert__(self) -> Array:
-        return lazy.ufunc.invert(self)
-
-    def __add__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("add", self, other)
-
-    def __radd__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("add", other, self)
-
-    def __sub__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("subtract", self, other)
-
-    def __rsub__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("subtract", other, self)
-
-    def __mul__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("multiply", self, other)
-
-    def __rmul__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("multiply", other, self)
-
-    def __truediv__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("divide", self, other)
-
-    def __rtruediv__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("divide", other, self)
-
-    def __floordiv__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("floor_divide", self, other)
-
-    def __rfloordiv__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("floor_divide", other, self)
-
-    def __mod__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("remainder", self, other)
-
-    def __rmod__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("remainder", other, self)
-
-    def __divmod__(self, other: Any) -> tuple[Array, Array]:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> tuple[Array, Array]:
-        return other // self, other % self
-
-    def __pow__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("power", self, other)
-
-    def __rpow__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("power", other, self)
-
-    def __lshift__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("left_shift", self, other)
-
-    def __rlshift__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("left_shift", other, self)
-
-    def __rshift__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("right_shift", self, other)
-
-    def __rrshift__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("right_shift", other, self)
-
-    def __and__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("bitwise_and", self, other)
-
-    def __rand__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("bitwise_and", other, self)
-
-    def __or__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("bitwise_or", self, other)
-
-    def __ror__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("bitwise_or", other, self)
-
-    def __xor__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("bitwise_xor", self, other)
-
-    def __rxor__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("bitwise_xor", other, self)
-
-    def __eq__(self, other: Any) -> Array:  # type: ignore[override]
-        return lazy.ufunc.binary("equal", self, other)
-
-    def __ne__(self, other: Any) -> Array:  # type: ignore[override]
-        return lazy.ufunc.binary("not_equal", self, other)
-
-    def __lt__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("less", self, other)
-
-    def __le__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("less_equal", self, other)
-
-    def __gt__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("greater", self, other)
-
-    def __ge__(self, other: Any) -> Array:
-        return lazy.ufunc.binary("greater_equal", self, other)
-
-    def __matmul__(self, other: Any) -> Array:
-        return lazy.products.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Array:
-        return lazy.products.matmul(other, self)
+    # ---- as an object
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -561,168 +449,6 @@ class Array:
         """Positions of the elements that are not zero, one array an axis."""
         return lazy.searching.nonzero(self)
 
-    # ---- reductions
-
-    def sum(
-        self,
-        axis: Any = None,
-        dtype: DTypeLike | None = None,
-        keepdims: bool = False,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Sum of the elements over axes."""
-        return lazy.reductions.sum(self, axis, dtype, keepdims, split_every, out)
-
-    def prod(
-        self,
-        axis: Any = None,
-        dtype: DTypeLike | None = None,
-        keepdims: bool = False,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Product of the elements over axes."""
-        return lazy.reductions.prod(self, axis, dtype, keepdims, split_every, out)
-
-    def mean(
-        self,
-        axis: Any = None,
-        dtype: DTypeLike | None = None,
-        keepdims: bool = False,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Arithmetic mean of the elements over axes."""
-        return lazy.reductions.mean(self, axis, dtype, keepdims, split_every, out)
-
-    def var(
-        self,
-        axis: Any = None,
-        dtype: DTypeLike | None = None,
-        keepdims: bool = False,
-        ddof: float = 0,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Variance of the elements over axes, divided by ``n - ddof``."""
-        return lazy.reductions.var(self, axis, dtype, keepdims, ddof, split_every, out)
-
-    def std(
-        self,
-        axis: Any = None,
-        dtype: DTypeLike | None = None,
-        keepdims: bool = False,
-        ddof: float = 0,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Standard deviation of the elements over axes."""
-        return lazy.reductions.std(self, axis, dtype, keepdims, ddof, split_every, out)
-
-    def moment(
-        self,
-        order: int,
-        axis: Any = None,
-        dtype: DTypeLike | None = None,
-        keepdims: bool = False,
-        ddof: float = 0,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Central moment of the given order over axes."""
-        return lazy.reductions.moment(self, order, axis, dtype, keepdims, ddof, split_every, out)
-
-    def min(
-        self,
-        axis: Any = None,
-        keepdims: bool = False,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Smallest element over axes."""
-        return lazy.reductions.min(self, axis, keepdims, split_every, out)
-
-    def max(
-        self,
-        axis: Any = None,
-        keepdims: bool = False,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Largest element over axes."""
-        return lazy.reductions.max(self, axis, keepdims, split_every, out)
-
-    def any(
-        self,
-        axis: Any = None,
-        keepdims: bool = False,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Whether any element over axes is true."""
-        return lazy.reductions.any(self, axis, keepdims, split_every, out)
-
-    def all(
-        self,
-        axis: Any = None,
-        keepdims: bool = False,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Whether all elements over axes are true."""
-        return lazy.reductions.all(self, axis, keepdims, split_every, out)
-
-    def argmin(
-        self,
-        axis: int | None = None,
-        keepdims: bool = False,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Position of the first smallest element along an axis, or of the flattened array."""
-        return lazy.reductions.argmin(self, axis, keepdims, split_every, out)
-
-    def argmax(
-        self,
-        axis: int | None = None,
-        keepdims: bool = False,
-        split_every: Any = None,
-        out: Array | None = None,
-    ) -> Array:
-        """Position of the first largest element along an axis, or of the flattened array."""
-        return lazy.reductions.argmax(self, axis, keepdims, split_every, out)
-
-    def cumsum(
-        self, axis: int | None, dtype: DTypeLike | None = None, out: Any = None, method: Any = None
-    ) -> Array:
-        """Running sums along an axis."""
-        return lazy.reductions.cumsum(self, axis, dtype, out)
-
-    def cumprod(
-        self, axis: int | None, dtype: DTypeLike | None = None, out: Any = None, method: Any = None
-    ) -> Array:
-        """Running products along an axis."""
-        return lazy.reductions.cumprod(self, axis, dtype, out)
-
-    def trace(
-        self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DTypeLike | None = None
-    ) -> Array:
-        """Sum along a diagonal."""
-        return lazy.reductions.trace(self, offset, axis1, axis2, dtype)
-
-    def topk(self, k: int, axis: int = -1, split_every: Any = None) -> Array:
-        """The ``k`` largest elements along an axis, largest first; smallest if ``k`` is negative."""
-        return lazy.searching.topk(self, k, axis, split_every)
-
-    def argtopk(self, k: int, axis: int = -1, split_every: Any = None) -> Array:
-        """Positions of the ``k`` largest elements along an axis, largest first."""
-        return lazy.searching.argtopk(self, k, axis, split_every)
-
-    def dot(self, other: ArrayLike) -> Array:
-        """Dot product as ``numpy.dot``."""
-        return lazy.products.dot(self, other)
-
     # ---- Python functions on blocks
 
     def map_blocks(self, func: Callable, *args: Any, **kwargs: Any) -> Array:
@@ -779,11 +505,11 @@ class Array:
 
 _ELSEWHERE = {
     "BlockView": "indexing",
-    "apply_infer_dtype": "blocks",
+    "apply_infer_dtype": "metas",
     "asanyarray": "creation",
     "asarray": "creation",
-    "atop": "blocks",
-    "blockwise": "blocks",
+    "atop": "blockwise_calls",
+    "blockwise": "blockwise_calls",
     "broadcast_to": "manipulation",
     "concatenate": "joining",
     "elemwise": "elementwise",

@@ -128,7 +128,7 @@ def elemwise(
     array([5., 5.])
     """
     from rask.array import ufunc
-    from rask.array.blocks import blockwise
+    from rask.array.blockwise_calls import blockwise
 
     given = operands(args)
     arrays = [value for value in given if isinstance(value, Array)]

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from rask.array.blocks import blockwise, label_of
+from rask.array.blockwise_calls import blockwise
 from rask.array.chunks import unify_chunks
 from rask.array.core import Array
 from rask.array.creation import asanyarray
 from rask.array.manipulation import moveaxis
+from rask.array.metas import label_of
 
 __all__ = ["apply_gufunc", "as_gufunc", "gufunc"]
 

@@ -279,7 +279,7 @@ def _lazy_entries(x: Array, entries: tuple) -> Array:
 
 
 def _masked(x: Array, mask: Array) -> Array:
-    from rask.array.blocks import blockwise
+    from rask.array.blockwise_calls import blockwise
 
     for axis, (length, other) in enumerate(zip(x.shape, mask.shape, strict=True)):
         if length == length and other == other and length != other:
@@ -304,7 +304,7 @@ def _masked(x: Array, mask: Array) -> Array:
 
 
 def _mask_axis(x: Array, mask: Array, axis: int) -> Array:
-    from rask.array.blocks import blockwise
+    from rask.array.blockwise_calls import blockwise
 
     length, other = x.shape[axis], mask.shape[0]
     if length == length and other == other and length != other:
@@ -333,7 +333,7 @@ def _compress_block(block: Any, mask: Any, axis: int) -> Any:
 
 
 def _take_lazy(x: Array, positions: Array, axis: int) -> Array:
-    from rask.array.blocks import blockwise
+    from rask.array.blockwise_calls import blockwise
 
     axes = tuple(range(x.ndim))
     new = x.ndim

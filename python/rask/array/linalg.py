@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from rask.array.blocks import blockwise, map_blocks
+from rask.array.blocks import map_blocks
+from rask.array.blockwise_calls import blockwise
 from rask.array.core import Array
 from rask.array.creation import asanyarray
 from rask.array.products import dot, matmul

@@ -302,7 +302,7 @@ def broadcast_to(
 
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Array, ...]:
     """Arrays broadcast against each other, in common blocks."""
-    from rask.array.blocks import unified
+    from rask.array.blockwise_calls import unified
     from rask.array.elementwise import check_broadcast
 
     arrays = [asanyarray(array) for array in args]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rask.array.blocks import map_blocks, unified
+from rask.array.blocks import map_blocks
+from rask.array.blockwise_calls import unified
 from rask.array.core import Array
 from rask.array.creation import asanyarray, filled
 from rask.array.joining import checked_axis, concatenate

@@ -127,7 +127,7 @@ def _stretch(x: Array, axis: int, width: int) -> Array:
 def _statistics(lazy: Array, mode: str) -> Callable[[Array, int], Array]:
     def of(x: Array, axis: int) -> Array:
         if mode == "median":
-            from rask.array.reductions import median
+            from rask.array.quantiles import median
 
             value = median(x, axis=axis, keepdims=True)
         else:

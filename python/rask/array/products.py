@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rask import _core
-from rask.array.blocks import blockwise
+from rask.array.blockwise_calls import blockwise
 from rask.array.core import Array
 from rask.array.creation import asanyarray
 from rask.array.manipulation import checked_axes

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rask.array.blocks import blockwise, map_blocks
+from rask.array.blocks import map_blocks
+from rask.array.blockwise_calls import blockwise
 from rask.array.core import Array
 from rask.array.creation import arange, asanyarray
 from rask.array.joining import checked_axis, stack

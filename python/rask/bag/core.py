@@ -1,124 +1,26 @@
-"""The lazy list that a user holds, and the lazy single value."""
+"""The lazy list that a user holds."""
 
 from __future__ import annotations
 
 import itertools
 import math
-import operator
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from rask import _core
 from rask.bag import layers, partitions
+from rask.bag.collection import Item
+from rask.bag.functions import as_function
 from rask.bag.partitions import NOTHING
-from rask.base import compute, is_rask_collection, lower, persist, visualize
+from rask.bag.reductions import Reductions
+from rask.bag.strings import StringAccessor
+from rask.base import lower
 
 __all__ = ["Bag", "Item", "StringAccessor"]
 
-SPLIT_EVERY = 8
 
-
-class Collection:
-    """What bags and items have in common: a plan, and ways to compute it."""
-
-    _rask_family = "bag"
-
-    def __init__(self, plan: _core.Plan) -> None:
-        self._plan = plan
-
-    @classmethod
-    def _rask_lower(cls, collections: list[Any], optimize: bool) -> tuple[_core.Plan, list[int]]:
-        plans = [collection._plan for collection in collections]
-        return _core.Plan.merge(plans), [plan.wanted_count for plan in plans]
-
-    def __reduce__(self) -> tuple:
-        from rask.distributed._sharing import reduce_collection
-
-        return reduce_collection(self)
-
-    def _rask_rebuild(self, plan: _core.Plan) -> Any:
-        return type(self)(plan)
-
-    def __rask_tokenize__(self) -> Any:
-        return self._plan.wanted
-
-    @property
-    def name(self) -> str:
-        """Name of the layer that makes the value."""
-        return self._plan.wanted[0][0]
-
-    @property
-    def dask(self) -> dict:
-        """The plain task graph of the collection."""
-        from rask.base import plan_to_graph
-
-        return plan_to_graph(self._plan)[0]
-
-    def compute(self, **kwargs: Any) -> Any:
-        """The value itself; parameters as `rask.compute`."""
-        return compute(self, traverse=False, **kwargs)[0]
-
-    def persist(self, **kwargs: Any) -> Any:
-        """Compute and keep the partitions; parameters as `rask.persist`."""
-        return persist(self, traverse=False, **kwargs)[0]
-
-    def visualize(self, **kwargs: Any) -> Any:
-        """Draw the layers; parameters as `rask.visualize`."""
-        return visualize(self, **kwargs)
-
-
-class Item(Collection):
-    """A lazy single value: the result of a reduction of a bag.
-
-    Examples
-    --------
-    >>> import rask.bag as db
-    >>> db.range(10, npartitions=2).sum().apply(lambda total: total + 1).compute()
-    46
-    """
-
-    def _rask_finish(self, values: list) -> Any:
-        return values[0]
-
-    def _rask_finisher(self) -> Callable[[list], Any]:
-        return partitions.only_fold
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """The layer's name and the block's number."""
-        return self._plan.wanted[0]
-
-    @staticmethod
-    def from_delayed(value: Any) -> Item:
-        """A delayed value as an item."""
-        return Item(lower([value])[0])
-
-    def apply(self, func: Callable) -> Item:
-        """The function of the value, lazily."""
-        name = f"apply-{layers.token_of(func, self)}"
-        return Item(layers.partitionwise(name, "apply", func, [self._plan], (_core.INPUT,), {}))
-
-    def to_delayed(self, optimize_graph: bool = True) -> Any:
-        """The value as a `Delayed`."""
-        from rask.delayed import delayed_from_plan
-
-        return delayed_from_plan(self._plan)[0]
-
-    def __repr__(self) -> str:
-        return f"rask.bag.Item<{self.name}>"
-
-    def __int__(self) -> int:
-        return int(self.compute())
-
-    def __float__(self) -> float:
-        return float(self.compute())
-
-    def __bool__(self) -> bool:
-        return bool(self.compute())
-
-
-class Bag(Collection):
+class Bag(Reductions):
     """A lazy list in partitions; made by `from_sequence`, `read_text` and others.
 
     Examples
@@ -134,11 +36,6 @@ class Bag(Collection):
 
     def _rask_finisher(self) -> Callable[[list], Any]:
         return partitions.chain_lists
-
-    @property
-    def npartitions(self) -> int:
-        """The number of partitions."""
-        return self._plan.wanted_count
 
     @property
     def str(self) -> StringAccessor:
@@ -174,6 +71,8 @@ class Bag(Collection):
         >>> a.map(lambda x, y, z: x + y + z, b, z=b.max()).compute()
         [3, 5, 7, 9]
         """
+        from rask.bag.several import map_bags
+
         return map_bags(func, self, *args, **kwargs)
 
     def starmap(self, func: Callable, **kwargs: Any) -> Bag:
@@ -211,6 +110,8 @@ class Bag(Collection):
 
         Further arguments are as in `map`, bags giving their partitions.
         """
+        from rask.bag.several import map_partitions_of
+
         return map_partitions_of(func, self, *args, **kwargs)
 
     def random_sample(self, prob: float, random_state: Any = None) -> Bag:
@@ -248,6 +149,8 @@ class Bag(Collection):
             raise NotImplementedError(
                 "join() with a bag of several partitions: repartition(npartitions=1) the small side"
             )
+        from rask.bag.several import map_partitions_of
+
         function = partial(partitions.join_items, other_key, on_self)
         return map_partitions_of(function, other, self, _op="join", _singles=(0,))
 
@@ -270,212 +173,6 @@ class Bag(Collection):
             results.append(both[0])
             carry = both[1]
         return Bag(lower(results)[0])
-
-    # ---- reductions
-
-    def reduction(
-        self,
-        perpartition: Callable,
-        aggregate: Callable,
-        split_every: int | bool | None = None,
-        out_type: type = Item,
-        name: str | None = None,
-    ) -> Any:
-        """A value of every partition, and a value of those, in a tree.
-
-        Parameters
-        ----------
-        perpartition : callable
-            A function of a partition.
-        aggregate : callable
-            A function of an iterable of values; it must take its own results too.
-        split_every : int or False, optional
-            How many values are aggregated at a time; 8 by default, all for False.
-        out_type : Item or Bag
-            What the result is.
-        """
-        return self._reduce(
-            name or "reduction", perpartition, aggregate, aggregate, split_every, out_type
-        )
-
-    def _reduce(
-        self,
-        op: str,
-        perpartition: Callable,
-        combine: Callable,
-        aggregate: Callable,
-        split_every: int | bool | None = None,
-        out_type: type = Item,
-    ) -> Any:
-        """A tree: ``perpartition``, then ``combine`` in groups, and at last ``aggregate``."""
-        every = self.npartitions if split_every is False else split_every or SPLIT_EVERY
-        if every < 2 and self.npartitions > 1:
-            raise ValueError(f"split_every must be at least 2, not {split_every!r}")
-        token = layers.token_of(op, perpartition, combine, aggregate, every, self)
-        plan = layers.partitionwise(
-            f"{op}-part-{token}", op, perpartition, [self._plan], (_core.INPUT,), {}
-        )
-        level = 0
-        while plan.wanted_count > every:
-            count = plan.wanted_count
-            groups = [(i, min(i + every, count)) for i in range(0, count, every)]
-            plan = layers.combine(f"{op}-combine-{level}-{token}", op, combine, plan, groups)
-            level += 1
-        groups = [(0, plan.wanted_count)]
-        return out_type(layers.combine(f"{op}-{token}", op, aggregate, plan, groups))
-
-    def fold(
-        self,
-        binop: Callable,
-        combine: Callable | None = None,
-        initial: Any = NOTHING,
-        split_every: int | None = None,
-        out_type: type = Item,
-    ) -> Any:
-        """A running function over every partition, and over the results of those.
-
-        Parameters
-        ----------
-        binop : callable
-            ``binop(result so far, item)``.
-        combine : callable, optional
-            ``combine(result, result)``; ``binop`` by default.
-        initial : object, optional
-            The first result of every partition.
-
-        Examples
-        --------
-        >>> import rask.bag as db
-        >>> from operator import add
-        >>> db.range(5, npartitions=2).fold(add).compute()
-        10
-        """
-        start = None if initial == NOTHING else initial
-        merge = combine or binop
-        return self._reduce(
-            "fold",
-            partial(partitions.fold_partition, binop, start),
-            partial(partitions.fold_folds, merge),
-            _Then(partial(partitions.fold_folds, merge), partitions.only_fold),
-            split_every,
-            out_type,
-        )
-
-    def foldby(
-        self,
-        key: Any,
-        binop: Callable,
-        initial: Any = NOTHING,
-        combine: Callable | None = None,
-        combine_initial: Any = NOTHING,
-        split_every: int | None = None,
-    ) -> Bag:
-        """A fold for each group of items with equal keys; a bag of pairs.
-
-        Examples
-        --------
-        >>> import rask.bag as db
-        >>> from operator import add
-        >>> sorted(db.range(6, npartitions=2).foldby(lambda x: x % 2, add).compute())
-        [(0, 6), (1, 9)]
-        """
-        merge = partial(partitions.combine_groups, combine or binop, combine_initial)
-        return self._reduce(
-            "foldby",
-            partial(partitions.fold_groups, as_function(key), binop, initial),
-            merge,
-            _Then(merge, partitions.items_of),
-            split_every,
-            Bag,
-        )
-
-    def frequencies(self, split_every: int | None = None, sort: bool = False) -> Bag:
-        """How often each item occurs; a bag of pairs."""
-        last = partitions.sorted_items if sort else partitions.items_of
-        return self._reduce(
-            "frequencies",
-            partitions.count_frequencies,
-            partitions.merge_frequencies,
-            _Then(partitions.merge_frequencies, last),
-            split_every,
-            Bag,
-        )
-
-    def topk(self, k: int, key: Any = None, split_every: int | None = None) -> Bag:
-        """The k largest items, the largest first."""
-        function = None if key is None else as_function(key)
-        merge = partial(partitions.largest_of, k, function)
-        return self._reduce(
-            "topk", partial(partitions.largest, k, function), merge, merge, split_every, Bag
-        )
-
-    def distinct(self, key: Any = None) -> Bag:
-        """Each item once, by its key if one is given."""
-        function = None if key is None else as_function(key)
-        merge = partial(partitions.distinct_lists, function)
-        return self._reduce(
-            "distinct", partial(partitions.distinct_items, function), merge, merge, None, Bag
-        )
-
-    def count(self, split_every: int | None = None) -> Item:
-        """The number of items."""
-        return self._reduce("count", partitions.counted, sum, sum, split_every)
-
-    def sum(self, split_every: int | None = None) -> Item:
-        """The sum of the items."""
-        return self._reduce("sum", sum, sum, sum, split_every)
-
-    def product(self, split_every: int | None = None) -> Item:
-        """The product of the items."""
-        multiply = partitions.multiply
-        return self._reduce("product", multiply, multiply, multiply, split_every)
-
-    def any(self, split_every: int | None = None) -> Item:
-        """Whether any item is true."""
-        return self._reduce("any", any, any, any, split_every)
-
-    def all(self, split_every: int | None = None) -> Item:
-        """Whether all items are true."""
-        return self._reduce("all", all, all, all, split_every)
-
-    def max(self, split_every: int | None = None) -> Item:
-        """The largest item."""
-        return self._extreme("max", max, split_every)
-
-    def min(self, split_every: int | None = None) -> Item:
-        """The smallest item."""
-        return self._extreme("min", min, split_every)
-
-    def _extreme(self, op: str, function: Callable, split_every: int | None) -> Item:
-        return self._reduce(
-            op,
-            partial(partitions.extremes, function),
-            partial(partitions.extremes_of, function),
-            partial(partitions.extreme_of, function),
-            split_every,
-        )
-
-    def mean(self) -> Item:
-        """The mean of the items."""
-        return self._reduce("mean", partitions.sum_and_count, merge_sums, partitions.mean_of)
-
-    def var(self, ddof: int = 0) -> Item:
-        """The variance of the items."""
-        return self._reduce(
-            "var",
-            partitions.moments,
-            partitions.merge_moments,
-            partial(partitions.variance_of, ddof),
-        )
-
-    def std(self, ddof: int = 0) -> Item:
-        """The standard deviation of the items."""
-        return self._reduce(
-            "std",
-            partitions.moments,
-            partitions.merge_moments,
-            partial(partitions.deviation_of, ddof),
-        )
 
     # ---- partitions
 
@@ -564,7 +261,7 @@ class Bag(Collection):
             f"repartition-{token}",
             [npartitions],
             "repartition",
-            cut_piece,
+            partitions.cut_piece,
             (_core.INPUT, _core.PerBlock(places)),
             None,
             inputs,
@@ -640,173 +337,3 @@ class Bag(Collection):
         raise NotImplementedError(
             "Bag.to_avro is not in Rask yet; write partitions with to_delayed() and fastavro"
         )
-
-
-class _Then:
-    """One function after another; picklable."""
-
-    def __init__(self, first: Callable, second: Callable) -> None:
-        self.first = first
-        self.second = second
-
-    def __call__(self, value: Any) -> Any:
-        return self.second(self.first(value))
-
-
-class _Getter:
-    """An item's element as a function of the item."""
-
-    def __init__(self, key: Any) -> None:
-        self.key = key
-
-    def __call__(self, item: Any) -> Any:
-        return operator.getitem(item, self.key)
-
-
-def as_function(key: Any) -> Callable:
-    """A key that is no function stands for an element of each item."""
-    return key if callable(key) else _Getter(key)
-
-
-def merge_sums(parts: list[tuple]) -> tuple[Any, int]:
-    return sum(part[0] for part in parts), sum(part[1] for part in parts)
-
-
-def cut_piece(part: Any, place: tuple[int, int]) -> list:
-    """Piece ``place[0]`` of ``place[1]`` of a partition."""
-    number, count = place
-    items = partitions.as_list(part)
-    return items[len(items) * number // count : len(items) * (number + 1) // count]
-
-
-# ---- functions of several bags
-
-
-def tell_apart(args: tuple, kwargs: dict) -> tuple[list, list[str], list[_core.Plan], list[bool]]:
-    """Arguments for a layer: markers and constants, what each is, and the plans behind them."""
-    from rask.delayed import without_futures
-
-    values, kinds, plans, singles = [], [], [], []
-    for value in without_futures((*args, *kwargs.values())):
-        if isinstance(value, Bag):
-            kinds.append("bag")
-        elif is_rask_collection(value):
-            kinds.append("single")
-        else:
-            kinds.append("constant")
-            values.append(value)
-            continue
-        values.append(_core.INPUT)
-        plans.append(value._plan if isinstance(value, Collection) else single_plan(value))
-        singles.append(not isinstance(value, Bag))
-    counts = {p.wanted_count for p, single in zip(plans, singles, strict=True) if not single}
-    if len(counts) > 1:
-        raise ValueError(f"bags of different numbers of partitions: {sorted(counts)}")
-    return values, kinds, plans, singles
-
-
-def single_plan(collection: Any) -> _core.Plan:
-    """Any collection as a plan that wants its value as one block."""
-    from rask.delayed import Delayed, delayed
-
-    value = collection if isinstance(collection, Delayed) else delayed(collection)
-    return lower([value])[0]
-
-
-def map_bags(func: Callable, *args: Any, **kwargs: Any) -> Bag:
-    """`Bag.map` of any arguments."""
-    values, kinds, plans, singles = tell_apart(args, kwargs)
-    name = f"map-{layers.token_of(func, args, kwargs)}"
-    if kinds == ["bag"] and not kwargs:
-        return Bag(layers.partitionwise(name, "map", _MapOne(func), plans, (_core.INPUT,), {}))
-    call = partial(partitions.call_map, func, tuple(kinds), tuple(kwargs))
-    return Bag(layers.partitionwise(name, "map", call, plans, tuple(values), {}, singles))
-
-
-class _MapOne:
-    """A function of one argument over a partition."""
-
-    def __init__(self, function: Callable) -> None:
-        self.function = function
-
-    def __call__(self, part: Any) -> list:
-        return list(map(self.function, part))
-
-
-def map_partitions_of(
-    func: Callable,
-    *args: Any,
-    _op: str = "map-partitions",
-    _singles: tuple[int, ...] = (),
-    **kwargs: Any,
-) -> Bag:
-    """`Bag.map_partitions` of any arguments; bags at ``_singles`` have one partition for all."""
-    values, _, plans, singles = tell_apart(
-        tuple(_one(a) if n in _singles else a for n, a in enumerate(args)), kwargs
-    )
-    name = f"{_op}-{layers.token_of(_op, func, args, kwargs)}"
-    call = _CallWithKeywords(func, tuple(kwargs))
-    return Bag(layers.partitionwise(name, _op, call, plans, tuple(values), {}, singles))
-
-
-def _one(value: Any) -> Any:
-    """A bag of one partition as a single value."""
-    return Item(value._plan) if isinstance(value, Bag) else value
-
-
-class _CallWithKeywords:
-    """A function whose last arguments are keywords; an iterator it returns becomes a list."""
-
-    def __init__(self, function: Callable, names: tuple[str, ...]) -> None:
-        self.function = function
-        self.names = names
-
-    def __call__(self, *values: Any) -> Any:
-        count = len(values) - len(self.names)
-        keywords = dict(zip(self.names, values[count:], strict=True))
-        result = self.function(*values[:count], **keywords)
-        return list(result) if isinstance(result, Iterator) else result
-
-
-class StringAccessor:
-    """Methods of strings for every item of a bag.
-
-    Examples
-    --------
-    >>> import rask.bag as db
-    >>> db.from_sequence(["Ada Lovelace", "Alan Turing"]).str.upper().compute()
-    ['ADA LOVELACE', 'ALAN TURING']
-    """
-
-    def __init__(self, bag: Bag) -> None:
-        self._bag = bag
-
-    def __dir__(self) -> list[str]:
-        return sorted({*dir(type(self)), *(n for n in dir(str) if not n.startswith("_"))})
-
-    def _call(self, name: str, *args: Any, **kwargs: Any) -> Bag:
-        function = partial(partitions.call_method, name, args, kwargs)
-        return self._bag._each(f"str-{name}", function, args, kwargs)
-
-    def match(self, pattern: str) -> Bag:
-        """The items that match a pattern of file names, such as ``"*.txt"``."""
-        from fnmatch import fnmatch
-
-        return self._bag.filter(partial(_matches, fnmatch, pattern))
-
-
-def _matches(match: Callable, pattern: str, item: str) -> bool:
-    return match(item, pattern)
-
-
-def _string_method(name: str) -> Callable:
-    def method(self: StringAccessor, *args: Any, **kwargs: Any) -> Bag:
-        return self._call(name, *args, **kwargs)
-
-    method.__name__ = name
-    method.__doc__ = getattr(str, name).__doc__
-    return method
-
-
-for _name in (n for n in dir(str) if not n.startswith("_")):
-    setattr(StringAccessor, _name, _string_method(_name))

@@ -9,7 +9,8 @@ from typing import Any
 
 from rask import _core
 from rask.bag import layers, partitions
-from rask.bag.core import Bag, map_bags, map_partitions_of
+from rask.bag.core import Bag
+from rask.bag.several import map_bags, map_partitions_of
 from rask.base import lower
 
 __all__ = [

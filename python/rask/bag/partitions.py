@@ -317,3 +317,14 @@ def accumulated(binop: Callable, initial: Any, is_first: bool, part: Any) -> tup
         return results, results[-1] if results else NOTHING
     results = list(itertools.accumulate(part, binop, initial=initial))
     return (results if is_first else results[1:]), results[-1]
+
+
+def merge_sums(parts: list[tuple]) -> tuple[Any, int]:
+    return sum(part[0] for part in parts), sum(part[1] for part in parts)
+
+
+def cut_piece(part: Any, place: tuple[int, int]) -> list:
+    """Piece ``place[0]`` of ``place[1]`` of a partition."""
+    number, count = place
+    items = as_list(part)
+    return items[len(items) * number // count : len(items) * (number + 1) // count]
