@@ -47,6 +47,8 @@ pub(crate) struct ProcessMemory {
     pub own_bytes: u64,
     /// Of these, what other processes may have as well.
     pub shared_bytes: u64,
+    /// Pages of files: libraries, and what is mapped.
+    pub file_bytes: u64,
 }
 
 impl ProcessMemory {
@@ -59,6 +61,7 @@ impl ProcessMemory {
             resident_bytes: find_bytes(&status, "VmRSS:").unwrap_or(0),
             own_bytes: own + shared,
             shared_bytes: shared,
+            file_bytes: find_bytes(&status, "RssFile:").unwrap_or(0),
         })
     }
 

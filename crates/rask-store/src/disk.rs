@@ -7,6 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use memmap2::{Advice, Mmap, MmapOptions};
@@ -57,6 +58,14 @@ impl Drop for Region {
     }
 }
 
+/// Bytes of files that this process has mapped to read values back.
+static MAPPED_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes of values that are in memory as pages of the files they were written to.
+pub fn mapped_bytes() -> u64 {
+    MAPPED_BYTES.load(Ordering::Relaxed)
+}
+
 /// Pages of a file in memory, which stay what they are as long as the map is there.
 struct Mapped {
     map: Mmap,
@@ -66,6 +75,12 @@ struct Mapped {
 impl AsRef<[u8]> for Mapped {
     fn as_ref(&self) -> &[u8] {
         &self.map
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        MAPPED_BYTES.fetch_sub(self.map.len() as u64, Ordering::Relaxed);
     }
 }
 
@@ -267,6 +282,7 @@ fn map(region: &Arc<Region>, piece: Piece) -> io::Result<Mapped> {
     let map = unsafe { options.map(&region.segment.file) }?;
     // The system reads it all while whoever asked for it begins at the front.
     let _ = map.advise(Advice::WillNeed);
+    MAPPED_BYTES.fetch_add(map.len() as u64, Ordering::Relaxed);
     Ok(Mapped {
         map,
         _region: region.clone(),
@@ -305,6 +321,7 @@ mod tests {
         let taken = || file.metadata().unwrap().blocks() * 512;
         assert!(taken() >= 8 << 20);
         let read = disk.read(&extents[3]).unwrap();
+        assert!(mapped_bytes() >= 1 << 20);
         drop(extents);
         // The pages that are read, and what small ranges leave.
         assert!(taken() < 2 << 20, "{} bytes are taken", taken());

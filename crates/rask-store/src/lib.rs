@@ -13,6 +13,6 @@ pub mod fuzzing;
 mod slots;
 mod store;
 
-pub use disk::{Disk, Extent};
+pub use disk::{Disk, Extent, mapped_bytes};
 pub use slots::{Slots, Spilled};
 pub use store::{Store, StoreError};

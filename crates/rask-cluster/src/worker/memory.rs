@@ -28,6 +28,9 @@ const CRAWLS_AFTER: Duration = Duration::from_secs(10);
 
 /// A pause for a full disk lasts so long, unless the disk has room.
 const DISK_PAUSE_MIN: Duration = Duration::from_secs(10);
+/// More pages of files that are no values belong to what tasks have mapped, and go when others need the
+/// memory.
+const LIBRARY_BYTES_MAX: u64 = 128 << 20;
 /// A task that leaves more than this share of the limit besides its value is noted in the log.
 const NOTED_SHARE: f64 = 0.05;
 
@@ -65,6 +68,8 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 /// What there is at one look.
 struct Seen {
     own: u64,
+    /// Pages of libraries, and of values that were read back from disk.
+    of_files: u64,
     /// Values, but for what is mapped from others of this host.
     managed: u64,
     borrowed: u64,
@@ -74,18 +79,21 @@ struct Seen {
 }
 
 fn look(shared: &Shared) -> Option<Seen> {
-    let (own, borrowed) = match shared.owns_process {
+    let (own, of_files, borrowed) = match shared.owns_process {
         true => {
             let segments = segments::count_bytes();
             let memory = ProcessMemory::of_this_process(segments)?;
-            (Some(memory.own_bytes), segments.borrowed)
+            let read_back = rask_store::mapped_bytes();
+            let of_files = memory.file_bytes.min(read_back + LIBRARY_BYTES_MAX);
+            (Some(memory.own_bytes), of_files, segments.borrowed)
         }
-        false => (None, 0),
+        false => (None, 0, 0),
     };
     let core = shared.core.lock();
     let managed = core.held_bytes().saturating_sub(borrowed);
     Some(Seen {
         own: own.unwrap_or(managed),
+        of_files,
         managed,
         borrowed,
         is_disk_full: core.spill_error().is_some(),
@@ -99,7 +107,7 @@ impl Seen {
         let for_disk = match pause {
             None => self.is_starved,
             Some(pause) => {
-                let target = budget.decide(self.own, self.managed);
+                let target = budget.decide(self.own + self.of_files, self.managed);
                 let is_over = self.managed > target || pause.since.elapsed() < DISK_PAUSE_MIN;
                 pause.for_disk && self.is_disk_full && is_over
             }
@@ -129,7 +137,7 @@ fn adjust(shared: &Arc<Shared>, budget: Budget, seen: &Seen, pace: Option<Pace>)
     let mut effects = Effects::default();
     let changed = {
         let mut core = shared.core.lock();
-        let bytes_max = budget.decide(seen.own, seen.managed);
+        let bytes_max = budget.decide(seen.own + seen.of_files, seen.managed);
         let bytes_max = bytes_max.saturating_add(seen.borrowed);
         let hard_bytes_max = budget.decide_hard(seen.own, seen.managed);
         let hard_bytes_max = hard_bytes_max.saturating_add(seen.borrowed);

@@ -44,6 +44,11 @@ pub fn assemble_sorted(pieces: &[Piece], spec: &SortSpec) -> Result<Table> {
     build(pieces, |column| Ok(column.take_array(&order)))
 }
 
+/// The rows of one piece.
+pub(super) fn pick(piece: &Piece) -> Table {
+    build(std::slice::from_ref(piece), Ok).expect("rows of a table are a table")
+}
+
 fn concat(pieces: &[Piece]) -> Result<Table> {
     let tables: Vec<Table> = pieces.iter().map(Piece::to_table).collect();
     Table::concat(&tables.iter().collect::<Vec<_>>(), false)

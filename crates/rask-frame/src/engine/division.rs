@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use arrow_array::UInt32Array;
 use arrow_buffer::ScalarBuffer;
 
 use bytes::Bytes;
@@ -88,7 +87,11 @@ impl Division {
 
     /// All rows, those of the first part first.
     pub(crate) fn in_order(&self) -> Table {
-        take(&self.table, &self.rows)
+        let piece = Piece {
+            table: self.table.clone(),
+            rows: Some(self.rows.clone()),
+        };
+        piece.to_table()
     }
 
     /// The division in its own memory; `None` if something would have to be copied.
@@ -163,10 +166,6 @@ fn read_rows(bytes: &Bytes, len: usize) -> Result<ScalarBuffer<u32>, CodecError>
     }
 }
 
-fn take(table: &Table, rows: &ScalarBuffer<u32>) -> Table {
-    table.take_array(&UInt32Array::new(rows.clone(), None))
-}
-
 impl Piece {
     /// All rows of a table.
     pub fn whole(table: Table) -> Self {
@@ -190,9 +189,9 @@ impl Piece {
 
     /// The rows as a table of their own.
     pub fn to_table(&self) -> Table {
-        match &self.rows {
+        match self.rows {
             None => Table::clone(&self.table),
-            Some(rows) => take(&self.table, rows),
+            Some(_) => super::assemble::pick(self),
         }
     }
 
