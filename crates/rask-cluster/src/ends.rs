@@ -20,14 +20,15 @@ pub struct DeathReports {
 }
 
 impl DeathReports {
-    /// Tells the scheduler, aside.
-    pub(crate) fn tell(&self, process: u32, reason: &str) {
+    /// Tells the scheduler, aside: it warns of deaths. If it cannot be told, this process does.
+    pub(crate) fn tell(&self, process: u32, reason: &str, is_death: bool) {
         let message = FromWorker::Death(Death {
             name: self.name.clone(),
             reason: reason.to_owned(),
             process,
         });
         let (scheduler, security) = (self.scheduler.clone(), self.security.clone());
+        let end = reason.to_owned();
         let Ok(runtime) = crate::calls::runtime() else {
             return;
         };
@@ -41,8 +42,11 @@ impl DeathReports {
                 let _ = reader.read().await;
                 Ok::<_, rask_wire::WireError>(())
             };
-            if let Ok(Err(error)) = tokio::time::timeout(TELL_LIMIT, telling).await {
-                tracing::debug!(%error, "the scheduler could not be told of a death");
+            match tokio::time::timeout(TELL_LIMIT, telling).await {
+                Ok(Ok(())) => {}
+                _ if !is_death => tracing::debug!(end, "the scheduler could not be told of an end"),
+                Ok(Err(error)) => tracing::warn!(process, end, %error, "a worker process died"),
+                Err(_) => tracing::warn!(process, end, "a worker process died"),
             }
         });
     }

@@ -153,7 +153,7 @@ impl Supervisor {
                 end.push_str(", by the kernel for want of memory");
             }
             if let Some(reports) = &self.shared.options.reports {
-                reports.tell(process, &end);
+                reports.tell(process, &end, self.is_death(status));
             }
             bad_starts = if started.elapsed() < GOOD_START {
                 bad_starts + 1
@@ -214,6 +214,12 @@ impl Supervisor {
         }
     }
 
+    /// Whether the process ended although nobody wanted it to.
+    fn is_death(&self, status: Option<ExitStatus>) -> bool {
+        let told = status.is_some_and(|status| status.code() == Some(0));
+        !(told || was_asked(status) || self.shared.state.lock().stopping)
+    }
+
     fn goes_on(&self, status: Option<ExitStatus>, end: String, bad_starts: u32) -> bool {
         let mut state = self.shared.state.lock();
         state.process = None;
@@ -225,16 +231,24 @@ impl Supervisor {
         if state.stopping || told || !self.shared.options.replaces {
             return false;
         }
-        let asked = status.is_some_and(|status| status.code() == Some(RESTART_EXIT_CODE));
+        let asked = was_asked(status);
         if bad_starts >= BAD_STARTS_MAX && !asked {
             tracing::error!(end, "a worker process dies again and again; it is given up");
             return false;
         }
-        if !asked {
-            tracing::warn!(end, "a worker process died; it is replaced");
+        match (asked, &self.shared.options.reports) {
+            (true, _) => {}
+            // The scheduler warns of it.
+            (false, Some(_)) => tracing::info!(end, "a worker process died; it is replaced"),
+            (false, None) => tracing::warn!(end, "a worker process died; it is replaced"),
         }
         true
     }
+}
+
+/// Whether the process ended to be replaced.
+fn was_asked(status: Option<ExitStatus>) -> bool {
+    status.is_some_and(|status| status.code() == Some(RESTART_EXIT_CODE))
 }
 
 fn terminate(child: &Child) {

@@ -316,7 +316,8 @@ fn on_death(handle: &SchedulerHandle, death: rask_proto::Death) {
         peer.process == death.process && (death.name.is_empty() || peer.name == death.name)
     });
     if let Some(peer) = peer {
-        tracing::warn!(
+        // What that means is logged when the worker is given up.
+        tracing::info!(
             worker = peer.name,
             reason = death.reason,
             "a worker's process ended"
