@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rask_cluster::fuzzing::{Journalled, journal_bytes, journal_records};
 use rask_graph::ExpansionLimits;
 use rask_proto::{
-    Counted, Failure, Hello, Packed, Plugin, Record, Said, SessionId, TaskFailed, Wire,
+    Counted, Failure, Hello, Packed, Plugin, Record, Said, SessionId, TaskFailed, TaskRaised, Wire,
     WorkerNumber,
 };
 use rask_sched::{Scheduler, Settings};
@@ -78,7 +78,7 @@ fn worker(source: &mut Source<'_>) -> WorkerNumber {
 }
 
 fn record(source: &mut Source<'_>) -> Option<Record> {
-    Some(match source.below(16) {
+    Some(match source.below(17) {
         0 | 1 => Record::Began(Hello {
             session: session(source),
             ..Hello::default()
@@ -95,6 +95,12 @@ fn record(source: &mut Source<'_>) -> Option<Record> {
             failure: source.flag().then(Failure::default),
         }),
         13 => Record::Forgotten(blocks(source)),
+        15 => Record::Raised(TaskRaised {
+            layer: source.number(),
+            block: source.number(),
+            retries: source.number(),
+            raised: source.number(),
+        }),
         14 => Record::Counted(Counted {
             session: session(source),
             count: u64::from(source.number()),

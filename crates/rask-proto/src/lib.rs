@@ -68,11 +68,13 @@ pub use runtime::{Call, CallReply, HelperCall, Load, Plugin, PluginKind, PluginN
 pub use samples::{SampleRequest, Samples};
 pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,
-    Version, WorkerNumber,
+    TaskRaised, Version, WorkerNumber,
 };
 pub use shares::{ShareFigures, Shares};
 pub use sizes::{BlockSizes, LengthSpec, SizeSpec};
-pub use spans::{SpanActivity, SpanFigures, SpanGroup, SpanNote, SpanPath, SpanQuery, Spans};
+pub use spans::{
+    LayerActivity, SpanActivity, SpanFigures, SpanGroup, SpanNote, SpanPath, SpanQuery, Spans,
+};
 pub use story::{StateDump, Story, StoryQuery};
 pub use transfers::Transfers;
 pub use version::{Capabilities, Versions};

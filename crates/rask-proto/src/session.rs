@@ -136,6 +136,9 @@ pub enum Record {
     /// A plugin, whoever registered it.
     #[prost(message, tag = "320")]
     Plugin(crate::Plugin),
+    /// A task raised, and is run again.
+    #[prost(message, tag = "360")]
+    Raised(TaskRaised),
 }
 
 /// A session.
@@ -186,9 +189,23 @@ pub struct TaskFailed {
     pub failure: Option<Failure>,
 }
 
+/// A task that has raised and was run again.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TaskRaised {
+    #[prost(uint32, tag = "1")]
+    pub layer: u32,
+    #[prost(uint32, tag = "2")]
+    pub block: u32,
+    /// How many times it may raise yet, and how many times it has.
+    #[prost(uint32, tag = "3")]
+    pub retries: u32,
+    #[prost(uint32, tag = "4")]
+    pub raised: u32,
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
 struct RecordEnvelope {
-    #[prost(oneof = "Record", tags = "1, 2, 3, 4, 5, 6, 7, 8, 320")]
+    #[prost(oneof = "Record", tags = "1, 2, 3, 4, 5, 6, 7, 8, 320, 360")]
     body: Option<Record>,
 }
 

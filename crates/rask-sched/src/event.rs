@@ -1,6 +1,8 @@
 //! What happens to the scheduler, and what it wants done.
 
-use rask_proto::{Blocks, FromClient, FromWorker, Register, TaskFailed, ToClient, ToWorker};
+use rask_proto::{
+    Blocks, FromClient, FromWorker, Register, TaskFailed, TaskRaised, ToClient, ToWorker,
+};
 
 /// Time since the scheduler started, as the shell measures it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +66,8 @@ pub enum JournalEntry {
     Failed(Box<TaskFailed>),
     /// Tasks that nobody waits for ended.
     Forgotten(Blocks),
+    /// A task raised, and is run again.
+    Raised(TaskRaised),
 }
 
 /// Something to do. Messages to one peer must be sent in the order in which they come.

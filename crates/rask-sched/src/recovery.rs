@@ -1,7 +1,7 @@
 //! A scheduler that is started again, and peers whose connections ended and came back.
 //!
 //! What clients say that changes what is to be done goes to the journal ([`Command::Journal`]), and
-//! so does what cannot be found out again: failures. After a restart the shell has it said again
+//! so does what cannot be found out again: failures, and how many times tasks have raised. After a restart the shell has it said again
 //! ([`Scheduler::replay`]), before any worker is there; then workers come back and say what they
 //! hold ([`Holdings`]), which is believed, and clients, who are told how everything is that they
 //! want. Until the workers are back ([`Event::RecoveryEnded`](crate::Event::RecoveryEnded)) nothing
@@ -9,11 +9,11 @@
 
 use std::sync::Arc;
 
-use rask_proto::{Blocks, Failure, FromClient, Hello, Holdings, TaskFailed};
+use rask_proto::{Blocks, Failure, FromClient, Hello, Holdings, TaskFailed, TaskRaised};
 
 use crate::event::{ClientId, Event, JournalEntry, Time, WorkerId};
 use crate::scheduler::{NOBODY, Scheduler};
-use crate::state::{TaskId, TaskState};
+use crate::state::{Task, TaskId, TaskState};
 
 impl Scheduler {
     /// Takes in again what a client said before a restart; `numbers` are those that the layers of
@@ -40,6 +40,17 @@ impl Scheduler {
             self.shares.settle();
             self.settings.journal = journal;
             self.out.flush(&mut Vec::new());
+        }
+    }
+
+    /// A task had raised before a restart, and was to be run again.
+    pub fn replay_raised(&mut self, raised: &TaskRaised) {
+        if let Some(id) = self.find_task(raised.layer, raised.block) {
+            let task = self.tasks.get_mut(id);
+            let (retries, count) = (raised.retries.try_into(), raised.raised.try_into());
+            // Never more than it was submitted with, whoever wrote it.
+            task.retries = task.retries.min(retries.unwrap_or(u8::MAX));
+            task.raised = count.unwrap_or(u8::MAX);
         }
     }
 
@@ -96,6 +107,21 @@ impl Scheduler {
             })
         });
         erred.collect()
+    }
+
+    /// Tasks that have raised and were run again, as they are remembered.
+    pub fn raises(&self) -> Vec<TaskRaised> {
+        let tasks = self.tasks.iter();
+        let raised = tasks.filter(|(_, task)| task.raised > 0);
+        raised.map(|(_, task)| note_raised(task)).collect()
+    }
+
+    /// Writes down that a task raised and is run again.
+    pub(crate) fn journal_raised(&mut self, id: TaskId) {
+        if self.settings.journal {
+            let entry = JournalEntry::Raised(note_raised(self.tasks.get(id)));
+            self.out.journal(None, entry);
+        }
     }
 
     /// Writes down that a task failed for good.
@@ -188,5 +214,14 @@ impl Scheduler {
             TaskState::Assigned if task.worker() == worker => {}
             _ => self.out.unassign(worker, task.layer, task.block),
         }
+    }
+}
+
+fn note_raised(task: &Task) -> TaskRaised {
+    TaskRaised {
+        layer: task.layer,
+        block: task.block,
+        retries: task.retries.into(),
+        raised: task.raised.into(),
     }
 }

@@ -107,6 +107,7 @@ impl Memory {
         let record = match entry {
             JournalEntry::Failed(failed) => Record::Failed(*failed),
             JournalEntry::Forgotten(blocks) => Record::Forgotten(blocks),
+            JournalEntry::Raised(raised) => Record::Raised(raised),
             JournalEntry::Said { numbers } => {
                 let session = client.and_then(|client| self.sessions_by_client.get(&client));
                 let Some(session) = session else { return };
@@ -163,6 +164,7 @@ impl Memory {
                 }
                 Record::Failed(failed) => machine.replay_failure(failed),
                 Record::Forgotten(blocks) => machine.replay_forgotten(&blocks),
+                Record::Raised(raised) => machine.replay_raised(&raised),
                 Record::Plugin(plugin) => machine.put_plugin(plugin),
             }
         }
@@ -256,6 +258,11 @@ impl Memory {
             }
         }
         kept.reverse();
+        for (session, entry) in &self.sessions {
+            if !machine.cancelled_by_others(entry.client).is_empty() {
+                left.entry(session.clone()).or_default();
+            }
+        }
         let mut records: Vec<Record> = ended.iter().cloned().map(Record::Began).collect();
         records.extend(self.surround(kept, left, machine));
         records.extend(ended.into_iter().map(|hello| {
@@ -299,6 +306,7 @@ impl Memory {
             }));
         }
         records.extend(machine.plugins().map(Record::Plugin));
+        records.extend(machine.raises().into_iter().map(Record::Raised));
         records.extend(machine.failures().into_iter().map(Record::Failed));
         let counted = self.sessions.iter().map(|(session, entry)| {
             Record::Counted(Counted {
@@ -356,8 +364,8 @@ impl Leftover {
 
 #[cfg(test)]
 mod tests {
-    use rask_proto::{LayerSpec, Submit};
-    use rask_sched::{Command, Settings};
+    use rask_proto::{FromWorker, LayerSpec, Register, Submit, TaskErred, TaskRaised};
+    use rask_sched::{Command, Settings, WorkerId};
 
     use super::*;
 
@@ -411,6 +419,28 @@ mod tests {
 
         /// Client 1 makes layer "shared", others refer to it.
         fn submit(&mut self, client: u32, fire_and_forget: bool) {
+            self.submit_as(client, fire_and_forget, 0);
+        }
+
+        fn submit_with(&mut self, client: u32, retries: u32) {
+            self.submit_as(client, false, retries);
+        }
+
+        /// A worker runs the task of layer "shared", which raises.
+        fn raise(&mut self) {
+            let worker = WorkerId(1);
+            if self.machine.worker_count() == 0 {
+                let register = Register {
+                    thread_count: 1,
+                    ..Register::default()
+                };
+                self.on_event(Event::WorkerJoined { worker, register });
+            }
+            let message = FromWorker::Erred(TaskErred::default());
+            self.on_event(Event::FromWorker { worker, message });
+        }
+
+        fn submit_as(&mut self, client: u32, fire_and_forget: bool, retries: u32) {
             let layer = LayerSpec {
                 id: 1,
                 name: "shared".to_owned(),
@@ -422,6 +452,7 @@ mod tests {
                 layers: vec![layer],
                 wanted: Some([(0, 0)].into_iter().collect()),
                 fire_and_forget,
+                retries,
                 ..Submit::default()
             });
             self.say(client, message);
@@ -479,6 +510,50 @@ mod tests {
         let (machine, memory) = shell.restarted();
         assert_eq!(machine.task_count(), 1);
         assert!(memory.sessions.is_empty());
+    }
+
+    #[test]
+    fn how_often_a_task_has_raised_is_kept() {
+        let mut shell = Shell::new();
+        shell.join(1);
+        let raised = TaskRaised {
+            layer: 0,
+            block: 0,
+            retries: 1,
+            raised: 2,
+        };
+        shell.submit_with(1, 3);
+        shell.raise();
+        shell.raise();
+        assert_eq!(shell.machine.raises(), [raised.clone()]);
+        let (machine, _) = shell.restarted();
+        assert_eq!(machine.raises(), [raised]);
+    }
+
+    #[test]
+    fn what_others_have_cancelled_is_kept_until_its_client_speaks_of_it() {
+        let mut shell = Shell::new();
+        shell.join(1);
+        shell.join(2);
+        shell.submit(1, false);
+        shell.submit(2, false);
+        shell.say(
+            1,
+            FromClient::Cancel(Cancel {
+                blocks: Some([(1, 0)].into_iter().collect()),
+                force: true,
+                by_another: false,
+            }),
+        );
+        assert_eq!(shell.machine.task_count(), 0);
+        let (machine, memory) = shell.restarted();
+        assert_eq!((machine.task_count(), memory.sessions.len()), (0, 2));
+        let told = memory.sessions.values().map(|session| {
+            let cancelled = machine.cancelled_by_others(session.client);
+            (session.hello.session[0], cancelled.len())
+        });
+        let told: std::collections::BTreeMap<u8, usize> = told.collect();
+        assert_eq!(told, [(1, 0), (2, 1)].into());
     }
 
     #[test]
