@@ -122,6 +122,27 @@ pub struct SpanGroup {
     pub compute_micros: u64,
 }
 
+/// What measured tasks of one operation did with their time, in a span.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct LayerActivity {
+    /// Identifier of the span; empty for the default one.
+    #[prost(string, tag = "1")]
+    pub span: String,
+    #[prost(string, tag = "2")]
+    pub operation: String,
+    /// Running on a processor, and not on one.
+    #[prost(uint64, tag = "3")]
+    pub cpu_micros: u64,
+    #[prost(uint64, tag = "4")]
+    pub noncpu_micros: u64,
+    /// Waiting for other tasks, without a place.
+    #[prost(uint64, tag = "5")]
+    pub waited_micros: u64,
+    /// Decoding inputs, before that.
+    #[prost(uint64, tag = "6")]
+    pub decode_micros: u64,
+}
+
 /// An amount of something that happened for tasks of one operation.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct SpanActivity {

@@ -163,6 +163,9 @@ pub struct Heartbeat {
     /// What was fetched since the last one.
     #[prost(message, optional, tag = "240")]
     pub transfers: Option<crate::Transfers>,
+    /// What tasks have done with their time since the last one.
+    #[prost(message, repeated, tag = "361")]
+    pub activities: Vec<crate::LayerActivity>,
 }
 
 /// How a worker process ended.

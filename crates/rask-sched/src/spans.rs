@@ -3,6 +3,8 @@
 //! the span when the layer goes. Bounded: the oldest spans without layers are forgotten, and a span
 //! with very many groups keeps the figures of further ones together.
 
+mod activities;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use rask_proto::{
     LayerSpec, OriginSpec, SpanFigures, SpanGroup, SpanPath, SpanQuery, Spans as Answer, Submit,
 };
 
+use self::activities::Activities;
 use crate::event::Time;
 use crate::scheduler::Scheduler;
 use crate::state::{Ended, Layer, NO_TASK, TaskState};
@@ -56,6 +59,7 @@ struct Span {
     groups: BTreeMap<Arc<str>, Group>,
     origins: Vec<OriginSpec>,
     notes: Vec<String>,
+    activities: Activities,
 }
 
 /// All spans.
@@ -67,6 +71,8 @@ pub(crate) struct Spans {
     forgotten: u64,
     /// Groups of layers that are gone.
     group_count: usize,
+    /// Operations in the activities of all spans.
+    operation_count: usize,
     /// The default span that was used last, and when.
     default: Option<(u32, Time)>,
     /// When the number of threads changed, and to what.
@@ -163,6 +169,7 @@ impl Spans {
             groups: BTreeMap::new(),
             origins: Vec::new(),
             notes: Vec::new(),
+            activities: Activities::default(),
         };
         self.by_number.insert(number, span);
         number
@@ -183,6 +190,7 @@ impl Spans {
         };
         self.forgotten += 1;
         self.group_count -= span.groups.len();
+        self.operation_count -= span.activities.len();
         span.path.ids.last().map(|id| self.by_id.remove(id));
         if let Some(parent) = span.parent.and_then(|up| self.by_number.get_mut(&up)) {
             parent.children.retain(|&child| child != number);
@@ -351,6 +359,7 @@ impl Scheduler {
         if groups != self.spans.group_count {
             return Err("group_count of the spans is wrong".to_owned());
         }
+        self.spans.check_activities()?;
         match counts.is_empty() {
             true => Ok(()),
             false => Err("a layer is in a span that is forgotten".to_owned()),
@@ -397,7 +406,7 @@ impl Span {
             groups,
             origins: self.origins.clone(),
             notes: self.notes.clone(),
-            activities: Vec::new(),
+            activities: self.activities.describe(),
         }
     }
 }

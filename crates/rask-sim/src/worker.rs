@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rask_exec::{Assignment, Command, Event, Job, Limits, Pace, Pull, Source, TaskId};
 use rask_proto::{
-    Assign, Blocks, FromWorker, Heartbeat, Holdings, Missing, TaskErred, TasksFinished, ToWorker,
-    Transfers, WorkerLayer,
+    Assign, Blocks, FromWorker, Heartbeat, Holdings, LayerActivity, Missing, TaskErred,
+    TasksFinished, ToWorker, Transfers, WorkerLayer,
 };
 
 use crate::Faults;
@@ -167,6 +167,11 @@ impl SimWorker {
             paused: self.pace() != Pace::Full,
             spill_error: if self.disk_full { "full" } else { "" }.to_owned(),
             transfers,
+            activities: vec![LayerActivity {
+                operation: format!("of worker {}", self.number),
+                cpu_micros: 1,
+                ..LayerActivity::default()
+            }],
             ..Heartbeat::default()
         })
     }

@@ -265,16 +265,26 @@ class Span:
 
     @property
     def cumulative_worker_metrics(self) -> dict[tuple[str, ...], float]:
-        """Amounts by ``("execute", operation, activity, unit)``.
+        """Seconds by ``("execute", operation, activity, "seconds")``.
+
+        Activities are ``"deserialize"`` (decoding inputs), ``"thread-cpu"`` and ``"thread-noncpu"``
+        (running, on a processor and not), ``"wait"`` (for other tasks, while these have the place on
+        the worker), and ``"other"``: tasks shorter than 0.1 ms are not measured, nor what runs
+        elsewhere than on the workers' own threads. Workers tell of them twice a second.
 
         What the cluster's threads could have done besides is
         ``("execute", "N/A", "idle or other spans", "seconds")``.
         """
         amounts = _sum(inner._activities for inner in self.traverse_spans())
+        unmeasured: dict[str, float] = defaultdict(float)
         for group in self.traverse_groups():
-            for activity, seconds in group.all_durations.items():
-                key = ("execute", group.prefix, activity, "seconds")
-                amounts[key] = amounts.get(key, 0.0) + seconds
+            unmeasured[group.prefix] += group.duration
+        for (_, operation, _, unit), amount in amounts.items():
+            if unit == "seconds":
+                unmeasured[operation] -= amount
+        for operation, seconds in unmeasured.items():
+            if seconds > 0:
+                amounts["execute", operation, "other", "seconds"] = seconds
         known = sum(amount for key, amount in amounts.items() if key[-1] == "seconds")
         idle = max(0.0, self.active_cpu_seconds - known)
         amounts["execute", "N/A", "idle or other spans", "seconds"] = idle

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rask_value::{Inputs, Scope, TaskContext, TaskError, ValueRef, codec};
 
+use super::activity::Meter;
 use super::core::{Key, Slot};
 use super::job::{Effects, Fetched, Job, RunJob};
 use super::lanes::{Front, Lane};
@@ -316,7 +317,12 @@ fn run_one(shared: &Shared, job: RunJob) -> Option<Outcome> {
     shared.note_transition(&job.layer, job.key.1, "ready", "executing");
     let serial = shared.note_begun(job.key, &job.layer);
     let watched = shared.begin_growth(&job);
-    let result = try_run(&job, job_inputs(&job, &mut decoded));
+    let inputs = job_inputs(&job, &mut decoded);
+    let meter = Meter::start(&job.layer, started);
+    let result = try_run(&job, inputs);
+    if let Some(meter) = meter {
+        meter.stop(&job.layer, &shared.active);
+    }
     let grown = shared.growth.end(watched);
     let signal = take_signal();
     let was_abandoned = end_task();

@@ -11,6 +11,7 @@ use rask_graph::Grid;
 use rask_proto::{BlockSizes, Packed, WorkerLayer, WorkerPage};
 use rask_value::{OpRef, Origin, SpanPath, TakesParts, TaskError, ValueRef, codec};
 
+use super::activity::Activity;
 use crate::client::HELD_KIND;
 use crate::convert::{unpack, unpack_origin, unpack_span};
 
@@ -31,6 +32,8 @@ pub(super) struct RunLayer {
     op: OnceLock<Result<OpRef, TaskError>>,
     page_blocks: u32,
     pages: Mutex<HashMap<u32, Arc<Page>>>,
+    /// What its tasks do with their time.
+    pub activity: Arc<Activity>,
     /// Mean duration of a task in nanoseconds, 0 before the first.
     mean_nanos: AtomicU32,
     /// The same for all layers that were made by the same function, as it seems from their names.
@@ -68,13 +71,15 @@ impl RunLayer {
     /// From what the scheduler sent.
     pub fn new(layer: WorkerLayer, kin: &mut Kin) -> Self {
         let sizes = layer.sizes.as_ref();
+        let span = layer.span.map(|span| Arc::new(unpack_span(span)));
         RunLayer {
             kin_nanos: kin.of(&layer.name),
             sizes: sizes.and_then(|spec| BlockSizes::try_from_spec(spec, &layer.grid).ok()),
             name: layer.name.as_str().into(),
             grid: Grid::new(layer.grid.iter().copied()),
             origin: layer.origin.as_ref().map(unpack_origin),
-            span: layer.span.map(|span| Arc::new(unpack_span(span))),
+            activity: Activity::new(span.clone()),
+            span,
             time_limit: match layer.timeout_millis {
                 0 => None,
                 millis => Some(Duration::from_millis(u64::from(millis))),

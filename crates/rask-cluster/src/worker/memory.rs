@@ -179,6 +179,7 @@ pub(super) fn heartbeat(shared: &Shared) -> Heartbeat {
     let running = core.running();
     let running_growth = shared.growth.of(running.iter());
     Heartbeat {
+        activities: super::activity::take(&shared.active),
         process_bytes: memory.resident_bytes,
         managed_bytes,
         spilled_bytes: core.spilled_bytes(),

@@ -6,6 +6,7 @@
 //! * `fetch`: values from peers.
 //! * `serve`: the network thread.
 
+mod activity;
 mod answers;
 mod borrowing;
 mod budget;
@@ -149,6 +150,8 @@ pub(crate) struct Shared {
     /// As they came with the scheduler's welcome.
     plugins: Vec<Plugin>,
     threads: threads::Threads,
+    /// Layers whose tasks were measured.
+    active: activity::Active,
     lanes: lanes::Lanes,
     /// Unique in this process.
     id: u64,

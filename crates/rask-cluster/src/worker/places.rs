@@ -12,7 +12,7 @@ use rask_proto::{Blocks, Capabilities, FromWorker};
 
 use super::core::Key;
 use super::job::Effects;
-use super::{Shared, compute};
+use super::{Shared, activity, compute};
 
 /// How long a thread without a place stays at hand.
 const AT_HAND: Duration = Duration::from_millis(500);
@@ -144,17 +144,22 @@ pub fn rejoin() {
 
 /// While it exists, the task of the calling thread waits for others and has given up its place.
 #[derive(Debug)]
-pub struct Absence(());
+pub struct Absence {
+    since: Instant,
+}
 
 impl Absence {
     /// `None` where there is no place to give up: outside of tasks, and where that has happened.
     pub fn begin() -> Option<Absence> {
-        secede().then(|| Absence(()))
+        secede().then(|| Absence {
+            since: Instant::now(),
+        })
     }
 }
 
 impl Drop for Absence {
     fn drop(&mut self) {
+        activity::note_waited(self.since);
         rejoin();
     }
 }

@@ -120,6 +120,7 @@ async fn start(
         limit_wanted: tokio::sync::Notify::new(),
         plugins: welcome.plugins.unwrap_or_default().plugins,
         threads: Default::default(),
+        active: Default::default(),
         lanes: Default::default(),
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         opened: AtomicBool::new(false),

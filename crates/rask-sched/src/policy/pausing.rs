@@ -20,6 +20,8 @@ const CRAWLS_AFTER_MICROS: u64 = 10_000_000;
 impl Scheduler {
     /// A worker says how it is.
     pub(crate) fn on_heartbeat(&mut self, id: WorkerId, mut heartbeat: Heartbeat) {
+        let activities = std::mem::take(&mut heartbeat.activities);
+        self.spans.note_activities(activities);
         if let Some(transfers) = heartbeat.transfers.take() {
             self.on_transfers(id, &transfers);
         }
