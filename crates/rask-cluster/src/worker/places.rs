@@ -3,6 +3,9 @@
 //! A task that waits for others gives its place up (it secedes), and another thread goes on in it, so
 //! that what it waits for can run here. When the task goes on itself, some thread that has nothing
 //! to do leaves. Threads that left stay at hand for a while: one wait often follows another.
+//!
+//! Tasks that wait for something that others share with them (a lock, an event, a queue) give their
+//! places up too, but not all: thousands may wait for one lock, each with a thread and its inputs.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +19,8 @@ use super::{Shared, activity, compute};
 
 /// How long a thread without a place stays at hand.
 const AT_HAND: Duration = Duration::from_millis(500);
+/// Tasks that may wait for what is shared without a place; further ones keep theirs.
+const SHARING_COUNT_MAX: u32 = 32;
 
 /// Threads that have no place, or are to have none.
 #[derive(Debug, Default)]
@@ -26,6 +31,8 @@ pub(super) struct Bench {
     waiting: u32,
     /// Of these, the ones that were called back.
     called: u32,
+    /// Tasks without a place that wait for what is shared.
+    sharing: u32,
 }
 
 impl Bench {
@@ -143,9 +150,10 @@ pub fn rejoin() {
 }
 
 /// While it exists, the task of the calling thread waits for others and has given up its place.
-#[derive(Debug)]
 pub struct Absence {
     since: Instant,
+    /// The worker, if the wait is one for what is shared.
+    sharing: Option<Arc<Shared>>,
 }
 
 impl Absence {
@@ -153,6 +161,28 @@ impl Absence {
     pub fn begin() -> Option<Absence> {
         secede().then(|| Absence {
             since: Instant::now(),
+            sharing: None,
+        })
+    }
+
+    /// As `begin`, for a wait for something that tasks share, of which there may be very many: `None`
+    /// also if enough tasks of the worker wait like that.
+    pub fn begin_sharing() -> Option<Absence> {
+        let shared = compute::with_current(|shared, _, _| shared.clone())?;
+        {
+            let bench = &mut shared.core.lock().bench;
+            if bench.sharing >= SHARING_COUNT_MAX {
+                return None;
+            }
+            bench.sharing += 1;
+        }
+        if !secede() {
+            shared.core.lock().bench.sharing -= 1;
+            return None;
+        }
+        Some(Absence {
+            since: Instant::now(),
+            sharing: Some(shared),
         })
     }
 }
@@ -160,6 +190,9 @@ impl Absence {
 impl Drop for Absence {
     fn drop(&mut self) {
         activity::note_waited(self.since);
+        if let Some(shared) = &self.sharing {
+            shared.core.lock().bench.sharing -= 1;
+        }
         rejoin();
     }
 }

@@ -14,7 +14,7 @@ use rask_proto::{
 use super::client::PyClusterClient;
 use super::errors;
 use super::future::PyFuture;
-use super::gather::{to_object, wait_for};
+use super::gather::{to_object, wait_for, wait_for_shared};
 use super::payload::PyPayload;
 use super::sharing::OwnBlocks;
 
@@ -175,12 +175,17 @@ impl PyCoordination {
         op: CoordinationOp,
         timeout: Option<f64>,
     ) -> PyResult<Reply<'py>> {
+        let may_wait = may_wait(&op);
         let request = CoordinationRequest { op: Some(op) };
         let id = py.detach(|| self.core.begin_question(QueryBody::Coordinate(request)));
-        let waited = wait_for(py, timeout, |limit| {
+        let attempt = |limit| {
             let answer = self.core.wait_answer(id, limit);
             answer.map_err(errors::to_py_err)
-        });
+        };
+        let waited = match may_wait {
+            true => wait_for_shared(py, timeout, attempt),
+            false => wait_for(py, timeout, attempt),
+        };
         let answer = match waited {
             Ok(answer) => answer,
             Err(error) => {
@@ -211,6 +216,18 @@ impl PyCoordination {
             _ => true,
         }))
     }
+}
+
+/// Whether a request may be answered only when somebody else has done something.
+fn may_wait(op: &CoordinationOp) -> bool {
+    matches!(
+        op,
+        CoordinationOp::Acquire(_)
+            | CoordinationOp::EventWait(_)
+            | CoordinationOp::QueuePut(_)
+            | CoordinationOp::QueueGet(_)
+            | CoordinationOp::VariableGet(_)
+    )
 }
 
 fn item_of(payload: &PyPayload, own: &OwnBlocks) -> Item {

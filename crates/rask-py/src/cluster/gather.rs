@@ -63,6 +63,34 @@ pub fn wait_for_tasks<T: Send>(
     done
 }
 
+/// For an answer that nothing has to happen for.
+const PROMPT: Duration = Duration::from_millis(5);
+
+/// As [`wait_for`], for something that tasks share: a task that has to wait for more than the answer
+/// gives up its place, unless very many of its worker do.
+pub fn wait_for_shared<T: Send>(
+    py: Python<'_>,
+    timeout: Option<f64>,
+    mut attempt: impl FnMut(Duration) -> PyResult<Option<T>> + Send,
+) -> PyResult<T> {
+    let started = Instant::now();
+    let mut absence = None;
+    if current_worker().is_some() {
+        let prompt = timeout.map_or(PROMPT, |seconds| {
+            let limit = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(PROMPT);
+            limit.min(PROMPT)
+        });
+        if let Some(done) = py.detach(|| attempt(prompt))? {
+            return Ok(done);
+        }
+        absence = py.detach(Absence::begin_sharing);
+    }
+    let left = timeout.map(|seconds| seconds - started.elapsed().as_secs_f64());
+    let done = wait_for(py, left, attempt);
+    py.detach(|| drop(absence));
+    done
+}
+
 /// The outcomes of blocks, waiting for those that are not done.
 pub fn gather_outcomes(
     py: Python<'_>,
