@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -33,6 +34,12 @@ def are_possible() -> bool:
     return True
 
 
+def _hardware_address(ip: list[str], link: str) -> str:
+    command = [*ip, "-json", "link", "show", "dev", link]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)[0]["address"]
+
+
 class Hosts:
     """A bridge, and hosts on it, in a network of their own: several may be there at a time.
 
@@ -50,11 +57,14 @@ class Hosts:
         network = f"10.{64 + (os.getpid() // 256 + number) % 128}.{os.getpid() % 256}"
         self.addresses = {name: f"{network}.{i + 2}" for i, name in enumerate(names)}
         try:
-            run("ip", "link", "add", self.bridge, "type", "bridge")
+            # Otherwise the bridge takes the address of one of the hosts, and another's when that goes.
+            own = f"02:00:00:{number % 256:02x}:{os.getpid() // 256 % 256:02x}:{os.getpid() % 256:02x}"
+            run("ip", "link", "add", self.bridge, "address", own, "type", "bridge")
             run("ip", "address", "add", f"{network}.1/24", "dev", self.bridge)
             run("ip", "link", "set", self.bridge, "up")
             for name, address in self.addresses.items():
                 self._add(name, address)
+            self._introduce(f"{network}.1")
         except HostError:
             self.close()
             raise
@@ -74,6 +84,21 @@ class Hosts:
         run("ip", "-n", space, "link", "set", "eth0", "up")
         run("ip", "-n", space, "link", "set", "lo", "up")
 
+    def _introduce(self, outside: str) -> None:
+        """Hosts know each other for good: asking for a host that is not there would be answered by
+        the asker's own system."""
+        known = {outside: _hardware_address(["ip"], self.bridge)}
+        for name, address in self.addresses.items():
+            known[address] = _hardware_address(["ip", "-n", self._space(name)], "eth0")
+        for name, own in self.addresses.items():
+            for address, hardware in known.items():
+                if address != own:
+                    command = ["ip", "-n", self._space(name), "neighbour", "replace", address]
+                    run(*command, "lladdr", hardware, "dev", "eth0", "nud", "permanent")
+        for address in self.addresses.values():
+            command = ["ip", "neighbour", "replace", address, "lladdr", known[address]]
+            run(*command, "dev", self.bridge, "nud", "permanent")
+
     def command(self, name: str) -> list[str]:
         """What runs a program on a host."""
         return ["ip", "netns", "exec", self._space(name)]
@@ -85,6 +110,14 @@ class Hosts:
     def mend(self, name: str) -> None:
         """The link works again."""
         run("ip", "link", "set", self._link(name), "up")
+
+    def swallow(self, name: str) -> None:
+        """What is sent to a host, and what it sends, vanishes: nobody is refused or told."""
+        run("ip", "link", "set", self._link(name), "nomaster")
+
+    def deliver(self, name: str) -> None:
+        """The host is on the bridge again."""
+        run("ip", "link", "set", self._link(name), "master", self.bridge)
 
     def close(self) -> None:
         for name in self.addresses:

@@ -6,6 +6,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 from functions import inc, kill_own_process, slow_square
@@ -156,3 +158,27 @@ def test_scheduler_and_worker_programs(tmp_path):
         for program in filter(None, (worker, scheduler)):
             program.terminate()
             assert program.wait(timeout=20) == 0
+
+
+_KILL_ONE = """
+import os, signal, time
+from rask.distributed import Client, LocalCluster
+
+with LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client:
+    processes = lambda: {worker["pid"] for worker in client.scheduler_info()["workers"].values()}
+    before = processes()
+    os.kill(min(before), signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while len(now := processes()) < 2 or now == before:
+        assert time.monotonic() < deadline
+"""
+
+
+def test_there_is_one_warning_for_the_death_of_a_worker():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", _KILL_ONE], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    [warning] = [line for line in done.stderr.splitlines() if "WARNING" in line]
+    assert "a worker is lost" in warning and "signal 9 (SIGKILL)" in warning

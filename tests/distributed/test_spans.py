@@ -11,9 +11,13 @@ import rask
 import rask.array as da
 from rask.distributed import Client, get_client, span
 
-
-# What is to be told of the tasks of `test_activities`.
-_TOLD = [("length", "deserialize"), ("nap_elsewhere", "wait"), ("spin", "thread-cpu")]
+# What is to be told of the tasks of `test_activities`, and the least seconds of it.
+_TOLD = {
+    ("length", "deserialize"): 1e-6,
+    ("nap", "thread-noncpu"): 0.38,
+    ("nap_elsewhere", "wait"): 0.15,
+    ("spin", "thread-cpu"): 0.19,
+}
 
 
 def double(number):
@@ -94,15 +98,12 @@ def test_activities(client):
         assert client.submit(length, data, workers=[two], pure=False).result() == 20_000_000
         assert client.submit(nap_elsewhere, 0.2, pure=False).result() == 1000
     deadline = time.monotonic() + 20
-    metrics = {}
+    metrics: dict = {}
     # Workers tell twice a second.
-    while {("execute", f, a, "seconds") for f, a in _TOLD} - metrics.keys():
+    while any(metrics.get(("execute", *key, "seconds"), 0) < least for key, least in _TOLD.items()):
         assert time.monotonic() < deadline, metrics
         metrics = client.get_span(span_id).cumulative_worker_metrics
-    assert metrics["execute", "spin", "thread-cpu", "seconds"] >= 0.19
-    assert metrics["execute", "nap", "thread-noncpu", "seconds"] >= 0.38
     assert metrics["execute", "nap", "thread-cpu", "seconds"] < 0.1
-    assert metrics["execute", "nap_elsewhere", "wait", "seconds"] >= 0.15
     assert metrics["execute", "nap_elsewhere", "thread-noncpu", "seconds"] < 0.15
 
 

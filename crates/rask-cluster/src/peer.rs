@@ -6,17 +6,25 @@ use foldhash::{HashMap, HashSet};
 use parking_lot::Mutex;
 use rask_proto::{FromPeer, GetData, PeerData, ToPeer, Wire};
 use rask_wire::{Address, FrameReader, FrameSender, Role, Security, WireError};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, OnceCell, oneshot};
 
 use crate::segments::{self, View};
 
 /// Connections to workers.
 pub(crate) struct PeerPool {
     security: Arc<Security>,
-    links: Mutex<HashMap<String, Arc<tokio::sync::OnceCell<Link>>>>,
+    links: Mutex<HashMap<String, Arc<Entry>>>,
     /// Peers of this host whose segments cannot be opened here.
     closed_to_us: Mutex<HashSet<String>>,
     view: View,
+}
+
+/// A connection, or one that is being made.
+#[derive(Default)]
+struct Entry {
+    link: OnceCell<Link>,
+    /// The worker is gone: there is nothing to connect to.
+    forgotten: Notify,
 }
 
 /// One connection.
@@ -118,24 +126,40 @@ impl PeerPool {
     /// Ends the connection to a worker that is gone.
     pub fn forget(&self, address: &str) {
         self.closed_to_us.lock().remove(address);
-        let link = self.links.lock().remove(address);
-        if let Some(link) = link.as_ref().and_then(|cell| cell.get()) {
-            link.sender.close();
+        let Some(entry) = self.links.lock().remove(address) else {
+            return;
+        };
+        entry.forgotten.notify_waiters();
+        if let Some(link) = entry.link.get() {
+            link.sender.abort();
         }
     }
 
     async fn link(&self, address: &str) -> Result<Link, WireError> {
-        let cell = self
+        let entry = self
             .links
             .lock()
             .entry(address.to_owned())
             .or_default()
             .clone();
-        let link = cell.get_or_try_init(|| self.connect(address)).await;
+        if let Some(link) = entry.link.get() {
+            return Ok(link.clone());
+        }
+        let forgotten = entry.forgotten.notified();
+        tokio::pin!(forgotten);
+        forgotten.as_mut().enable();
+        let known = self.links.lock().get(address).cloned();
+        if !known.is_some_and(|known| Arc::ptr_eq(&known, &entry)) {
+            return Err(WireError::Closed);
+        }
+        let link = tokio::select! {
+            link = entry.link.get_or_try_init(|| self.connect(address)) => link.cloned(),
+            () = &mut forgotten => return Err(WireError::Closed),
+        };
         if link.is_err() {
             self.forget(address);
         }
-        link.cloned()
+        link
     }
 
     async fn connect(&self, address: &str) -> Result<Link, WireError> {

@@ -38,9 +38,11 @@ pub async fn connect(
         address: address.to_string(),
         source,
     };
-    let socket = TcpStream::connect((address.host.as_str(), address.port))
-        .await
-        .map_err(failed)?;
+    let connecting = TcpStream::connect((address.host.as_str(), address.port));
+    let socket = match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
+        Ok(connected) => connected.map_err(failed)?,
+        Err(_) => return Err(failed(std::io::ErrorKind::TimedOut.into())),
+    };
     prepare(&socket)?;
     match address.scheme {
         Scheme::Tcp => {
@@ -119,6 +121,9 @@ impl Default for Places {
     }
 }
 
+/// For a host to answer at all: one that is cut off does not even refuse. Who tries again does so
+/// soon after the host is back, where the system would wait longer each time.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// A silent connection is asked for a sign of life after this long, and then this often.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);

@@ -145,6 +145,13 @@ impl FrameSender {
         self.shared.drained.notify_waiters();
     }
 
+    /// Ends the connection at once, to a peer that may never read what is queued.
+    pub fn abort(&self) {
+        self.fail();
+        self.shared.shut_down();
+        self.shared.wake.notify_one();
+    }
+
     /// Whether [`close`](Self::close) was called or writing failed.
     pub fn is_closed(&self) -> bool {
         self.shared.queue.lock().closed

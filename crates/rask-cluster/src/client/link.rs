@@ -89,7 +89,7 @@ pub(super) fn attach(
         shared.state.lock().capabilities = rask_proto::Versions::OURS.capabilities;
         *cell.lock() = Arc::downgrade(&shared);
         for message in early.lock().drain(..) {
-            shared.state.lock().on_message(message);
+            shared.on_message(message);
         }
         let client = ClusterClient {
             shared: shared.clone(),
@@ -119,10 +119,7 @@ fn sink(
 ) -> crate::scheduler::LocalSink {
     let attached = Attached(cell);
     Arc::new(move |message| match attached.0.lock().upgrade() {
-        Some(shared) => {
-            shared.state.lock().on_message(message);
-            shared.changed.notify_all();
-        }
+        Some(shared) => shared.on_message(message),
         None => early.lock().push(message),
     })
 }

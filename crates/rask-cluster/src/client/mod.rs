@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use rask_proto::{
     Answer, AnswerBody, Blocks, Cancel, Failure, FromClient, LayerSpec, Packed, QueryBody, Submit,
+    ToClient,
 };
 use rask_value::OwnEncoded;
 use rask_wire::{Address, Security};
@@ -353,6 +354,24 @@ impl Shared {
                 return Ok(find(&mut state));
             }
         }
+    }
+
+    /// Takes in what the scheduler says.
+    fn on_message(&self, message: ToClient) {
+        let left = match &message {
+            ToClient::Peers(peers) => peers.left.clone(),
+            _ => Vec::new(),
+        };
+        let mut state = self.state.lock();
+        let gone = left.iter().filter_map(|worker| state.peers.get(worker));
+        let gone: Vec<String> = gone.cloned().collect();
+        state.on_message(message);
+        drop(state);
+        // Who waits for values from there is not to wait until the connection ends by itself.
+        for address in gone {
+            self.peers.forget(&address);
+        }
+        self.changed.notify_all();
     }
 
     fn on_closed(&self, reason: &str) {

@@ -220,10 +220,7 @@ async fn take_messages(
                 let message = frame.and_then(|frame| Ok(ToClient::try_from_frame(frame)?));
                 match message {
                     Ok(ToClient::Received(received)) => outbox.on_received(received.count),
-                    Ok(message) => {
-                        shared.state.lock().on_message(message);
-                        shared.changed.notify_all();
-                    }
+                    Ok(message) => shared.on_message(message),
                     Err(error) => return Some(error.to_string()),
                 }
             }

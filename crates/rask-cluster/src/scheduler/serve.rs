@@ -125,11 +125,13 @@ async fn end_if_away(handle: SchedulerHandle, client: ClientId, timeout: Duratio
 async fn drop_silent(handle: SchedulerHandle, timeout: Duration) {
     loop {
         tokio::time::sleep(SILENCE_CHECK).await;
-        let state = handle.shared.state.lock();
-        for peer in state.workers.values() {
+        let mut state = handle.shared.state.lock();
+        for peer in state.workers.values_mut() {
             if peer.heard.elapsed() > timeout && !peer.sender.is_closed() {
-                tracing::warn!(worker = peer.name, "no word for too long");
-                peer.sender.close();
+                let seconds = timeout.as_secs_f64();
+                tracing::info!(worker = peer.name, seconds, "no word for too long");
+                peer.death = Some(format!("no word from it for {seconds} s"));
+                peer.sender.abort();
             }
         }
     }
@@ -300,7 +302,7 @@ async fn serve_worker(handle: SchedulerHandle, connection: Connection) {
     sender.close();
     let death = match supervised {
         true => await_death(&handle, worker).await,
-        false => None,
+        false => find_death(&handle, worker),
     };
     let reason = death.unwrap_or(reason);
     let mut state = handle.shared.state.lock();
@@ -324,6 +326,12 @@ fn on_death(handle: &SchedulerHandle, death: rask_proto::Death) {
         );
         peer.death = Some(death.reason);
     }
+}
+
+/// Why the worker was given up, or how it ended, if that is known.
+fn find_death(handle: &SchedulerHandle, worker: WorkerId) -> Option<String> {
+    let mut state = handle.shared.state.lock();
+    state.workers.get_mut(&worker)?.death.take()
 }
 
 /// How the worker's process ended: a supervisor knows soon after its connection has ended.
