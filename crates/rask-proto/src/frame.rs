@@ -23,7 +23,12 @@ impl Frame {
 /// A message that travels as a [`Frame`].
 pub trait Wire: Sized {
     /// The message as a frame.
-    fn into_frame(self) -> Frame;
+    fn into_frame(mut self) -> Frame {
+        self.take_frame()
+    }
+
+    /// The message as a frame, which has its large buffers from then on.
+    fn take_frame(&mut self) -> Frame;
 
     /// Reads a message.
     fn try_from_frame(frame: Frame) -> Result<Self, ProtoError>;
@@ -76,8 +81,8 @@ pub(crate) fn encode(length: usize, write: impl FnOnce(&mut BytesMut)) -> Bytes 
 macro_rules! impl_wire {
     ($body:ident, $envelope:ident) => {
         impl $crate::Wire for $body {
-            fn into_frame(mut self) -> $crate::Frame {
-                let payloads = $crate::frame::detach(&mut self);
+            fn take_frame(&mut self) -> $crate::Frame {
+                let payloads = $crate::frame::detach(self);
                 let control =
                     $crate::frame::encode(self.encoded_len(), |buffer| self.encode(buffer));
                 $crate::Frame { control, payloads }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rask_proto::{Blocks, Failure, FromWorker, Missing, TaskErred, TasksFinished};
 
+use crate::anticipation::{ANTICIPATED, WORKER_LINES};
 use crate::event::{Command, WorkerId};
 use crate::policy::stealing::EMPTY_HANDED_MICROS;
 use crate::scheduler::Scheduler;
@@ -11,6 +12,7 @@ use crate::state::{TaskId, TaskState};
 
 impl Scheduler {
     pub(crate) fn on_worker_message(&mut self, worker: WorkerId, message: FromWorker) {
+        self.workers.by_id.prefetch(worker, WORKER_LINES);
         if self.workers.find(worker).is_none() {
             return;
         }
@@ -48,6 +50,9 @@ impl Scheduler {
         let durations = finished.duration_micros.iter();
         let mut after_micros: u64 = durations.map(|&micros| u64::from(micros)).sum();
         for (at, (layer, block)) in blocks.iter().enumerate() {
+            if at % ANTICIPATED == 0 {
+                self.anticipate(worker, &blocks, at);
+            }
             let Some(id) = self.find_task(layer, block) else {
                 self.out.free(worker, layer, block);
                 continue;
@@ -74,6 +79,10 @@ impl Scheduler {
             let flat = inline.as_ref().and_then(|inline| inline[at].as_ref());
             self.on_value(worker, id, finished.nbytes[at], flat);
         }
+        let spare = self.out.spare();
+        spare.keep_blocks(blocks);
+        spare.keep_words(finished.duration_micros);
+        spare.keep_doubles(finished.nbytes);
     }
 
     /// `worker` holds the value of a task that exists.
@@ -103,11 +112,10 @@ impl Scheduler {
         let layer = self.layers.get_mut(number);
         layer.learn(micros);
         let mean = layer.mean_micros;
-        match self.operations.get_mut(&layer.operation) {
+        let operation = self.layers.operation_mut(number);
+        match &mut operation.mean_micros {
             Some(known) => *known += (mean - *known) * 0.1,
-            None => {
-                self.operations.insert(layer.operation.clone(), mean);
-            }
+            None => operation.mean_micros = Some(mean),
         }
     }
 

@@ -9,6 +9,12 @@ impl Scheduler {
     /// Checks everything; the first thing that does not hold is the error.
     pub fn check_invariants(&self) -> Result<(), String> {
         for (id, task) in self.tasks.iter() {
+            ensure(
+                self.tasks.state(id) == task.state,
+                id,
+                task,
+                "its state once more",
+            )?;
             self.check_edges(id, task)?;
             self.check_state(id, task)?;
         }

@@ -10,11 +10,13 @@
 //! * `submit`: from layers to tasks.
 //! * `transition`: one function for each change of a task's state.
 //! * `policy`: pure decisions: where a task goes, how much a worker is handed, what is stolen.
+//! * `anticipation`: what an event will touch, asked for before.
 //! * `outgoing`: messages under construction; one event makes at most one assignment a worker.
 //! * `spans`: what became of the work that users named.
 //! * `invariants`: what must hold after every event, checked in tests and in the simulator.
 
 mod answer;
+mod anticipation;
 mod cancel;
 mod contents;
 mod coordination;
@@ -28,12 +30,14 @@ mod memory_figures;
 mod outgoing;
 mod plugins;
 mod policy;
+mod prefetch;
 mod recipe;
 mod recovery;
 mod scheduler;
 mod settings;
 mod share_settings;
 mod spans;
+mod spare;
 mod standing;
 mod state;
 mod stimulus;

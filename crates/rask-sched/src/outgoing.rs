@@ -11,6 +11,7 @@ use rask_proto::{
 
 use crate::HashMap;
 use crate::event::{ClientId, Command, WorkerId};
+use crate::spare::Spare;
 
 /// What is to be sent at the end of the event.
 #[derive(Default)]
@@ -18,6 +19,7 @@ pub(crate) struct Outgoing {
     workers: PerWorker,
     clients: BTreeMap<ClientId, ForClient>,
     other: Vec<Command>,
+    spare: Spare,
     /// Sent before everything else.
     journal: Vec<Command>,
 }
@@ -152,7 +154,11 @@ impl Outgoing {
     }
 
     pub fn free(&mut self, worker: WorkerId, layer: u32, block: u32) {
-        self.worker(worker).free.push(layer, block);
+        let free = &mut self.workers.get(worker).free;
+        if free.layers.capacity() == 0 {
+            *free = self.spare.blocks();
+        }
+        free.push(layer, block);
     }
 
     pub fn unassign(&mut self, worker: WorkerId, layer: u32, block: u32) {
@@ -165,7 +171,10 @@ impl Outgoing {
 
     /// Begins a task of the assignment; its inputs follow.
     pub fn assign(&mut self, worker: WorkerId, task: (u32, u32), priority: u64, wanted: bool) {
-        let assign = &mut self.worker(worker).assign;
+        let assign = &mut self.workers.get(worker).assign;
+        if assign.tasks.is_none() {
+            *assign = self.spare.assign();
+        }
         assign.tasks.get_or_insert_default().push(task.0, task.1);
         assign.priorities.push(priority);
         assign.wanted.push(wanted);
@@ -180,8 +189,10 @@ impl Outgoing {
         holder: WorkerId,
         nbytes: u64,
     ) {
-        let assign = &mut self.worker(worker).assign;
-        assign.inputs.get_or_insert_default().push(input.0, input.1);
+        let assign = &mut self.workers.get(worker).assign;
+        let spare = &mut self.spare;
+        let inputs = assign.inputs.get_or_insert_with(|| spare.blocks());
+        inputs.push(input.0, input.1);
         assign.holders.push(holder.0);
         assign.input_nbytes.push(nbytes);
         if let Some(count) = assign.input_counts.last_mut() {
@@ -236,6 +247,11 @@ impl Outgoing {
     /// Drops what was to be sent to a client that is gone.
     pub fn forget_client(&mut self, client: ClientId) {
         self.clients.remove(&client);
+    }
+
+    /// Buffers to be used again.
+    pub fn spare(&mut self) -> &mut Spare {
+        &mut self.spare
     }
 
     /// Everything, as commands.

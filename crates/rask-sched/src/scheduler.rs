@@ -1,9 +1,8 @@
 //! The machine: its tables, and the dispatch of events.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crate::HashMap;
+use rask_proto::ToWorker;
 
 use crate::event::{ClientId, Command, Event, Time, WorkerId};
 use crate::outgoing::Outgoing;
@@ -11,7 +10,7 @@ use crate::plugins::PluginTable;
 use crate::policy::rescheduling::Refusals;
 use crate::policy::retirement::Leaving;
 use crate::settings::Settings;
-use crate::state::{Clients, Estimate, Layers, Shares, Task, TaskId, Tasks, Workers};
+use crate::state::{Clients, Layers, Shares, Task, TaskId, Tasks, Workers};
 
 /// The client that nobody is: it wants the tasks of `fire_and_forget` until they end.
 pub(crate) const NOBODY: ClientId = ClientId(u32::MAX);
@@ -31,10 +30,6 @@ pub struct Scheduler {
     pub(crate) queued_count: usize,
     /// Tasks in state Queued that no worker here may run.
     pub(crate) stranded: Vec<(TaskId, u32)>,
-    /// Mean duration of tasks of each operation, over layers.
-    pub(crate) operations: HashMap<Arc<str>, f32>,
-    /// Bytes of values of each operation, over layers.
-    pub(crate) operation_bytes: HashMap<Arc<str>, Estimate>,
     /// Copies that clients asked for.
     pub(crate) copying: Vec<crate::policy::replicas::Copying>,
     /// Tasks that raised and wait until they are run again.
@@ -92,8 +87,6 @@ impl Scheduler {
             clients: Clients::default(),
             queued_count: 0,
             stranded: Vec::new(),
-            operations: HashMap::default(),
-            operation_bytes: HashMap::default(),
             copying: Vec::new(),
             delays: Default::default(),
             gone_layers: Default::default(),
@@ -150,6 +143,11 @@ impl Scheduler {
         self.advance_copies_of_slow();
         self.advance_reduction();
         self.out.flush(commands);
+    }
+
+    /// Takes the memory of a message that was sent, which is empty then, for those to come.
+    pub fn reuse(&mut self, message: &mut ToWorker) {
+        self.out.spare().keep_message(message);
     }
 
     /// How many tasks there are.

@@ -472,6 +472,7 @@ fn new_layer(spec: &LayerSpec, layer: &rask_graph::Layer, terms: Terms) -> Layer
         page_blocks: spec.page_blocks,
         origin: spec.origin.clone(),
         operation: spec.operation.as_str().into(),
+        operation_number: 0,
         restriction: terms.restriction,
         timeout_millis: terms.timeout_millis,
         retry_millis: terms.retry_millis,

@@ -173,6 +173,7 @@ struct Cluster {
     /// Inputs that workers had to fetch from others.
     moved: usize,
     micros: u64,
+    commands: Vec<Command>,
 }
 
 impl Cluster {
@@ -186,6 +187,7 @@ impl Cluster {
             reports: 0,
             moved: 0,
             micros: 0,
+            commands: Vec::new(),
         };
         let client = ClientId(1);
         cluster.on_event(Event::ClientJoined { client });
@@ -214,24 +216,26 @@ impl Cluster {
     }
 
     fn on_event(&mut self, event: Event) {
-        let mut commands = Vec::new();
+        let mut commands = std::mem::take(&mut self.commands);
         self.micros += 1;
         let now = Time {
             micros: self.micros,
         };
         self.scheduler.on_event(now, event, &mut commands);
-        for command in commands {
-            if let Command::ToWorker {
-                worker,
-                message: ToWorker::Assign(assign),
-            } = command
-            {
+        for command in &mut commands {
+            let Command::ToWorker { worker, message } = command else {
+                continue;
+            };
+            if let ToWorker::Assign(assign) = message {
                 let holders = assign.holders.iter();
                 self.moved += holders.filter(|&&holder| holder != worker.0).count();
-                let tasks = assign.tasks.unwrap_or_default();
-                self.given.push_back((worker, tasks));
+                let tasks = assign.tasks.take().unwrap_or_default();
+                self.given.push_back((*worker, tasks));
             }
+            self.scheduler.reuse(message);
         }
+        commands.clear();
+        self.commands = commands;
     }
 
     #[inline(never)]

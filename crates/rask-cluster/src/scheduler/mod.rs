@@ -520,9 +520,13 @@ impl State {
 
     fn execute(&mut self, command: Command) {
         match command {
-            Command::ToWorker { worker, message } => {
+            Command::ToWorker {
+                worker,
+                mut message,
+            } => {
                 let frames = self.to_workers.entry(worker).or_default();
-                frames.push(message.into_frame());
+                frames.push(message.take_frame());
+                self.machine.reuse(&mut message);
             }
             Command::ToClient { client, message } => match self.clients.get(&client) {
                 Some(Sink::Local(sink)) => sink(message),

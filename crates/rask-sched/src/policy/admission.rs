@@ -101,27 +101,29 @@ impl Scheduler {
         let Some(worker) = self.workers.find(worker_id).filter(|w| w.is_limited()) else {
             return Charge::default();
         };
-        let budget = worker.budget_bytes;
-        let need = self.decide_need(id, worker_id, worker);
         let task = self.tasks.get(id);
-        let takes_parts = self.layers.get(task.layer).takes_parts();
-        if takes_parts {
+        if self.layers.get(task.layer).takes_parts() {
+            let need = self.decide_need(id, worker_id, worker);
             return Charge::new(need.made + need.fetched, false);
         }
-        let counted = self.counted_bytes(budget);
-        let mut made = need.made;
+        let counted = self.counted_bytes(worker.budget_bytes);
+        let mut made = self.predict_output_bytes(id) + self.predict_working_bytes(task.layer);
+        let mut small = 0;
         let mut has_entries = false;
         for at in 0..self.tasks.deps(id).len() {
             let dep_id = self.tasks.deps(id)[at];
             let dep = self.tasks.get(dep_id);
-            let nbytes = dep.nbytes();
+            if dep.state == TaskState::Assigned {
+                made = made.saturating_sub(dep.charge().1.bytes());
+            }
             if dep.state != TaskState::Memory {
                 continue;
             }
+            let nbytes = dep.nbytes();
             let frees = is_last_need(dep);
             let is_here = self.tasks.holders(dep_id).contains(&worker_id);
             if nbytes < counted {
-                made += if is_here { 0 } else { nbytes };
+                small += if is_here { 0 } else { nbytes };
                 continue;
             }
             if !is_here && let Some(worker) = self.workers.find_mut(worker_id) {
@@ -137,7 +139,7 @@ impl Scheduler {
                 }
             }
         }
-        Charge::new(made, has_entries)
+        Charge::new(made + small, has_entries)
     }
 
     /// Smaller values are not kept account of one by one.

@@ -4,6 +4,8 @@
 //! The worker keeps such a task until its inputs are there, and gives it back if one of them fails,
 //! is called back or is given back, so nothing has to be undone here.
 
+use smallvec::SmallVec;
+
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
@@ -25,13 +27,16 @@ impl Scheduler {
     /// Hands out what waits for nothing but `id`, which `worker` was just given, and what waits
     /// for that.
     pub(crate) fn extend_ahead(&mut self, id: TaskId, worker: WorkerId) {
-        let mut open = vec![id];
+        let mut open: SmallVec<[TaskId; 8]> = SmallVec::from_slice(&[id]);
         while let Some(id) = open.pop() {
             if self.tasks.dependents(id).len() > NEIGHBOURS_MAX {
                 continue;
             }
-            for dependent in self.live_dependents(id) {
-                if self.find_maker(dependent) != Some(worker) {
+            let mut last = id;
+            for at in 0..self.tasks.dependents(id).len() {
+                let dependent = self.tasks.dependents(id)[at];
+                let is_again = std::mem::replace(&mut last, dependent) == dependent;
+                if is_again || self.find_maker(dependent) != Some(worker) {
                     continue;
                 }
                 if !self.has_room_for_more(dependent, worker)
@@ -40,6 +45,7 @@ impl Scheduler {
                     self.postpone_ahead(id, worker);
                     break;
                 }
+                self.anticipate_neighbours(dependent);
                 self.transition_ready_assigned(dependent, worker);
                 open.push(dependent);
             }
@@ -95,10 +101,12 @@ impl Scheduler {
 
     /// The worker that is making everything that a short, unrestricted Waiting task waits for.
     fn find_maker(&self, id: TaskId) -> Option<WorkerId> {
+        if self.tasks.state(id) != TaskState::Waiting {
+            return None;
+        }
         let task = self.tasks.get(id);
         if self.recovering
             || self.delays.holds(id, task.serial)
-            || task.state != TaskState::Waiting
             || self.tasks.deps(id).len() > NEIGHBOURS_MAX
         {
             return None;
@@ -115,11 +123,14 @@ impl Scheduler {
         let mut maker = None;
         let mut awaited = 0;
         for &dep in self.tasks.deps(id) {
-            let dep = self.tasks.get(dep);
-            match dep.state {
+            match self.tasks.state(dep) {
                 TaskState::Memory => {}
-                TaskState::Assigned if maker.is_none_or(|known| known == dep.worker()) => {
-                    maker = Some(dep.worker());
+                TaskState::Assigned => {
+                    let worker = self.tasks.get(dep).worker();
+                    if maker.is_some_and(|known| known != worker) {
+                        return None;
+                    }
+                    maker = Some(worker);
                     awaited += 1;
                     // The others are in memory, and need not be looked at.
                     if awaited == missing {

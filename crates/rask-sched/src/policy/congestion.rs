@@ -104,7 +104,11 @@ impl Scheduler {
     }
 
     /// A task has all its inputs, or is not handed out any more.
+    #[inline]
     pub(crate) fn end_transfers(&mut self, id: TaskId) {
+        if self.congestion.waiting.is_empty() {
+            return;
+        }
         if let Some(bytes) = self.congestion.waiting.remove(&id) {
             self.congestion.bytes -= bytes;
             self.congestion.moved = self.now;

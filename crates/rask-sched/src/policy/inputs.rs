@@ -1,5 +1,6 @@
 //! What a task needs, by where it is: what moving it to a worker takes.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use smallvec::SmallVec;
@@ -35,7 +36,6 @@ impl Scheduler {
     /// The inputs of a task. One that is named twice counts twice.
     pub(crate) fn inputs(&self, id: TaskId) -> Inputs {
         let mut held = ByWorker::new();
-        let mut first = ByWorker::new();
         let mut total_bytes = 0;
         let mut is_shared = false;
         let layer = self.layers.get(self.tasks.get(id).layer);
@@ -43,32 +43,43 @@ impl Scheduler {
             let nbytes = layer.bytes_taken_of(self.tasks.get(dep).nbytes()).max(1);
             total_bytes += nbytes;
             let holders = self.tasks.holders(dep);
-            held.extend(holders.iter().map(|holder| (*holder, nbytes)));
-            first.extend(holders.first().map(|holder| (*holder, nbytes)));
+            for &holder in holders {
+                held.push((holder, nbytes));
+            }
             is_shared |= holders.len() > 1;
         }
         sum_up(&mut held);
-        if is_shared {
-            sum_up(&mut first);
-        } else {
-            first = held.clone();
+        let first = match is_shared {
+            true => self.first_holders(id),
+            false => largest(&held, PLACES_MAX),
+        };
+        let mut sources = SmallVec::new();
+        for &(id, nbytes) in first.iter() {
+            if let Some(worker) = self.workers.find(id) {
+                sources.push((id, worker.place, nbytes));
+            }
         }
-        if first.len() > PLACES_MAX {
-            first.select_nth_unstable_by_key(PLACES_MAX, |&(id, bytes)| (Reverse(bytes), id));
-            first.truncate(PLACES_MAX);
-        }
-        let found = first.iter().filter_map(|&(id, nbytes)| {
-            let worker = self.workers.find(id)?;
-            Some((id, worker.place, nbytes))
-        });
-        let sources: SmallVec<[_; 8]> = found.collect();
-        let listed: u64 = sources.iter().map(|(_, _, nbytes)| nbytes).sum();
+        let listed: u64 = sources.iter().map(|(_, _, nbytes)| *nbytes).sum();
         Inputs {
             total_bytes,
             held,
             sources,
             rest_bytes: total_bytes - listed,
         }
+    }
+
+    /// For each first holder of an input of a task how many bytes it holds as such.
+    fn first_holders(&self, id: TaskId) -> Cow<'static, [(WorkerId, u64)]> {
+        let layer = self.layers.get(self.tasks.get(id).layer);
+        let mut first = ByWorker::new();
+        for &dep in self.tasks.deps(id) {
+            let nbytes = layer.bytes_taken_of(self.tasks.get(dep).nbytes()).max(1);
+            if let Some(&holder) = self.tasks.holders(dep).first() {
+                first.push((holder, nbytes));
+            }
+        }
+        sum_up(&mut first);
+        Cow::Owned(largest(&first, PLACES_MAX).into_owned())
     }
 
     /// How long it takes to have the inputs at a worker.
@@ -132,6 +143,17 @@ impl Inputs {
         let here = self.held.binary_search_by_key(&id, |(holder, _)| *holder);
         self.total_bytes - here.map_or(0, |at| self.held[at].1)
     }
+}
+
+/// Those who hold most, no more than so many of them, in no order if there are more.
+pub(crate) fn largest(held: &[(WorkerId, u64)], count_max: usize) -> Cow<'_, [(WorkerId, u64)]> {
+    if held.len() <= count_max {
+        return Cow::Borrowed(held);
+    }
+    let mut largest = held.to_vec();
+    largest.select_nth_unstable_by_key(count_max, |&(id, bytes)| (Reverse(bytes), id));
+    largest.truncate(count_max);
+    Cow::Owned(largest)
 }
 
 /// One entry a worker, in the order of the workers.

@@ -1,8 +1,6 @@
 //! Where a task goes: the worker where it can start soonest, of those that have room for its value.
 
-use std::cmp::Reverse;
-
-use super::inputs::{ByWorker, Inputs};
+use super::inputs::{Inputs, largest};
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, Worker};
@@ -57,9 +55,10 @@ impl Scheduler {
             let lacks_room = is_large && self.lacks_room(task, id, worker);
             (lacks_room, start, worker.held_bytes, id)
         };
-        let holders = largest_holders(&inputs.held).into_iter();
+        let holders = largest(&inputs.held, HOLDERS_MAX);
         let mut best = holders
-            .filter_map(|(id, _)| Some((id, self.workers.find(id).filter(|w| allows(w))?)))
+            .iter()
+            .filter_map(|&(id, _)| Some((id, self.workers.find(id).filter(|w| allows(w))?)))
             .map(|(id, worker)| cost(id, worker))
             .min();
         // Elsewhere everything has to be moved, so that nobody who holds nothing starts before.
@@ -106,14 +105,4 @@ impl Scheduler {
         let sample = workers.iter_from(start).map(|(id, worker)| (*id, worker));
         sample.take(count).chain(idle)
     }
-}
-
-/// Those who hold most.
-fn largest_holders(held: &[(WorkerId, u64)]) -> ByWorker {
-    let mut largest: ByWorker = held.iter().copied().collect();
-    if largest.len() > HOLDERS_MAX {
-        largest.select_nth_unstable_by_key(HOLDERS_MAX, |&(id, bytes)| (Reverse(bytes), id));
-        largest.truncate(HOLDERS_MAX);
-    }
-    largest
 }

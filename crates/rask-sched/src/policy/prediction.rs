@@ -40,13 +40,11 @@ impl Scheduler {
         if let Some(bytes) = learned.map(|bytes| bytes as u64).max(page) {
             return Some(bytes);
         }
-        if !self.tasks.deps(id).is_empty() {
+        if !self.tasks.get(id).is_source() {
             return None;
         }
-        let known = self.operation_bytes.get(&layer.operation);
-        known
-            .and_then(|known| known.find())
-            .map(|bytes| bytes as u64)
+        let known = self.layers.operation(layer).output;
+        known.find().map(|bytes| bytes as u64)
     }
 
     /// Bytes that a task of this layer is thought to take while it runs, beyond its inputs and its
@@ -99,9 +97,8 @@ impl Scheduler {
             None => {
                 layer.output.learn(nbytes as f32);
                 if layer.output.count() <= TAUGHT_MAX {
-                    let operation = layer.operation.clone();
-                    let known = self.operation_bytes.entry(operation).or_default();
-                    known.learn(nbytes as f32);
+                    let operation = self.layers.operation_mut(number);
+                    operation.output.learn(nbytes as f32);
                 }
             }
         }

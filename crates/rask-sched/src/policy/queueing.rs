@@ -166,7 +166,7 @@ impl Scheduler {
             }
             if !self.has_room_for(task, id) || !self.admits(task, id) {
                 // No other goes before a task that needs nothing and has to wait.
-                sources_held_back |= self.tasks.deps(task).is_empty();
+                sources_held_back |= self.tasks.get(task).is_source();
                 if let Next::Own(share, _) = next {
                     held_back.extend(self.pop_own(id, share));
                 }
@@ -216,7 +216,7 @@ impl Scheduler {
     /// Whether a worker that may be given something may be given this task. Of tasks that need
     /// nothing and make something large it gets no more than it can run at once: what is made from values that are there goes first.
     fn has_room_for(&self, id: TaskId, worker: WorkerId) -> bool {
-        if !self.tasks.deps(id).is_empty() {
+        if !self.tasks.get(id).is_source() {
             return true;
         }
         let Some(worker) = self.workers.find(worker) else {
@@ -254,8 +254,8 @@ impl Scheduler {
         if busy_count < threads {
             return true;
         }
-        let ahead = micros / u64::from(threads);
-        ahead < self.settings.ahead_micros_max
+        let most = self.settings.ahead_micros_max;
+        micros < most.saturating_mul(u64::from(threads))
             && worker.assigned_count < self.settings.ahead_count_max
     }
 
@@ -332,7 +332,7 @@ impl Scheduler {
     /// Whether a ready task goes to the common queue.
     pub(crate) fn may_run_anywhere(&self, id: TaskId) -> bool {
         let layer = self.tasks.get(id).layer;
-        self.tasks.deps(id).is_empty() && self.layers.get(layer).restriction.is_none()
+        self.tasks.get(id).is_source() && self.layers.get(layer).restriction.is_none()
     }
 
     /// Sends name and op of a layer, if the worker does not have them.

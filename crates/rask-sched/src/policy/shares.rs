@@ -164,7 +164,7 @@ impl Scheduler {
     pub(crate) fn share_task(&mut self, id: TaskId, share: ShareId) {
         let mut stack = vec![id];
         while let Some(id) = stack.pop() {
-            let is_source = self.tasks.deps(id).is_empty();
+            let is_source = self.tasks.get(id).is_source();
             let task = self.tasks.get_mut(id);
             if task.share == share || task.is_shared {
                 continue;

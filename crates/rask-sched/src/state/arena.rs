@@ -1,6 +1,7 @@
 //! Chunks of numbers for lists that are too long for a record and too short for memory of their own.
 
 use super::lists::Number;
+use crate::prefetch::prefetch;
 
 /// Numbers of the smallest chunk; each class of chunks is twice as large as the one before.
 const UNIT: usize = 4;
@@ -53,6 +54,13 @@ impl<T: Number> Arena<T> {
         let start = (unit % SEGMENT_UNITS) as usize * UNIT;
         let length = segment[start].raw() as usize;
         &segment[start + 1..start + 1 + length]
+    }
+
+    /// The numbers of a list will be needed soon.
+    #[inline]
+    pub fn prefetch(&self, unit: u32) {
+        let segment = &self.segments[(unit / SEGMENT_UNITS) as usize];
+        prefetch(&segment[(unit % SEGMENT_UNITS) as usize * UNIT]);
     }
 
     /// Adds a list, if there is room for it.

@@ -74,6 +74,9 @@ impl ByValue {
 
     /// A task that needed this value has ended, or was called back.
     pub fn leave(&mut self, id: TaskId) {
+        if self.values.is_empty() {
+            return;
+        }
         if let Some(entry) = self.values.get_mut(&id) {
             entry.1 -= 1;
             if entry.1 == 0 {
@@ -83,7 +86,11 @@ impl ByValue {
     }
 
     /// The value has come, or is gone.
+    #[inline]
     pub fn remove(&mut self, id: TaskId) {
+        if self.values.is_empty() {
+            return;
+        }
         if let Some((nbytes, _)) = self.values.remove(&id) {
             self.bytes -= nbytes;
         }

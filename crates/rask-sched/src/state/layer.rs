@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::HashMap;
 use rask_proto::{BlockSizes, OriginSpec, Packed};
 use smallvec::SmallVec;
 
@@ -15,6 +14,7 @@ pub(crate) const NO_TASK: TaskId = u32::MAX;
 
 /// One layer. Its rules are not kept: they were expanded when it was submitted.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct Layer {
     pub name: Arc<str>,
     pub grid: Vec<u32>,
@@ -24,6 +24,8 @@ pub(crate) struct Layer {
     pub page_blocks: u32,
     pub origin: Option<OriginSpec>,
     pub operation: Arc<str>,
+    /// The operation's number, given by [`Layers`](super::Layers).
+    pub operation_number: u32,
     pub restriction: Option<Arc<Restriction>>,
     /// A task that runs for longer fails; 0 is without limit.
     pub timeout_millis: u32,
@@ -160,90 +162,5 @@ impl Layer {
         };
         self.ended_count = self.ended_count.saturating_add(1);
         self.mean_micros += (micros - self.mean_micros) * weight;
-    }
-}
-
-/// All layers, by number and by name. Numbers are not used twice.
-#[derive(Default)]
-pub(crate) struct Layers {
-    by_number: HashMap<u32, Layer>,
-    by_name: HashMap<Arc<str>, u32>,
-    next: u32,
-}
-
-impl Layers {
-    /// Adds a layer.
-    pub fn add(&mut self, layer: Layer) -> u32 {
-        let mut number = self.next;
-        // A journal may name any number, the last too.
-        while self.by_number.contains_key(&number) {
-            number = number.wrapping_add(1);
-        }
-        self.next = number.wrapping_add(1);
-        self.by_name.insert(layer.name.clone(), number);
-        self.by_number.insert(number, layer);
-        number
-    }
-
-    /// Adds a layer under the number that it had before a restart.
-    pub fn add_as(&mut self, number: u32, layer: Layer) -> u32 {
-        if self.by_number.contains_key(&number) {
-            return self.add(layer);
-        }
-        self.next = self.next.max(number.saturating_add(1));
-        self.by_name.insert(layer.name.clone(), number);
-        self.by_number.insert(number, layer);
-        number
-    }
-
-    /// The number of the layer of this name.
-    pub fn find_number(&self, name: &str) -> Option<u32> {
-        self.by_name.get(name).copied()
-    }
-
-    /// The layer of this number, which a peer may have made up.
-    pub fn find(&self, number: u32) -> Option<&Layer> {
-        self.by_number.get(&number)
-    }
-
-    /// The layer, which must exist.
-    #[inline]
-    pub fn get(&self, number: u32) -> &Layer {
-        &self.by_number[&number]
-    }
-
-    /// The layer, which must exist.
-    #[inline]
-    pub fn get_mut(&mut self, number: u32) -> &mut Layer {
-        self.by_number
-            .get_mut(&number)
-            .expect("tasks name existing layers")
-    }
-
-    /// Removes a layer.
-    pub fn remove(&mut self, number: u32) -> Option<Layer> {
-        self.unname(number);
-        self.by_number.remove(&number)
-    }
-
-    /// Lets a layer's name go: another layer may have it.
-    pub fn unname(&mut self, number: u32) {
-        if let Some(layer) = self.by_number.get(&number)
-            && self.by_name.get(&layer.name) == Some(&number)
-        {
-            self.by_name.remove(&layer.name);
-        }
-    }
-
-    /// All layers with their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &Layer)> {
-        self.by_number
-            .iter()
-            .map(|(&number, layer)| (number, layer))
-    }
-
-    /// All numbers.
-    pub fn numbers(&self) -> Vec<u32> {
-        self.by_number.keys().copied().collect()
     }
 }

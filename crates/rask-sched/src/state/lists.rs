@@ -133,6 +133,14 @@ impl<T: Number> Lists<T> {
         }
     }
 
+    /// The numbers will be needed soon.
+    #[inline]
+    pub fn prefetch<const N: usize>(&self, short: &Short<T, N>) {
+        if let Some(Elsewhere::Chunk(unit)) = short.elsewhere() {
+            self.chunks.prefetch(unit);
+        }
+    }
+
     /// Appends a number.
     #[inline]
     pub fn push<const N: usize>(&mut self, short: &mut Short<T, N>, item: T) {

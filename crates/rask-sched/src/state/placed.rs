@@ -5,18 +5,23 @@ use std::collections::BinaryHeap;
 
 use smallvec::SmallVec;
 
-use super::{QueueEntry, ShareId};
+use super::{QueueEntry, ShareId, TaskId};
 
 /// Entries of tasks that have moved on stay until they come up.
 #[derive(Debug, Default)]
 pub(crate) struct PlacedQueues {
-    /// None is empty.
+    /// None is empty but the only one.
     by_share: SmallVec<[(ShareId, BinaryHeap<QueueEntry>); 1]>,
 }
 
 impl PlacedQueues {
     /// Adds a task.
     pub fn push(&mut self, share: ShareId, entry: QueueEntry) {
+        if let [(of, only)] = &mut self.by_share[..]
+            && only.is_empty()
+        {
+            *of = share;
+        }
         match self.find_mut(share) {
             Some(queue) => queue.push(entry),
             None => self.by_share.push((share, BinaryHeap::from([entry]))),
@@ -30,12 +35,18 @@ impl PlacedQueues {
         queue.peek().copied()
     }
 
+    /// The most urgent entry of some share.
+    pub fn find_any(&self) -> Option<TaskId> {
+        let (_, queue) = self.by_share.first()?;
+        queue.peek().map(|Reverse((_, id, _))| *id)
+    }
+
     /// Removes the most urgent entry of a share.
     pub fn pop(&mut self, share: ShareId) -> Option<QueueEntry> {
         let at = self.by_share.iter().position(|(of, _)| *of == share)?;
         let queue = &mut self.by_share[at].1;
         let Reverse(entry) = queue.pop()?;
-        if queue.is_empty() {
+        if queue.is_empty() && self.by_share.len() > 1 {
             self.by_share.swap_remove(at);
         }
         Some(Reverse(entry))
@@ -44,7 +55,10 @@ impl PlacedQueues {
     /// The shares that have entries.
     #[inline]
     pub fn shares(&self) -> impl Iterator<Item = ShareId> {
-        self.by_share.iter().map(|(share, _)| *share)
+        let queues = self.by_share.iter();
+        queues
+            .filter(|(_, queue)| !queue.is_empty())
+            .map(|(share, _)| *share)
     }
 
     fn find_mut(&mut self, share: ShareId) -> Option<&mut BinaryHeap<QueueEntry>> {

@@ -138,6 +138,12 @@ impl Task {
         !self.wanted_by.is_empty()
     }
 
+    /// Whether it needs no other value.
+    #[inline]
+    pub fn is_source(&self) -> bool {
+        self.deps.is_empty()
+    }
+
     /// Where it is Placed or Assigned.
     #[inline]
     pub fn worker(&self) -> WorkerId {

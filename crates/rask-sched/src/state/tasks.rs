@@ -9,11 +9,14 @@ use super::lists::{Lists, Short};
 use super::{History, ShareId, Task, TaskId, TaskState};
 use crate::HashMap;
 use crate::event::{ClientId, WorkerId};
+use crate::prefetch::prefetch;
 
 /// All tasks.
 #[derive(Default)]
 pub(crate) struct Tasks {
     records: Vec<Task>,
+    /// The state of each record once more: where only that is asked for, much less memory is read.
+    states: Vec<TaskState>,
     free: Vec<TaskId>,
     count: usize,
     next_serial: u32,
@@ -41,6 +44,7 @@ impl Tasks {
         let room = self.records.capacity() - self.records.len();
         if more > room && more > self.records.len() / 2 {
             self.records.reserve_exact(more);
+            self.states.reserve_exact(more);
         }
     }
 
@@ -52,10 +56,12 @@ impl Tasks {
         self.count += 1;
         match self.free.pop() {
             Some(id) => {
+                self.states[id as usize] = task.state;
                 self.records[id as usize] = task;
                 id
             }
             None => {
+                self.states.push(task.state);
                 self.records.push(task);
                 (self.records.len() - 1) as TaskId
             }
@@ -86,6 +92,20 @@ impl Tasks {
         task
     }
 
+    /// Its record will be needed soon.
+    #[inline]
+    pub fn prefetch(&self, id: TaskId) {
+        prefetch(&self.records[id as usize]);
+    }
+
+    /// What it is made from and what is made from it will be needed soon, of a record that is there.
+    #[inline]
+    pub fn prefetch_edges(&self, id: TaskId) {
+        let record = &self.records[id as usize];
+        self.edges.prefetch(&record.deps);
+        self.edges.prefetch(&record.dependents);
+    }
+
     /// The task, if it still is the one of this serial.
     #[inline]
     pub fn find(&self, id: TaskId, serial: u32) -> Option<&Task> {
@@ -96,7 +116,7 @@ impl Tasks {
     /// The state of a record.
     #[inline]
     pub fn state(&self, id: TaskId) -> TaskState {
-        self.records[id as usize].state
+        self.states[id as usize]
     }
 
     /// Changes the state of a task, which is remembered for a while. What leaves Memory has no
@@ -122,8 +142,15 @@ impl Tasks {
             record.place = Short::new();
         }
         record.enter(state);
+        self.states[id as usize] = state;
         let task = (record.layer, record.block);
         self.history.note(task, worker, from, state);
+    }
+
+    /// How many of its deps a record misses while its task is Waiting.
+    #[inline]
+    pub fn missing(&self, id: TaskId) -> u32 {
+        self.records[id as usize].missing()
     }
 
     /// The priority in a record.
@@ -138,7 +165,7 @@ impl Tasks {
     }
 
     /// What the task is given, in order; one task may appear more than once.
-    #[inline]
+    #[inline(always)]
     pub fn deps(&self, id: TaskId) -> &[TaskId] {
         self.edges.items(&self.records[id as usize].deps)
     }

@@ -2,6 +2,7 @@
 
 use crate::HashMap;
 use crate::event::WorkerId;
+use crate::prefetch::prefetch_lines;
 use crate::state::Worker;
 
 /// In the place of a slot: no worker has this number.
@@ -44,6 +45,15 @@ impl WorkerTable {
     pub fn get_mut(&mut self, id: &WorkerId) -> Option<&mut Worker> {
         let slot = self.find_slot(*id)?;
         self.records[slot as usize].as_mut()
+    }
+
+    /// So many lines of the worker's record, in which what is needed most comes first, will be needed
+    /// soon.
+    #[inline]
+    pub fn prefetch(&self, id: WorkerId, lines: usize) {
+        if let Some(slot) = self.find_slot(id) {
+            prefetch_lines(&self.records[slot as usize], lines);
+        }
     }
 
     /// Whose record is there.

@@ -68,7 +68,7 @@ impl Scheduler {
         if self.tasks.state(id) == TaskState::Assigned {
             self.end_copy(id, None);
         }
-        let is_source = self.tasks.deps(id).is_empty();
+        let is_source = self.tasks.get(id).is_source();
         let task = self.tasks.get_mut(id);
         let (charged_micros, charged_bytes) = task.take_charge();
         let charged = u64::from(charged_micros);

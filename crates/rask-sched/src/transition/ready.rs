@@ -22,7 +22,7 @@ impl Scheduler {
         }
         let task = self.tasks.get(id);
         let restricted = self.layers.get(task.layer).restriction.is_some();
-        if self.tasks.deps(id).is_empty() && !restricted {
+        if self.tasks.get(id).is_source() && !restricted {
             return self.transition_waiting_queued(id);
         }
         match self.decide_worker(id) {
@@ -46,7 +46,7 @@ impl Scheduler {
 
     pub(crate) fn transition_waiting_placed(&mut self, id: TaskId, worker: WorkerId) {
         let charged = self.predict_micros(self.tasks.get(id).layer);
-        let is_source = self.tasks.deps(id).is_empty();
+        let is_source = self.tasks.get(id).is_source();
         let task = self.tasks.get_mut(id);
         task.set_worker(worker);
         task.set_charge(charged, Charge::default());
@@ -87,7 +87,7 @@ impl Scheduler {
         let restriction = self.layers.get(layer_number).restriction.clone();
         let now = self.now;
         let charged_bytes = self.charge(id, worker);
-        let is_source = self.tasks.deps(id).is_empty();
+        let is_source = self.tasks.get(id).is_source();
         let task = self.tasks.get_mut(id);
         let was_placed_here = task.state == TaskState::Placed && task.worker() == worker;
         task.set_worker(worker);
@@ -159,7 +159,7 @@ impl Scheduler {
         if layer.ended_count > 0 {
             return layer.mean_micros.max(1.0) as u32;
         }
-        match self.operations.get(&layer.operation) {
+        match self.layers.operation(layer).mean_micros {
             Some(mean) => mean.max(1.0) as u32,
             None => self.settings.unknown_duration_micros,
         }

@@ -1,0 +1,238 @@
+//! All layers: found by their numbers in one step, and by their names.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Layer, Operation, Operations};
+use crate::HashMap;
+
+/// Of so many of the latest numbers it is known by position where the layer is.
+const RECENT_MAX: usize = 1 << 16;
+/// In the place of a slot: there is no layer of this number.
+const NO_SLOT: u32 = u32::MAX;
+
+/// All layers. Numbers are not used twice.
+#[derive(Default)]
+pub(crate) struct Layers {
+    records: Vec<Option<(u32, Layer)>>,
+    free: Vec<u32>,
+    /// Slots of the numbers from `recent_from` on.
+    recent: VecDeque<u32>,
+    recent_from: u32,
+    /// Slots of other numbers.
+    others: HashMap<u32, u32>,
+    by_name: HashMap<Arc<str>, u32>,
+    next: u32,
+    operations: Operations,
+}
+
+impl Layers {
+    /// Adds a layer.
+    pub fn add(&mut self, layer: Layer) -> u32 {
+        let mut number = self.next;
+        // A journal may name any number, the last too.
+        while self.find(number).is_some() {
+            number = number.wrapping_add(1);
+        }
+        self.next = number.wrapping_add(1);
+        self.insert(number, layer);
+        number
+    }
+
+    /// Adds a layer under the number that it had before a restart.
+    pub fn add_as(&mut self, number: u32, layer: Layer) -> u32 {
+        if self.find(number).is_some() {
+            return self.add(layer);
+        }
+        self.next = self.next.max(number.saturating_add(1));
+        self.insert(number, layer);
+        number
+    }
+
+    fn insert(&mut self, number: u32, mut layer: Layer) {
+        layer.operation_number = self.operations.add(&layer.operation);
+        self.by_name.insert(layer.name.clone(), number);
+        let record = Some((number, layer));
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.records[slot as usize] = record;
+                slot
+            }
+            None => {
+                self.records.push(record);
+                (self.records.len() - 1) as u32
+            }
+        };
+        self.note_slot(number, slot);
+    }
+
+    /// Writes down where the layer of a number is.
+    fn note_slot(&mut self, number: u32, slot: u32) {
+        if self.recent.is_empty() {
+            self.recent_from = number;
+        }
+        let Some(at) = number.checked_sub(self.recent_from).map(|at| at as usize) else {
+            self.others.insert(number, slot);
+            return;
+        };
+        if at >= self.recent.len() + RECENT_MAX {
+            // Far from all others, as after a restart.
+            while !self.recent.is_empty() {
+                self.forget_recent();
+            }
+            self.recent_from = number;
+            self.recent.push_back(slot);
+            return;
+        }
+        while self.recent.len() <= at {
+            self.recent.push_back(NO_SLOT);
+        }
+        self.recent[at] = slot;
+        while self.recent.len() > RECENT_MAX {
+            self.forget_recent();
+        }
+    }
+
+    /// The first of the recent numbers is one of the others.
+    fn forget_recent(&mut self) {
+        if let Some(slot) = self.recent.pop_front() {
+            if slot != NO_SLOT {
+                self.others.insert(self.recent_from, slot);
+            }
+            self.recent_from = self.recent_from.wrapping_add(1);
+        }
+    }
+
+    #[inline]
+    fn find_slot(&self, number: u32) -> Option<usize> {
+        let at = number.wrapping_sub(self.recent_from) as usize;
+        let slot = match self.recent.get(at) {
+            Some(slot) => *slot,
+            None => *self.others.get(&number)?,
+        };
+        (slot != NO_SLOT).then_some(slot as usize)
+    }
+
+    /// The number of the layer of this name.
+    pub fn find_number(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The layer of this number, which a peer may have made up.
+    #[inline]
+    pub fn find(&self, number: u32) -> Option<&Layer> {
+        let record = self.records[self.find_slot(number)?].as_ref();
+        record.map(|(_, layer)| layer)
+    }
+
+    /// The layer, which must exist.
+    #[inline]
+    pub fn get(&self, number: u32) -> &Layer {
+        self.find(number).expect("tasks name existing layers")
+    }
+
+    /// The layer, which must exist.
+    #[inline]
+    pub fn get_mut(&mut self, number: u32) -> &mut Layer {
+        let slot = self.find_slot(number);
+        let record = slot.and_then(|slot| self.records[slot].as_mut());
+        let (_, layer) = record.expect("tasks name existing layers");
+        layer
+    }
+
+    /// What is known of a layer's operation, over layers.
+    #[inline]
+    pub fn operation(&self, layer: &Layer) -> &Operation {
+        self.operations.get(layer.operation_number)
+    }
+
+    /// What is known of the operation of the layer of this number, which must exist.
+    #[inline]
+    pub fn operation_mut(&mut self, number: u32) -> &mut Operation {
+        let operation = self.get(number).operation_number;
+        self.operations.get_mut(operation)
+    }
+
+    /// Removes a layer.
+    pub fn remove(&mut self, number: u32) -> Option<Layer> {
+        self.unname(number);
+        let slot = self.find_slot(number)?;
+        let at = number.wrapping_sub(self.recent_from) as usize;
+        match self.recent.get_mut(at) {
+            Some(recent) => *recent = NO_SLOT,
+            None => {
+                self.others.remove(&number);
+            }
+        }
+        self.free.push(slot as u32);
+        self.records[slot].take().map(|(_, layer)| layer)
+    }
+
+    /// Lets a layer's name go: another layer may have it.
+    pub fn unname(&mut self, number: u32) {
+        if let Some(layer) = self.find(number)
+            && self.by_name.get(&layer.name) == Some(&number)
+        {
+            let name = layer.name.clone();
+            self.by_name.remove(&name);
+        }
+    }
+
+    /// All layers with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Layer)> {
+        let records = self.records.iter().flatten();
+        records.map(|(number, layer)| (*number, layer))
+    }
+
+    /// All numbers.
+    pub fn numbers(&self) -> Vec<u32> {
+        self.iter().map(|(number, _)| number).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(name: &str) -> Layer {
+        Layer {
+            name: name.into(),
+            ..Layer::default()
+        }
+    }
+
+    #[test]
+    fn layers_of_any_numbers_are_found() {
+        let mut layers = Layers::default();
+        let first = layers.add(layer("first"));
+        for number in [5, 1 << 20, 7, u32::MAX, 3] {
+            assert_eq!(layers.add_as(number, layer(&number.to_string())), number);
+        }
+        let after = layers.add(layer("after"));
+        assert_ne!(layers.add_as(5, layer("5 again")), 5);
+        for number in [5, 1 << 20, 7, u32::MAX, 3] {
+            assert_eq!(*layers.get(number).name, *number.to_string());
+            assert_eq!(layers.find_number(&number.to_string()), Some(number));
+        }
+        assert_eq!(*layers.get(after).name, *"after");
+        assert!(layers.remove(1 << 20).is_some() && layers.remove(1 << 20).is_none());
+        assert!(layers.find(1 << 20).is_none() && layers.find(6).is_none());
+        assert_eq!(layers.iter().count(), 7);
+        assert_eq!(*layers.get(first).name, *"first");
+    }
+
+    #[test]
+    fn old_layers_are_found_when_there_were_many_since() {
+        let mut layers = Layers::default();
+        let first = layers.add(layer("first"));
+        for number in 0..RECENT_MAX as u32 + 10 {
+            let added = layers.add(layer(&number.to_string()));
+            assert!(layers.remove(added).is_some());
+        }
+        let last = layers.add(layer("last"));
+        assert_eq!(*layers.get(first).name, *"first");
+        assert_eq!(*layers.get(last).name, *"last");
+        assert_eq!(layers.numbers(), [first, last]);
+        assert!(layers.recent.len() <= RECENT_MAX && layers.others.len() == 1);
+    }
+}
