@@ -29,7 +29,7 @@ pub(super) struct Detail {
 }
 
 /// Where a token goes when the block is done.
-type Watcher = (Arc<CompletionQueue>, u64);
+pub(super) type Watcher = (Arc<CompletionQueue>, u64);
 
 impl BlockEntry {
     fn new(references: u32) -> Self {
@@ -78,8 +78,9 @@ pub(super) struct LayerEntry {
     first: u32,
     row: Vec<BlockEntry>,
     others: HashMap<u32, BlockEntry>,
-    /// How many are referred to.
+    /// How many are referred to, and how many of these are cancelled.
     count: usize,
+    cancelled_count: usize,
 }
 
 impl LayerEntry {
@@ -91,6 +92,36 @@ impl LayerEntry {
             row: Vec::new(),
             others: HashMap::default(),
             count: 0,
+            cancelled_count: 0,
+        }
+    }
+
+    /// Whether all that are referred to are cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled_count == self.count
+    }
+
+    /// A block is cancelled; whoever watches it, unless it was cancelled before.
+    pub fn cancel(&mut self, block: u32) -> Vec<Watcher> {
+        match self.find_mut(block) {
+            Some(entry) if entry.status != BlockStatus::Cancelled => {
+                entry.status = BlockStatus::Cancelled;
+                let watchers = entry.take_watchers();
+                self.cancelled_count += 1;
+                watchers
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What was cancelled is wanted again.
+    pub fn revive(&mut self, block: u32) {
+        if let Some(entry) = self.find_mut(block)
+            && entry.status == BlockStatus::Cancelled
+        {
+            entry.status = BlockStatus::Pending;
+            entry.detail = None;
+            self.cancelled_count -= 1;
         }
     }
 
@@ -128,9 +159,10 @@ impl LayerEntry {
         if entry.references > 0 {
             return false;
         }
-        *entry = BlockEntry::new(0);
+        let released = std::mem::replace(entry, BlockEntry::new(0));
         self.others.remove(&block);
         self.count -= 1;
+        self.cancelled_count -= usize::from(released.status == BlockStatus::Cancelled);
         true
     }
 
@@ -157,11 +189,6 @@ impl LayerEntry {
         let all = row.chain(others);
         all.filter(|(_, entry)| entry.references > 0)
             .map(|(block, _)| block)
-    }
-
-    pub fn entries(&self) -> impl Iterator<Item = &BlockEntry> {
-        let all = self.row.iter().chain(self.others.values());
-        all.filter(|entry| entry.references > 0)
     }
 
     pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut BlockEntry> {

@@ -136,12 +136,7 @@ impl State {
         if let Some(layer) = self.layers.get_mut(&layer) {
             for block in blocks {
                 layer.refer(block);
-                if let Some(entry) = layer.find_mut(block)
-                    && entry.status == BlockStatus::Cancelled
-                {
-                    entry.status = BlockStatus::Pending;
-                    entry.detail = None;
-                }
+                layer.revive(block);
             }
         }
     }
@@ -162,10 +157,10 @@ impl State {
             if has_name {
                 blocks.push(number, block);
             }
+            if has_name && layer.is_cancelled() {
+                self.numbers.remove(&layer.name);
+            }
             if layer.is_unused() {
-                if has_name {
-                    self.numbers.remove(&layer.name);
-                }
                 self.layers.remove(&number);
                 layers.push(number, 0);
             }
@@ -203,7 +198,7 @@ impl State {
     pub fn cancel(&mut self, keys: &[BlockKey]) -> Blocks {
         let mut told = Blocks::default();
         for &(number, block) in keys {
-            self.become_done((number, block), BlockStatus::Cancelled);
+            self.become_cancelled((number, block));
             let name = self.layers.get(&number).map(|layer| &layer.name);
             let current = name.and_then(|name| self.numbers.get(name));
             // What has been submitted anew under another number is not meant.
@@ -224,10 +219,7 @@ impl State {
             let Some(layer) = self.layers.get(&number) else {
                 continue;
             };
-            let mut entries = layer.entries();
-            if entries.all(|entry| entry.status == BlockStatus::Cancelled)
-                && self.numbers.get(&layer.name) == Some(&number)
-            {
+            if layer.is_cancelled() && self.numbers.get(&layer.name) == Some(&number) {
                 self.numbers.remove(&layer.name);
             }
         }
@@ -318,7 +310,7 @@ impl State {
             ToClient::Cancelled(blocks) => {
                 let keys: Vec<BlockKey> = blocks.iter().collect();
                 for &key in &keys {
-                    self.become_done(key, BlockStatus::Cancelled);
+                    self.become_cancelled(key);
                 }
                 self.unname_cancelled(&keys);
             }
@@ -372,6 +364,13 @@ impl State {
         };
         let blocks = rejected.blocks.unwrap_or_default();
         self.on_erred(&blocks, &Arc::new(failure));
+    }
+
+    fn become_cancelled(&mut self, (layer, block): BlockKey) {
+        let layer = self.layers.get_mut(&layer);
+        for (queue, token) in layer.map_or_else(Vec::new, |layer| layer.cancel(block)) {
+            queue.push(token);
+        }
     }
 
     fn become_done(&mut self, key: BlockKey, status: BlockStatus) {
