@@ -525,9 +525,10 @@ mod tests {
         shell.submit_with(1, 3);
         shell.raise();
         shell.raise();
-        assert_eq!(shell.machine.raises(), [raised.clone()]);
+        let raised = [raised];
+        assert_eq!(shell.machine.raises(), raised);
         let (machine, _) = shell.restarted();
-        assert_eq!(machine.raises(), [raised]);
+        assert_eq!(machine.raises(), raised);
     }
 
     #[test]
