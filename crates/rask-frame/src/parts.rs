@@ -108,8 +108,11 @@ impl Value for Parts {
     }
 
     fn part(&self, number: u32) -> Option<ValueRef> {
-        let piece = self.find(number as usize)?;
-        Some(Arc::new(Part(Piece::whole(piece.to_table()))))
+        let table = match self {
+            Parts::Divided(division) => division.copy_of_part(number as usize)?,
+            Parts::Apart(tables) => tables.get(number as usize)?.clone(),
+        };
+        Some(Arc::new(Part(Piece::whole(table))))
     }
 
     fn view_of_part(&self, number: u32) -> Option<ValueRef> {

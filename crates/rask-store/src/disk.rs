@@ -3,11 +3,12 @@
 //! done so.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use memmap2::{Advice, Mmap, MmapOptions};
@@ -15,7 +16,7 @@ use parking_lot::Mutex;
 use rask_value::{Encoded, Frames};
 use rustix::fs::FallocateFlags;
 
-use crate::compress::{decompress, try_compress};
+use crate::compress::{WriteCost, decompress, try_compress};
 
 /// A segment that has reached this size takes no more values.
 const SEGMENT_BYTES: u64 = 256 << 20;
@@ -30,6 +31,7 @@ const CUT_BYTES_MIN: u64 = 64 * 1024;
 pub struct Disk {
     folder: PathBuf,
     active: Mutex<Option<Arc<Segment>>>,
+    cost: WriteCost,
 }
 
 #[derive(Debug)]
@@ -108,6 +110,7 @@ impl Disk {
         Disk {
             folder: folder.unwrap_or_else(std::env::temp_dir),
             active: Mutex::new(None),
+            cost: WriteCost::default(),
         }
     }
 
@@ -122,7 +125,7 @@ impl Disk {
             .frames
             .buffers
             .iter()
-            .map(|buffer| try_compress(buffer))
+            .map(|buffer| try_compress(buffer, &self.cost))
             .collect();
         let mut chunks: Vec<&[u8]> = vec![&encoded.frames.header];
         for (buffer, packed) in encoded.frames.buffers.iter().zip(&packed) {
@@ -130,10 +133,12 @@ impl Disk {
         }
         let total: u64 = chunks.iter().map(|c| padded(c.len() as u64)).sum();
         let region = self.reserve(total)?;
+        let started = Instant::now();
+        write_padded(&region.segment.file, &chunks, region.start)?;
+        self.cost.learn(total as usize, started.elapsed());
         let mut at = region.start;
         let mut pieces = Vec::with_capacity(chunks.len());
         for chunk in &chunks {
-            write_at(&region.segment.file, chunk, at)?;
             let stored = chunk.len() as u64;
             pieces.push(Piece {
                 start: at,
@@ -183,7 +188,11 @@ impl Disk {
     /// Some of the buffers of a value, as [`read`](Self::read) reads them all.
     pub fn read_buffers(&self, extent: &Extent, range: Range<usize>) -> io::Result<Vec<Bytes>> {
         let pieces = extent.buffers.get(range);
-        let pieces = pieces.ok_or(io::ErrorKind::UnexpectedEof)?.iter();
+        let pieces = pieces.ok_or(io::ErrorKind::UnexpectedEof)?;
+        if let Some(run) = find_run(pieces) {
+            return read_run(&extent.region, run, pieces);
+        }
+        let pieces = pieces.iter();
         pieces
             .map(|&piece| read_piece(&extent.region, piece, true))
             .collect()
@@ -235,6 +244,31 @@ fn padded(length: u64) -> u64 {
     length.next_multiple_of(ALIGNMENT)
 }
 
+/// Chunks that go to the system in one call.
+const CHUNKS_MAX: usize = 256;
+
+/// Chunks one after the other, each at a multiple of `ALIGNMENT`.
+fn write_padded(file: &File, chunks: &[&[u8]], mut at: u64) -> io::Result<()> {
+    const PADDING: [u8; ALIGNMENT as usize] = [0; ALIGNMENT as usize];
+    for chunks in chunks.chunks(CHUNKS_MAX) {
+        let mut slices = Vec::with_capacity(2 * chunks.len());
+        for chunk in chunks {
+            let length = chunk.len() as u64;
+            slices.push(IoSlice::new(chunk));
+            slices.push(IoSlice::new(&PADDING[..(padded(length) - length) as usize]));
+        }
+        let mut written = rustix::io::retry_on_intr(|| rustix::io::pwritev(file, &slices, at))?;
+        // Mostly all of it; else the rest goes piece by piece.
+        for slice in &slices {
+            let done = slice.len().min(written);
+            written -= done;
+            write_at(file, &slice[done..], at + done as u64)?;
+            at += slice.len() as u64;
+        }
+    }
+    Ok(())
+}
+
 fn write_at(file: &File, mut chunk: &[u8], mut at: u64) -> io::Result<()> {
     while !chunk.is_empty() {
         let written = rustix::io::retry_on_intr(|| rustix::io::pwrite(file, chunk, at))?;
@@ -249,6 +283,33 @@ fn write_at(file: &File, mut chunk: &[u8], mut at: u64) -> io::Result<()> {
 
 /// Below this, copying is cheaper than a map.
 const MAPPED_BYTES_MIN: u64 = 64 * 1024;
+
+/// Where pieces that follow each other lie together, if they are small.
+fn find_run(pieces: &[Piece]) -> Option<Piece> {
+    let (first, last) = (pieces.first()?, pieces.last()?);
+    let follow = |pair: &[Piece]| pair[0].start + padded(pair[0].stored) == pair[1].start;
+    let stored = (last.start + last.stored).checked_sub(first.start)?;
+    let is_run = pieces.len() > 1 && pieces.windows(2).all(follow);
+    (is_run && stored < MAPPED_BYTES_MIN).then_some(Piece {
+        start: first.start,
+        stored,
+        length: stored,
+    })
+}
+
+/// Pieces by one call to the system, in one piece of memory unless they are compressed.
+fn read_run(region: &Arc<Region>, run: Piece, pieces: &[Piece]) -> io::Result<Vec<Bytes>> {
+    let whole = read_piece(region, run, false)?;
+    let read = pieces.iter().map(|piece| {
+        let start = (piece.start - run.start) as usize;
+        let stored = whole.slice(start..start + piece.stored as usize);
+        match piece.stored == piece.length {
+            true => Ok(stored),
+            false => Ok(decompress(&stored, piece.length as usize)?.into()),
+        }
+    });
+    read.collect()
+}
 
 fn read_piece(region: &Arc<Region>, piece: Piece, may_map: bool) -> io::Result<Bytes> {
     if piece.stored == 0 {

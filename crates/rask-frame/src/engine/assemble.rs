@@ -181,8 +181,12 @@ fn words<T: ArrowNativeType>(pieces: &[Piece], place: Place) -> Vec<T> {
             }
             (Source::Range { start, step }, rows) => {
                 let label = |row: i64| T::usize_as((start + step * row) as usize);
+                let next = |row: i64| T::usize_as((start + row) as usize);
                 match rows {
                     None => all.extend((0..piece.table.len() as i64).map(label)),
+                    Some(rows) if step == 1 => {
+                        all.extend(rows.iter().map(|row| next(i64::from(*row))));
+                    }
                     Some(rows) => all.extend(rows.iter().map(|row| label(i64::from(*row)))),
                 }
             }

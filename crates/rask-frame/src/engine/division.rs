@@ -15,11 +15,16 @@ use super::{Table, codec};
 #[derive(Clone, Debug)]
 pub struct Division {
     table: Arc<Table>,
-    /// Those of the first part first, in the table's order inside a part.
-    rows: ScalarBuffer<u32>,
+    /// Those of the first part first, in the table's order inside a part; `None` if the table has them
+    /// in this order.
+    rows: Option<ScalarBuffer<u32>>,
     /// Where each part begins among them, and where the last one ends.
     starts: Vec<u32>,
 }
+
+/// Columns of fewer rows fit into a processor's cache: putting them into the order of the parts costs
+/// less there than it does later, when each part's rows are picked out of all tables.
+const SETTLED_ROWS_MAX: usize = 1 << 18;
 
 /// The kind of encoded divisions.
 pub(crate) const DIVISION_KIND: &str = "table-division";
@@ -60,8 +65,20 @@ impl Division {
         }
         Division {
             table: Arc::new(table),
-            rows: rows.into(),
+            rows: Some(rows.into()),
             starts,
+        }
+    }
+
+    /// The same parts, each of them a run of rows, if the table is small.
+    pub fn settle(self) -> Self {
+        if self.rows.is_none() || self.table.len() > SETTLED_ROWS_MAX {
+            return self;
+        }
+        Division {
+            table: Arc::new(self.in_order()),
+            rows: None,
+            starts: self.starts,
         }
     }
 
@@ -79,23 +96,41 @@ impl Division {
     /// One part, which keeps the table in memory.
     pub fn part(&self, number: usize) -> Option<Piece> {
         let range = self.range(number)?;
-        Some(Piece {
-            table: self.table.clone(),
-            rows: Some(self.rows.slice(range.start, range.len())),
+        Some(match &self.rows {
+            None => Piece::whole(self.table.slice(range.start, range.len())),
+            Some(rows) => Piece {
+                table: self.table.clone(),
+                rows: Some(rows.slice(range.start, range.len())),
+            },
         })
+    }
+
+    /// One part as a table of its own.
+    pub fn copy_of_part(&self, number: usize) -> Option<Table> {
+        let range = self.range(number)?;
+        let rows = match &self.rows {
+            None => (range.start as u32..range.end as u32).collect(),
+            Some(rows) => rows.slice(range.start, range.len()),
+        };
+        let piece = Piece {
+            table: self.table.clone(),
+            rows: Some(rows),
+        };
+        Some(piece.to_table())
     }
 
     /// All rows, those of the first part first.
     pub(crate) fn in_order(&self) -> Table {
         let piece = Piece {
             table: self.table.clone(),
-            rows: Some(self.rows.clone()),
+            rows: self.rows.clone(),
         };
         piece.to_table()
     }
 
     /// The division in its own memory; `None` if something would have to be copied.
     pub(crate) fn encode_in_place(&self) -> Option<Frames> {
+        let rows = self.rows.as_ref()?;
         let Frames {
             header,
             mut buffers,
@@ -105,7 +140,7 @@ impl Division {
             table: header.to_vec(),
         };
         let header = postcard::to_allocvec(&header).ok()?;
-        buffers.push(codec::to_bytes(self.rows.inner().clone()));
+        buffers.push(codec::to_bytes(rows.inner().clone()));
         Some(Frames {
             header: header.into(),
             buffers,
@@ -130,14 +165,15 @@ impl Division {
         }
         Ok(Division {
             table: Arc::new(table),
-            rows,
+            rows: Some(rows),
             starts,
         })
     }
 
     /// Bytes of the table and of the rows' numbers.
     pub fn nbytes(&self) -> u64 {
-        rask_value::Value::nbytes(&*self.table) + 4 * self.rows.len() as u64
+        let rows = self.rows.as_ref().map_or(0, |rows| rows.len());
+        rask_value::Value::nbytes(&*self.table) + 4 * rows as u64
     }
 }
 
@@ -269,16 +305,21 @@ mod tests {
             whole.slice(0, 7),
             whole.set_index(&["x".into()], true).unwrap(),
         ] {
-            let division = Division::new(table.clone(), &numbers, 5);
-            assert_eq!((division.count(), division.in_order().len()), (5, 7));
-            for number in 0..5 {
-                let part = division.part(number).unwrap();
-                let rows = (0..7).filter(|row| numbers[*row as usize] as usize == number);
-                let expected = table.take(&rows.collect::<Vec<u32>>());
-                assert_eq!(format!("{:?}", part.to_table()), format!("{expected:?}"));
-                assert_eq!(part.len(), expected.len());
+            let divided = Division::new(table.clone(), &numbers, 5);
+            for division in [divided.clone(), divided.settle()] {
+                assert_eq!((division.count(), division.in_order().len()), (5, 7));
+                for number in 0..5 {
+                    let part = division.part(number).unwrap();
+                    let rows = (0..7).filter(|row| numbers[*row as usize] as usize == number);
+                    let expected = table.take(&rows.collect::<Vec<u32>>());
+                    let copy = division.copy_of_part(number).unwrap();
+                    for found in [part.to_table(), copy] {
+                        assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+                    }
+                    assert_eq!(part.len(), expected.len());
+                }
+                assert!(division.part(5).is_none());
             }
-            assert!(division.part(5).is_none());
         }
         let sliced = whole.slice(3, 3);
         let part = Division::new(sliced, &[1, 0, 1], 2).part(1).unwrap();

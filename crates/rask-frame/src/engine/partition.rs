@@ -7,7 +7,7 @@ use super::{Column, Division, Result, Table, hash_rows};
 /// every dtype of number. Rows keep their order inside a part.
 pub fn by_hash(table: Table, keys: &[Key], parts: usize) -> Result<Division> {
     let numbers = hash_numbers(&table, keys, parts)?;
-    Ok(Division::new(table, &numbers, parts))
+    Ok(Division::new(table, &numbers, parts).settle())
 }
 
 /// The part of each row by the hash of its keys.

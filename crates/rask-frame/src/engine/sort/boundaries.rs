@@ -61,7 +61,7 @@ pub fn by_boundaries(
     parts: usize,
 ) -> Result<Division> {
     let numbers = partition_numbers(&table, spec, borders)?;
-    Ok(Division::new(table, &numbers, parts.max(borders.len() + 1)))
+    Ok(Division::new(table, &numbers, parts.max(borders.len() + 1)).settle())
 }
 
 /// The number of the part that each row belongs to.
