@@ -42,7 +42,7 @@ impl WriteCost {
     }
 
     fn nanos_of(&self, length: usize) -> u128 {
-        u128::from(self.nanos.load(Ordering::Relaxed)) * length as u128 >> 20
+        (u128::from(self.nanos.load(Ordering::Relaxed)) * length as u128) >> 20
     }
 }
 
