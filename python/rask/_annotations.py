@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["TIMES", "check_annotations", "task_options"]
+__all__ = ["TIMES", "check_annotations", "has_functions", "options_of_key", "task_options"]
 
 #: Annotations that are times.
 TIMES = ("task_timeout", "retry_delay", "retry_delay_max")
@@ -45,13 +45,46 @@ def check_annotations(annotations: Mapping[str, Any]) -> bool:
     return found
 
 
+def has_functions(annotations: Mapping[str, Any]) -> bool:
+    """Whether any of what these say of tasks is a function of keys."""
+    return any(callable(annotations.get(name)) for name in (*_KINDS, *TIMES))
+
+
+def options_of_key(annotations: Mapping[str, Any], key: Any, place: str) -> dict[str, Any] | None:
+    """As `task_options`, with functions called with a key.
+
+    Raises
+    ------
+    RuntimeError
+        With what a function raised as its cause, and the `place` where it was annotated.
+    TypeError, ValueError
+        If what one returns makes no sense.
+    """
+    called = dict(annotations)
+    for name in (*_KINDS, *TIMES):
+        value = annotations.get(name)
+        if callable(value):
+            try:
+                called[name] = value(key)
+            except Exception as error:
+                raise RuntimeError(
+                    f"the annotation {name!r} raised {type(error).__name__} for the key {key!r}: "
+                    f"{error} (annotated at {place})"
+                ) from error
+    try:
+        check_annotations(called)
+        return task_options(called)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{error}, for the key {key!r} (annotated at {place})") from None
+
+
 def task_options(annotations: Mapping[str, Any]) -> dict[str, Any] | None:
     """Annotations in the form of a submission's options; None if they say nothing of tasks.
 
     Raises
     ------
     NotImplementedError
-        For functions of keys.
+        For functions of keys; see `options_of_key`.
     """
     from rask import config
     from rask.distributed._submission import worker_names
@@ -64,8 +97,8 @@ def task_options(annotations: Mapping[str, Any]) -> dict[str, Any] | None:
             continue
         if callable(value):
             raise NotImplementedError(
-                f"the annotation {name!r} is a function of keys, which a cluster does not take: "
-                "annotate with a value, and what differs apart"
+                f"the annotation {name!r} is a function of keys, which are not known before a call is "
+                "submitted: say it of delayed calls and collections, or give the call a value"
             )
         options[name] = value
     if "priority" in options:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -167,14 +168,92 @@ def wait_for_file(path):
         time.sleep(0.005)
 
 
-def test_functions_of_keys_are_refused(pair):
-    with rask.annotate(priority=lambda key: 1):
-        x = da.ones(4, chunks=2) + 1
-    with pytest.raises(NotImplementedError, match="'priority' is a function of keys"):
+def test_functions_say_where_each_block_is_made(pair):
+    with rask.annotate(workers=lambda key: (key[1] + key[2]) % 2):
+        x = da.zeros((4, 4), chunks=2).map_blocks(where, dtype=int)
+    expected = np.kron([[0, 1], [1, 0]], np.ones((2, 2), dtype=int)).tolist()
+    assert x.compute(scheduler=pair).tolist() == expected
+    assert pair.persist(x).compute(scheduler=pair).tolist() == expected
+    copied = pickle.loads(pickle.dumps(x))
+    assert copied.compute(scheduler=pair).tolist() == expected
+    assert copied[::2].sum().compute(scheduler=pair) == 4
+    with rask.annotate(workers=lambda key: [1 - key[1] % 2]):
+        bag = db.from_sequence(range(4), npartitions=4).map(lambda _: int(get_worker().name))
+        frame = dd.from_pandas(pd.DataFrame({"x": range(4)}), npartitions=2)
+        frame = frame.map_partitions(note_worker, meta={"x": "i8", "w": "i8"})
+    assert bag.compute(scheduler=pair) == [1, 0, 1, 0]
+    assert frame.compute(scheduler=pair).w.tolist() == [1, 1, 0, 0]
+
+
+def worker_name():
+    return int(get_worker().name)
+
+
+def test_functions_are_given_the_keys_of_delayed_calls(pair):
+    seen = []
+
+    def place(key):
+        seen.append(key)
+        return 0 if key.startswith("first") else 1
+
+    names = ["first-a", "second", "first-b"]
+    with rask.annotate(workers=place):
+        calls = [rask.delayed(worker_name)(dask_key_name=name) for name in names]
+        joined = rask.delayed(join)(calls)
+    assert joined.compute(scheduler=pair) == [0, 1, 0]
+    assert set(seen) == {*names, joined.key}
+
+
+def join(values):
+    return values
+
+
+def test_functions_say_priorities_retries_and_resources_of_blocks(client, tmp_path):
+    with rask.annotate(priority=lambda key: key[1], retries=lambda key: int(key[1] == 0)):
+        x = da.zeros(4, chunks=1).map_blocks(note_and_fail_once, str(tmp_path), dtype=float)
+    assert x.compute(scheduler=client).tolist() == [0, 0, 0, 0]
+    with rask.annotate(resources=lambda key: {"GPU": 1} if key[1] else {}):
+        x = da.zeros(2, chunks=1).map_blocks(np.negative, dtype=float)
+    first, second = (client.compute(x.blocks[at]) for at in range(2))
+    assert first.result() == 0
+    with pytest.raises(TimeoutError):
+        second.result(timeout=0.3)
+
+
+def note_and_fail_once(block, folder, block_info=None):
+    """The first block raises when it is first run."""
+    place = block_info[0]["chunk-location"][0]
+    with open(f"{folder}/{place}", "a") as file:
+        file.write("x")
+    with open(f"{folder}/{place}") as file:
+        if place == 0 and file.read() == "x":
+            raise ValueError("for the first time")
+    return block
+
+
+def test_functions_that_raise_or_make_no_sense_are_told_with_the_line(pair):
+    for function, error, text in [
+        (lambda key: key["name"], RuntimeError, "'priority' raised TypeError for the key"),
+        (lambda key: "high", TypeError, "'priority' must be of type int, not 'high'"),
+    ]:
+        with rask.annotate(priority=function):
+            x = da.ones(4, chunks=2) + 1
+            call = rask.delayed(inc)(1)
+        for work in (lambda x=x: x.compute(scheduler=pair), lambda x=x: pair.persist(x.sum())):
+            with pytest.raises(error, match=rf"(?s){text}.*test_annotations\.py"):
+                work()
+        with pytest.raises(error, match=rf"(?s){text}.*test_annotations\.py"):
+            call.compute(scheduler=pair)
+        assert x.sum().compute(scheduler="threads") == 8
+    with rask.annotate(task_timeout=lambda key: 1 + key[1]):
+        x = da.ones(4, chunks=2).map_blocks(np.negative)
+    with pytest.raises(NotImplementedError, match="the same for all blocks"):
         x.compute(scheduler=pair)
-    with pytest.raises(NotImplementedError, match=r"test_annotations\.py"):
-        pair.persist(x.sum())
-    assert x.sum().compute(scheduler="threads") == 8
+    with (
+        rask.annotate(priority=lambda key: 1),
+        pytest.raises(NotImplementedError, match="function of keys"),
+    ):
+        pair.submit(inc, 1)
 
 
 def test_annotations_that_make_no_sense():
@@ -186,8 +265,6 @@ def test_annotations_that_make_no_sense():
 
 
 def test_annotations_travel_with_pickled_collections(pair):
-    import pickle
-
     with rask.annotate(workers=[1]):
         x = da.zeros(4, chunks=2).map_blocks(where, dtype=int)
     y = pickle.loads(pickle.dumps(x))

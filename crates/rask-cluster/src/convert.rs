@@ -1,7 +1,14 @@
 //! Between values in memory and what travels.
 
-use rask_proto::{Failure, LayerOptions, LengthSpec, OriginSpec, Packed, Resource, SizeSpec};
-use rask_value::{Annotations, Encoded, Frames, Origin, OutputSizes, SpanPath, TaskError, codec};
+use std::sync::Arc;
+
+use rask_proto::{
+    Failure, LayerOptions, LayerSpec, LengthSpec, OriginSpec, Packed, Resource, SizeSpec,
+    VariedOptions,
+};
+use rask_value::{
+    Annotations, ByBlock, Encoded, Frames, Origin, OutputSizes, SpanPath, TaskError, codec,
+};
 
 /// An encoded value or op, to be sent.
 pub fn pack(encoded: Encoded) -> Packed {
@@ -116,7 +123,7 @@ pub fn task_from_failure(failure: &Failure) -> TaskError {
 }
 
 /// How the tasks of a layer are to be run, as a message.
-pub(crate) fn pack_annotations(annotations: &Annotations) -> LayerOptions {
+fn pack_annotations(annotations: &Annotations) -> LayerOptions {
     let resources = annotations.resources.iter();
     LayerOptions {
         priority: annotations.priority,
@@ -136,7 +143,7 @@ pub(crate) fn pack_annotations(annotations: &Annotations) -> LayerOptions {
 }
 
 /// The reverse of [`pack_annotations`].
-pub(crate) fn unpack_annotations(options: &LayerOptions) -> Annotations {
+fn unpack_annotations(options: &LayerOptions) -> Annotations {
     let resources = options.resources.iter();
     Annotations {
         priority: options.priority,
@@ -147,6 +154,40 @@ pub(crate) fn unpack_annotations(options: &LayerOptions) -> Annotations {
         timeout_millis: options.timeout_millis,
         retry_millis: options.retry_millis,
         retry_millis_max: options.retry_millis_max,
-        refused: None,
+        ..Annotations::default()
     }
+}
+
+/// Says of a layer how its tasks are to be run.
+pub(crate) fn annotate(spec: &mut LayerSpec, annotations: Option<&Annotations>) {
+    match annotations.and_then(|annotations| annotations.by_block.as_deref()) {
+        Some(by_block) => {
+            // Times are those of all blocks.
+            spec.options = by_block.kinds.first().map(|kind| LayerOptions {
+                timeout_millis: kind.timeout_millis,
+                retry_millis: kind.retry_millis,
+                retry_millis_max: kind.retry_millis_max,
+                ..LayerOptions::default()
+            });
+            spec.varied = Some(VariedOptions {
+                options: by_block.kinds.iter().map(pack_annotations).collect(),
+                of_blocks: by_block.of_blocks.clone(),
+            });
+        }
+        None => spec.options = annotations.map(pack_annotations),
+    }
+}
+
+/// The reverse of [`annotate`].
+pub(crate) fn find_annotations(spec: &LayerSpec) -> Option<Annotations> {
+    let Some(varied) = &spec.varied else {
+        return spec.options.as_ref().map(unpack_annotations);
+    };
+    Some(Annotations {
+        by_block: Some(Arc::new(ByBlock {
+            kinds: varied.options.iter().map(unpack_annotations).collect(),
+            of_blocks: varied.of_blocks.clone(),
+        })),
+        ..Annotations::default()
+    })
 }

@@ -72,6 +72,9 @@ pub struct LayerSpec {
     /// How its tasks are to be run, where it was annotated.
     #[prost(message, optional, tag = "220")]
     pub options: Option<crate::LayerOptions>,
+    /// In place of `options` where they differ between blocks, but for times.
+    #[prost(message, optional, tag = "380")]
+    pub varied: Option<crate::VariedOptions>,
 }
 
 /// One input by rule, see [`rask_graph::Input`].

@@ -35,6 +35,7 @@ mod sizes;
 mod spans;
 mod story;
 mod transfers;
+mod varied;
 mod version;
 mod versions;
 mod worker;
@@ -77,6 +78,7 @@ pub use spans::{
 };
 pub use story::{StateDump, Story, StoryQuery};
 pub use transfers::Transfers;
+pub use varied::VariedOptions;
 pub use version::{Capabilities, Versions};
 pub use versions::{ClusterVersions, VersionGroup};
 pub use worker::{

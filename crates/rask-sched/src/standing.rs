@@ -7,7 +7,7 @@ use rask_proto::{LayerOptions, LayerSpec, Resource, Submit};
 
 use crate::event::ClientId;
 use crate::scheduler::Scheduler;
-use crate::state::{Restriction, ShareId};
+use crate::state::{Layer, Restriction, ShareId, VariedRestrictions};
 
 /// Tasks that submit tasks that do so and so on, as deep as this, go before the first submission.
 const SUBMISSIONS_BEFORE: u64 = 1 << 16;
@@ -96,6 +96,12 @@ impl Terms {
         }
     }
 
+    /// Those that the blocks of one of its layers have, where they differ.
+    pub fn of_blocks(&self, submit: &Submit, spec: &LayerSpec) -> Vec<Terms> {
+        let varied = spec.varied.iter().flat_map(|varied| &varied.options);
+        varied.map(|own| self.changed_by(submit, own)).collect()
+    }
+
     fn changed_by(&self, submit: &Submit, own: &LayerOptions) -> Terms {
         let (workers, allow_other_workers) = match own.workers.is_empty() {
             true => (&submit.workers, submit.allow_other_workers),
@@ -116,6 +122,26 @@ impl Terms {
             retry_millis: own.retry_millis.unwrap_or(self.retry_millis),
             retry_millis_max: own.retry_millis_max.unwrap_or(self.retry_millis_max),
         }
+    }
+}
+
+impl Layer {
+    /// Its blocks have different terms, if the submission says so.
+    pub(crate) fn restrict_blocks(&mut self, spec: &LayerSpec, kinds: Vec<Terms>) {
+        let (Some(varied), Some(first)) = (&spec.varied, kinds.first()) else {
+            return;
+        };
+        if kinds
+            .iter()
+            .all(|kind| kind.restriction == first.restriction)
+        {
+            self.restriction.clone_from(&first.restriction);
+            return;
+        }
+        self.varied = Some(Box::new(VariedRestrictions {
+            kinds: kinds.into_iter().map(|kind| kind.restriction).collect(),
+            of_blocks: varied.of_blocks.clone(),
+        }));
     }
 }
 

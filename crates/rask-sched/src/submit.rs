@@ -128,6 +128,9 @@ impl Scheduler {
         }
         check_references(spec, position, graph, layer.block_count())?;
         check_pages(spec, layer.block_count())?;
+        if let Some(varied) = &spec.varied {
+            varied.check(layer.block_count())?;
+        }
         Ok(layer)
     }
 
@@ -178,6 +181,7 @@ impl Scheduler {
             let number = known.unwrap_or_else(|| {
                 let span = self.enter_span(submit, spec);
                 let mut layer = new_layer(spec, layer, common.of_layer(submit, spec));
+                layer.restrict_blocks(spec, common.of_blocks(submit, spec));
                 layer.span = span;
                 let keeps_dense = spec.page_blocks == 0
                     && spec.sizes.as_ref().is_some_and(|sizes| sizes.is_dense);
@@ -277,9 +281,11 @@ impl Scheduler {
         let common = Terms::of(submit);
         let terms = submit.layers.iter().map(|spec| {
             let terms = common.of_layer(submit, spec);
-            (standing.base_priority(terms.priority), terms.retries)
+            let of = |terms: &Terms| (standing.base_priority(terms.priority), terms.retries);
+            let varied = common.of_blocks(submit, spec);
+            (of(&terms), varied.iter().map(of).collect())
         });
-        let terms: Vec<(u64, u8)> = terms.collect();
+        let terms: Vec<((u64, u8), Vec<(u64, u8)>)> = terms.collect();
         self.tasks.reserve(table.len());
         let mut made: Vec<TaskId> = vec![NO_TASK; table.len()];
         let mut fresh = Vec::with_capacity(table.len());
@@ -295,7 +301,13 @@ impl Scheduler {
                 made[index as usize] = known;
                 continue;
             }
-            let (base, retries) = terms[at.layer.0 as usize];
+            let position = at.layer.0 as usize;
+            let varied = submit.layers[position].varied.as_ref();
+            let kind = varied.and_then(|varied| varied.place_of(at.block));
+            let (base, retries) = match kind {
+                Some(kind) => terms[position].1[kind],
+                None => terms[position].0,
+            };
             let priority = base + u64::from(ranks[index as usize]);
             let id = self.tasks.add((number, at.block), share, priority, retries);
             self.shares.on_task_added(share);
@@ -436,10 +448,10 @@ fn check_pages(spec: &LayerSpec, block_count: u64) -> Result<(), SubmitError> {
 }
 
 fn check_resources(submit: &Submit) -> Result<(), SubmitError> {
-    let layers = submit
-        .layers
-        .iter()
-        .filter_map(|layer| layer.options.as_ref());
+    let layers = submit.layers.iter().flat_map(|layer| {
+        let varied = layer.varied.iter().flat_map(|varied| &varied.options);
+        layer.options.iter().chain(varied)
+    });
     let own = layers.flat_map(|options| &options.resources);
     let mut resources = submit.resources.iter().chain(own);
     let wrong = resources.find(|resource| !(resource.amount.is_finite() && resource.amount >= 0.0));
@@ -474,6 +486,7 @@ fn new_layer(spec: &LayerSpec, layer: &rask_graph::Layer, terms: Terms) -> Layer
         operation: spec.operation.as_str().into(),
         operation_number: 0,
         restriction: terms.restriction,
+        varied: None,
         timeout_millis: terms.timeout_millis,
         retry_millis: terms.retry_millis,
         retry_millis_max: terms.retry_millis_max,

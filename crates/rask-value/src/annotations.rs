@@ -1,5 +1,8 @@
 //! How the user wants tasks to be run.
 
+use std::any::Any;
+use std::sync::Arc;
+
 /// What was annotated where a layer was made, as far as it says how its tasks are to be run. What is
 /// not said here is as the submission has it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,4 +24,32 @@ pub struct Annotations {
     pub retry_millis_max: Option<u32>,
     /// Why something that was annotated cannot be followed by a cluster.
     pub refused: Option<String>,
+    /// All of this as functions of keys, which whoever submits has to call.
+    pub functions: Option<KeyFunctions>,
+    /// What came of them; nothing else is said then.
+    pub by_block: Option<Arc<ByBlock>>,
+}
+
+/// Annotations that differ between the blocks of a layer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ByBlock {
+    pub kinds: Vec<Annotations>,
+    /// For each block, which of them it has.
+    pub of_blocks: Vec<u32>,
+}
+
+/// Functions of keys, which only whoever made them knows to call.
+#[derive(Clone)]
+pub struct KeyFunctions(pub Arc<dyn Any + Send + Sync>);
+
+impl PartialEq for KeyFunctions {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl std::fmt::Debug for KeyFunctions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyFunctions")
+    }
 }

@@ -21,7 +21,7 @@ mod plan;
 mod sizes;
 mod value;
 
-pub use annotations::Annotations;
+pub use annotations::{Annotations, ByBlock, KeyFunctions};
 pub use error::{CodecError, TaskError};
 pub use frames::{Encoded, Frames, OwnEncoded};
 pub use fused::{FusedOp, fuse_plan};

@@ -10,8 +10,7 @@ use super::remote::RemoteOp;
 use super::{ClusterClient, SubmitOptions};
 use crate::ClusterError;
 use crate::convert::{
-    pack, pack_annotations, pack_origin, pack_span, unpack, unpack_annotations, unpack_origin,
-    unpack_span,
+    annotate, find_annotations, pack, pack_origin, pack_span, unpack, unpack_origin, unpack_span,
 };
 
 fn malformed(reason: impl Into<String>) -> ClusterError {
@@ -36,7 +35,7 @@ pub fn plan_to_bytes(plan: &Plan) -> Result<(Vec<u8>, bool), ClusterError> {
         written.origin = origin.map(pack_origin);
         written.span = origin.and_then(|origin| origin.span.as_deref().map(pack_span));
         let annotations = origin.and_then(|origin| origin.annotations.as_deref());
-        written.options = annotations.map(pack_annotations);
+        annotate(&mut written, annotations);
         match &plan.ops[at] {
             LayerOp::Run(op) => match op.downcast_ref::<RemoteOp>() {
                 Some(remote) => {
@@ -79,7 +78,7 @@ pub fn plan_from_bytes(bytes: &[u8], client: Option<&ClusterClient>) -> Result<P
             .try_layer(|number| numbers.get(number as usize).copied())
             .map_err(unreadable)?;
         let span = layer.span.clone().map(|span| Arc::new(unpack_span(span)));
-        let annotations = layer.options.as_ref().map(unpack_annotations).map(Arc::new);
+        let annotations = find_annotations(&layer).map(Arc::new);
         let origin = layer.origin.as_ref().map(|origin| Origin {
             span,
             annotations,

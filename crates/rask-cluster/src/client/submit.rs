@@ -12,7 +12,7 @@ use rask_value::{
 use super::remote::RemoteOp;
 use super::{BlockKey, ClusterClient};
 use crate::ClusterError;
-use crate::convert::{pack, pack_annotations, pack_origin, pack_sizes, pack_span};
+use crate::convert::{annotate, pack, pack_origin, pack_sizes, pack_span};
 
 /// How a submission is to be run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,7 +85,7 @@ impl ClusterClient {
             self.describe_op(&mut spec, &plan.ops[at])?;
             if matches!(plan.ops[at], LayerOp::Run(_)) && !spec.remote {
                 let annotations = origin.and_then(|origin| origin.annotations.as_deref());
-                spec.options = annotations.map(pack_annotations);
+                annotate(&mut spec, annotations);
             }
             submit.layers.push(spec);
         }

@@ -209,8 +209,7 @@ impl PyClusterClient {
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyList>> {
         let options = options_of(py, options)?;
-        let plan = plan.shared();
-        crate::annotations::check(&plan)?;
+        let plan = crate::annotations::resolve(py, plan.shared())?;
         let keys = py
             .detach(|| self.core.submit_plan(&plan, &options))
             .map_err(errors::to_py_err)?;
@@ -233,8 +232,7 @@ impl PyClusterClient {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyPlan> {
         let options = options_of(py, options)?;
-        let plan = plan.shared();
-        crate::annotations::check(&plan)?;
+        let plan = crate::annotations::resolve(py, plan.shared())?;
         let held = py.detach(|| self.core.persist_plan(&plan, &options));
         Ok(PyPlan::new(held.map_err(errors::to_py_err)?))
     }

@@ -96,7 +96,7 @@ fn dump_plan<'py>(
     py: Python<'py>,
     plan: &Bound<'py, PyPlan>,
 ) -> PyResult<(Bound<'py, PyBytes>, bool)> {
-    let plan = plan.get().shared();
+    let plan = crate::annotations::resolve(py, plan.get().shared())?;
     let dumped = py.detach(|| plan_to_bytes(&plan));
     let (bytes, held) = dumped.map_err(errors::to_py_err)?;
     Ok((PyBytes::new(py, &bytes), held))

@@ -2,14 +2,16 @@
 //! among their arguments, and those collections' own layers.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyNone, PySet, PyString, PyTuple};
 use rask_graph::{Block, LayerId};
-use rask_value::Plan;
+use rask_value::{Origin, Plan};
 
 use super::assembler::{Assembler, OWN, unique_name};
 use super::node::DelayedNode;
+use crate::annotations;
 use crate::origin;
 use crate::plan::PyPlan;
 use crate::program::Step;
@@ -106,6 +108,26 @@ fn add_collections<'py>(
     Ok(assembler.add_to(plan, unique_name(py, "finish")?, "finish", None))
 }
 
+/// The origin of a node with what functions of keys say of the node's.
+fn annotated_by_key(
+    node: &Bound<'_, DelayedNode>,
+    origin: Option<Origin>,
+) -> PyResult<Option<Origin>> {
+    let Some(origin) = origin else {
+        return Ok(None);
+    };
+    let annotations = origin.annotations.as_ref();
+    let Some(functions) = annotations.and_then(|annotations| annotations.functions.as_ref()) else {
+        return Ok(Some(origin));
+    };
+    let key = node.getattr(pyo3::intern!(node.py(), "key"))?;
+    let found = annotations::of_key(functions, &key, &origin)?;
+    Ok(Some(Origin {
+        annotations: Some(Arc::new(found)),
+        ..origin
+    }))
+}
+
 impl<'py> Compiler<'py> {
     fn number_of(&mut self, node: &Bound<'py, DelayedNode>) -> u32 {
         let next = self.numbers.len() as u32;
@@ -130,7 +152,8 @@ impl<'py> Compiler<'py> {
         } else {
             self.call(call, arguments, unpack)?;
         }
-        self.assembler.finish_task(call.origin.clone());
+        let origin = annotated_by_key(node, call.origin.clone())?;
+        self.assembler.finish_task(origin);
         Ok(())
     }
 

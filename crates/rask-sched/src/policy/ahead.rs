@@ -113,7 +113,7 @@ impl Scheduler {
         }
         let layer = self.layers.get(task.layer);
         // A worker takes parts of values that are there.
-        if layer.restriction.is_some()
+        if layer.restriction_of(task.block).is_some()
             || layer.part_modulo > 0
             || self.predict_micros(task.layer) > AHEAD_MICROS_MAX
         {

@@ -14,12 +14,13 @@ const HELD_KIND: &str = "held";
 impl Scheduler {
     /// The worker that takes a value in; `None` if the task makes one, or nobody takes any now.
     pub(crate) fn decide_holder(&mut self, id: TaskId) -> Option<WorkerId> {
-        let layer = self.layers.get(self.tasks.get(id).layer);
+        let task = self.tasks.get(id);
+        let layer = self.layers.get(task.layer);
         let is_held = layer.op.as_ref().is_some_and(|op| op.kind == HELD_KIND);
         if !is_held || self.recovering {
             return None;
         }
-        let restriction = layer.restriction.as_deref();
+        let restriction = layer.restriction_of(task.block);
         let allows = |&(&number, worker): &(&WorkerId, &Worker)| {
             worker.takes_tasks()
                 && restriction.is_none_or(|restriction| restriction.allows(worker))

@@ -1,9 +1,11 @@
 //! Where a task goes: the worker where it can start soonest, of those that have room for its value.
 
+use std::sync::Arc;
+
 use super::inputs::{Inputs, largest};
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{TaskId, Worker};
+use crate::state::{Restriction, TaskId, Worker};
 
 /// Up to this many workers, all are compared; above, the largest holders and a sample.
 const COMPARED_MAX: usize = 32;
@@ -21,9 +23,15 @@ impl Scheduler {
         running.or_else(|| self.decide_worker_among(id, |worker| !worker.retiring))
     }
 
-    fn decide_worker_among(&self, id: TaskId, stays: fn(&Worker) -> bool) -> Option<WorkerId> {
+    /// Where a task may run, and what it takes.
+    #[inline]
+    pub(crate) fn restriction_of(&self, id: TaskId) -> Option<&Arc<Restriction>> {
         let task = self.tasks.get(id);
-        let restriction = self.layers.get(task.layer).restriction.as_deref();
+        self.layers.get(task.layer).restriction_of(task.block)
+    }
+
+    fn decide_worker_among(&self, id: TaskId, stays: fn(&Worker) -> bool) -> Option<WorkerId> {
+        let restriction = self.restriction_of(id);
         let inputs = self.inputs(id);
         let allows = |worker: &Worker| {
             stays(worker) && restriction.is_none_or(|restriction| restriction.allows(worker))
@@ -90,8 +98,7 @@ impl Scheduler {
     /// not run everywhere; else some, others for each task.
     fn compared(&self, id: TaskId) -> impl Iterator<Item = (WorkerId, &Worker)> {
         let workers = &self.workers.by_id;
-        let layer = self.layers.get(self.tasks.get(id).layer);
-        let takes_all = workers.len() <= COMPARED_MAX || layer.restriction.is_some();
+        let takes_all = workers.len() <= COMPARED_MAX || self.restriction_of(id).is_some();
         let (start, count) = match takes_all {
             true => (0, workers.len()),
             false => (id.wrapping_mul(0x9E37_79B9) as usize, SAMPLE_COUNT),

@@ -261,8 +261,7 @@ impl Scheduler {
 
     /// Whether the resources that the task takes are free; if not, it goes back to its queue.
     fn has_resources_now(&mut self, id: WorkerId, task: TaskId) -> bool {
-        let layer = self.tasks.get(task).layer;
-        let Some(restriction) = self.layers.get(layer).restriction.clone() else {
+        let Some(restriction) = self.restriction_of(task).cloned() else {
             return true;
         };
         let Some(worker) = self.workers.find_mut(id) else {
@@ -331,8 +330,7 @@ impl Scheduler {
 
     /// Whether a ready task goes to the common queue.
     pub(crate) fn may_run_anywhere(&self, id: TaskId) -> bool {
-        let layer = self.tasks.get(id).layer;
-        self.tasks.get(id).is_source() && self.layers.get(layer).restriction.is_none()
+        self.tasks.get(id).is_source() && self.restriction_of(id).is_none()
     }
 
     /// Sends name and op of a layer, if the worker does not have them.

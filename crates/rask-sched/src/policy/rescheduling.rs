@@ -67,8 +67,7 @@ impl Scheduler {
 
     /// The least busy worker that may run the task and on which it has not been refused.
     fn decide_untried(&self, task: (TaskId, u32)) -> Option<WorkerId> {
-        let layer = self.tasks.get(task.0).layer;
-        let restriction = self.layers.get(layer).restriction.as_deref();
+        let restriction = self.restriction_of(task.0);
         let workers = self.workers.by_id.iter();
         let untried = workers.filter(|&(&id, worker)| {
             worker.takes_tasks()

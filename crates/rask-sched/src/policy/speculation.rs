@@ -114,7 +114,8 @@ impl Scheduler {
             let layer = self.layers.get(task.layer);
             let usual = f64::from(layer.mean_micros) * f64::from(settings.slower_times);
             let is_slow = ran > settings.micros_min.max(usual as u64);
-            let may_run_twice = !layer.is_impure && layer.restriction.is_none() && !task.seceded;
+            let may_run_twice =
+                !layer.is_impure && layer.restriction_of(task.block).is_none() && !task.seceded;
             let is_known = layer.ended_count >= ENDED_COUNT_MIN;
             if is_slow && is_known && may_run_twice && !self.copies.by_task.contains_key(&id) {
                 slow.push((ran, id));

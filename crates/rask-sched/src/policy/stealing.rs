@@ -144,7 +144,7 @@ impl Scheduler {
     fn is_worth_moving(&self, task: TaskId, victim: WorkerId, thief: WorkerId) -> bool {
         let record = self.tasks.get(task);
         let layer = self.layers.get(record.layer);
-        let restriction = layer.restriction.as_deref();
+        let restriction = layer.restriction_of(record.block);
         let Some(worker) = self.workers.find(thief) else {
             return false;
         };

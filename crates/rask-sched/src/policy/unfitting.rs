@@ -187,8 +187,7 @@ impl Scheduler {
 
     /// Workers that may run the task, if any does; all others do not matter.
     fn candidates(&self, id: TaskId) -> impl Iterator<Item = (WorkerId, &Worker)> {
-        let layer = self.layers.get(self.tasks.get(id).layer);
-        let restriction = layer.restriction.as_deref();
+        let restriction = self.restriction_of(id);
         let workers = self.workers.by_id.iter();
         workers
             .map(|(id, worker)| (*id, worker))

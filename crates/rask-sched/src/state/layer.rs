@@ -27,6 +27,8 @@ pub(crate) struct Layer {
     /// The operation's number, given by [`Layers`](super::Layers).
     pub operation_number: u32,
     pub restriction: Option<Arc<Restriction>>,
+    /// In its place where it differs between blocks.
+    pub varied: Option<Box<VariedRestrictions>>,
     /// A task that runs for longer fails; 0 is without limit.
     pub timeout_millis: u32,
     /// Time until a task that raised is run again the first time, and the longest of these times; 0
@@ -69,6 +71,14 @@ pub(crate) struct Layer {
     /// Bytes that its tasks took beyond their inputs and their value while they ran, where that was
     /// measured.
     pub working: Estimate,
+}
+
+/// Restrictions of the blocks of a layer.
+#[derive(Debug)]
+pub(crate) struct VariedRestrictions {
+    pub kinds: Vec<Option<Arc<Restriction>>>,
+    /// For each block, which of these it has.
+    pub of_blocks: Vec<u32>,
 }
 
 /// What became of tasks that ended.
@@ -121,6 +131,18 @@ impl Layer {
         self.large_bytes_max = if keeps_dense { declared } else { 0 }.max(self.certain_bytes_max);
         self.keeps_dense = keeps_dense;
         self.sizes = sizes;
+    }
+
+    /// Where the task of `block` may run, and what it takes.
+    #[inline]
+    pub fn restriction_of(&self, block: u32) -> Option<&Arc<Restriction>> {
+        match &self.varied {
+            None => self.restriction.as_ref(),
+            Some(varied) => {
+                let kind = *varied.of_blocks.get(block as usize)?;
+                varied.kinds.get(kind as usize)?.as_ref()
+            }
+        }
     }
 
     /// The task of `block`, if there is one.

@@ -92,8 +92,8 @@ impl Scheduler {
             }
             TaskState::Assigned => {
                 self.end_transfers(id);
+                let restriction = self.restriction_of(id).cloned();
                 let task = self.tasks.get_mut(id);
-                let restriction = self.layers.get(task.layer).restriction.clone();
                 let seceded = std::mem::take(&mut task.seceded);
                 self.shares
                     .on_unassigned(task.share, charged_micros, seceded);

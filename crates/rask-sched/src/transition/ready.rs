@@ -20,8 +20,7 @@ impl Scheduler {
             self.attention.touch(worker);
             return self.transition_ready_assigned(id, worker);
         }
-        let task = self.tasks.get(id);
-        let restricted = self.layers.get(task.layer).restriction.is_some();
+        let restricted = self.restriction_of(id).is_some();
         if self.tasks.get(id).is_source() && !restricted {
             return self.transition_waiting_queued(id);
         }
@@ -84,7 +83,7 @@ impl Scheduler {
         let worker = worker_id;
         let layer_number = self.tasks.get(id).layer;
         let charged = self.predict_micros(layer_number);
-        let restriction = self.layers.get(layer_number).restriction.clone();
+        let restriction = self.restriction_of(id).cloned();
         let now = self.now;
         let charged_bytes = self.charge(id, worker);
         let is_source = self.tasks.get(id).is_source();
