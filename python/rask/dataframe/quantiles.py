@@ -34,7 +34,7 @@ class Quantiles:
     >>> import numpy as np
     >>> whole = Quantiles.merged([Quantiles(np.arange(5)), Quantiles(np.arange(5, 11))])
     >>> whole.at(0.5)
-    5.0
+    5
     """
 
     __slots__ = ("_values", "_weights", "count", "greatest", "least")

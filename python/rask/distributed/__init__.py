@@ -33,16 +33,10 @@ if TYPE_CHECKING:
     from rask.distributed.client import Client, default_client, futures_of
     from rask.distributed.cluster import LocalCluster
     from rask.distributed.cluster_base import Cluster
-    from rask.distributed.coordination import (
-        Event,
-        Lock,
-        MultiLock,
-        Queue,
-        Semaphore,
-        Variable,
-    )
+    from rask.distributed.coordination import Event, Queue, Variable
     from rask.distributed.diagnostics import get_task_stream, performance_report
     from rask.distributed.exceptions import CancelledError, KilledWorker, Reschedule, TimeoutError
+    from rask.distributed.locks import Lock, MultiLock, Semaphore
     from rask.distributed.memory_sampler import MemorySampler
     from rask.distributed.nanny import Nanny
     from rask.distributed.plugins import (
@@ -56,12 +50,13 @@ if TYPE_CHECKING:
         UploadFile,
         WorkerPlugin,
     )
+    from rask.distributed.process_interface import ProcessInterface
     from rask.distributed.progressbar import progress
     from rask.distributed.scheduler import Scheduler
     from rask.distributed.scheduler_process import SchedulerProcess
     from rask.distributed.security import Security
     from rask.distributed.spans import Span, span
-    from rask.distributed.spec import ProcessInterface, SpecCluster
+    from rask.distributed.spec import SpecCluster
     from rask.distributed.ssh import SSHCluster
     from rask.distributed.subprocess_cluster import SubprocessCluster
     from rask.distributed.worker import Worker
@@ -76,10 +71,10 @@ _HOMES = {
     "connect": "_compatibility",
     "CompatibleExecutor": "_compatibility",
     "Variable": "coordination",
-    "Semaphore": "coordination",
+    "Semaphore": "locks",
     "Queue": "coordination",
-    "MultiLock": "coordination",
-    "Lock": "coordination",
+    "MultiLock": "locks",
+    "Lock": "locks",
     "Event": "coordination",
     "Actor": "actor",
     "ActorFuture": "actor",
@@ -98,7 +93,7 @@ _HOMES = {
     "Nanny": "nanny",
     "NannyPlugin": "plugins",
     "PipInstall": "plugins",
-    "ProcessInterface": "spec",
+    "ProcessInterface": "process_interface",
     "Reschedule": "exceptions",
     "Scheduler": "scheduler",
     "SSHCluster": "ssh",

@@ -7,7 +7,8 @@ from typing import Any
 
 from rask import _core
 from rask.distributed._collections import pack_collections, unpack_collections
-from rask.distributed.coordination import Lock, pack_item, unpack_items
+from rask.distributed._shared_objects import pack_item, unpack_items
+from rask.distributed.locks import Lock
 
 __all__ = ["SharedMethods"]
 

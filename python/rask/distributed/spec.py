@@ -18,79 +18,18 @@ from rask.distributed._loop import in_thread, sync
 from rask.distributed._node import Node, Status
 from rask.distributed._utils import parse_bytes
 from rask.distributed._worker_options import import_term
-from rask.distributed.cluster_base import Cluster, show_table
+from rask.distributed.cluster_base import Cluster
 from rask.distributed.security import Security
 
-__all__ = ["ProcessInterface", "SpecCluster"]
+__all__ = ["SpecCluster"]
 
 _RETIRE_SECONDS = 60.0
+
+
 _CLOSE_SECONDS = 30.0
+
+
 _POLL_SECONDS = 0.01
-
-
-class ProcessInterface:
-    """A scheduler or worker somewhere, as a `SpecCluster` starts and ends it.
-
-    Subclasses override `start` and `close`, which call those here. A scheduler's ``address`` must be
-    set once `start` has ended. Workers are made with the scheduler's address and the options of
-    their specification, among them ``name``.
-    """
-
-    def __init__(self, scheduler: Any = None, name: Any = None) -> None:
-        self.address = getattr(self, "address", None)
-        self.external_address: str | None = None
-        self.lock = asyncio.Lock()
-        self.status = Status.created
-        self._event_finished = asyncio.Event()
-
-    @property
-    def status(self) -> Status:
-        """How the process is; set it to a `Status`."""
-        return self._status
-
-    @status.setter
-    def status(self, new_status: Status) -> None:
-        if not isinstance(new_status, Status):
-            raise TypeError(f"Expected Status; got {new_status!r}")
-        self._status = new_status
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        async def begin() -> Any:
-            async with self.lock:
-                if self.status == Status.created:
-                    await self.start()
-                    self.status = Status.running
-            return self
-
-        return begin().__await__()
-
-    async def start(self) -> None:
-        """Start the process, or ask somebody to start it."""
-        self.status = Status.running
-
-    async def close(self) -> None:
-        """End the process."""
-        self.status = Status.closed
-        self._event_finished.set()
-
-    async def finished(self) -> None:
-        """Wait until it has been closed."""
-        await self._event_finished.wait()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: status={self.status.value}>"
-
-    def _repr_html_(self) -> str:
-        return show_table(
-            type(self).__name__, {"Status": self.status.value, "Address": self.address}
-        )
-
-    async def __aenter__(self) -> Any:
-        await self
-        return self
-
-    async def __aexit__(self, *exception: Any) -> None:
-        await self.close()
 
 
 class SpecCluster(Cluster):

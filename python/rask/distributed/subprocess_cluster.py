@@ -14,8 +14,9 @@ from typing import Any
 
 from rask.distributed._utils import memory_limit_bytes
 from rask.distributed.cluster import _share
+from rask.distributed.process_interface import ProcessInterface
 from rask.distributed.security import Security
-from rask.distributed.spec import ProcessInterface, SpecCluster
+from rask.distributed.spec import SpecCluster
 
 __all__ = ["Program", "SubprocessCluster", "SubprocessScheduler", "SubprocessWorker"]
 
