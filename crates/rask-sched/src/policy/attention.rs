@@ -25,6 +25,8 @@ pub(crate) struct Attention {
     pub idle: SlotSet,
     /// Workers with tasks Placed on them that are not handed out.
     pub loaded: SlotSet,
+    /// Workers to whom tasks went, while tasks were handed out, that others were too small for.
+    diverted_to: Vec<WorkerId>,
     /// The common queue has grown.
     queue_grew: bool,
     /// A worker was given tasks that it may have no room for.
@@ -72,6 +74,17 @@ impl Attention {
     pub fn on_placed(&mut self, worker: WorkerId) {
         self.touch(worker);
         self.load_grew = true;
+    }
+
+    /// While tasks are handed out one went to this worker: it is offered its tasks at once, since
+    /// nothing else may happen any more.
+    pub fn on_diverted(&mut self, worker: WorkerId) {
+        self.diverted_to.push(worker);
+    }
+
+    /// The workers of `on_diverted` since this was asked last.
+    pub fn take_diverted(&mut self) -> Vec<WorkerId> {
+        std::mem::take(&mut self.diverted_to)
     }
 
     /// A worker has left, whose record was in this place.

@@ -52,6 +52,16 @@ impl Scheduler {
                 idle.map(|slot| self.workers.by_id.id_at(slot)).collect();
             self.offer(&idle);
         }
+        // Each of these tasks fits the worker to which it went, so this comes to an end.
+        loop {
+            let mut diverted_to = self.attention.take_diverted();
+            if diverted_to.is_empty() {
+                break;
+            }
+            diverted_to.sort_unstable();
+            diverted_to.dedup();
+            self.offer(&diverted_to);
+        }
         self.attention.put_back(news.touched);
         self.recall_stalled();
     }

@@ -46,7 +46,10 @@ impl Scheduler {
         self.leave_queues(id);
         self.tasks.set_state(id, TaskState::Waiting);
         match self.find_roomy_worker(id) {
-            Some(worker) => self.transition_waiting_placed(id, worker),
+            Some(worker) => {
+                self.transition_waiting_placed(id, worker);
+                self.attention.on_diverted(worker);
+            }
             None => self.fail_unfitting(id, excess, None),
         }
         true

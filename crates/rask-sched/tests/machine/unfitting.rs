@@ -158,3 +158,20 @@ fn a_worker_that_dies_of_what_was_declared_is_the_only_one() {
         ],
     );
 }
+
+#[test]
+fn what_is_too_much_for_the_worker_where_most_of_it_is_goes_elsewhere_at_once() {
+    let mut double = Double::new(0);
+    double.join_limited(1, 1, LIMIT);
+    double.join_limited(2, 1, 10 * LIMIT);
+    double.forget_peers();
+    let both: [&[(u32, u32)]; 1] = [&[(0, 0), (0, 1)]];
+    double.submit(submission(vec![source("block", 2), needing("both", &both)]));
+    let (here, there) = (double.take_assigned(1), double.take_assigned(2));
+    assert_eq!((here.len(), there.len()), (1, 1));
+    double.finish_with(2, &there, 600_000);
+    // The last thing that happens is about the worker that is too small.
+    double.finish_with(1, &here, 700_000);
+    assert_eq!(double.take_assigned(1), []);
+    assert_eq!(double.take_assigned(2).len(), 1);
+}
