@@ -38,6 +38,13 @@ enum SubmitError {
     Resource { name: String, amount: f64 },
 }
 
+/// Base priorities of a layer's tasks, and how often each may raise.
+struct TaskTerms {
+    of_all: (u64, u8),
+    /// Where they differ by block.
+    of_kinds: Vec<(u64, u8)>,
+}
+
 impl Scheduler {
     /// Adds layers and what is wanted of them; a submission that makes no sense is refused whole.
     pub(crate) fn on_submit(&mut self, client: ClientId, submit: Submit) {
@@ -283,9 +290,12 @@ impl Scheduler {
             let terms = common.of_layer(submit, spec);
             let of = |terms: &Terms| (standing.base_priority(terms.priority), terms.retries);
             let varied = common.of_blocks(submit, spec);
-            (of(&terms), varied.iter().map(of).collect())
+            TaskTerms {
+                of_all: of(&terms),
+                of_kinds: varied.iter().map(of).collect(),
+            }
         });
-        let terms: Vec<((u64, u8), Vec<(u64, u8)>)> = terms.collect();
+        let terms: Vec<TaskTerms> = terms.collect();
         self.tasks.reserve(table.len());
         let mut made: Vec<TaskId> = vec![NO_TASK; table.len()];
         let mut fresh = Vec::with_capacity(table.len());
@@ -305,8 +315,8 @@ impl Scheduler {
             let varied = submit.layers[position].varied.as_ref();
             let kind = varied.and_then(|varied| varied.place_of(at.block));
             let (base, retries) = match kind {
-                Some(kind) => terms[position].1[kind],
-                None => terms[position].0,
+                Some(kind) => terms[position].of_kinds[kind],
+                None => terms[position].of_all,
             };
             let priority = base + u64::from(ranks[index as usize]);
             let id = self.tasks.add((number, at.block), share, priority, retries);
