@@ -57,7 +57,8 @@ def test_rows_are_read_where_they_lie(cluster, table):
         ordered = frame.sort_values("key").persist()
         wait([shuffled, ordered])
         came, went = (
-            after - before for after, before in zip(transferred(client), (incoming, outgoing))
+            after - before
+            for after, before in zip(transferred(client), (incoming, outgoing), strict=True)
         )
         # Each worker reads half of the other's rows, in each of two shuffles. What is sent are samples,
         # and partitions that are cut elsewhere.
