@@ -19,7 +19,8 @@ pub(crate) fn lend(data: &mut PeerData) -> Vec<Bytes> {
             if buffer.len() < BUFFER_BYTES_MIN {
                 continue;
             }
-            let is_for_long = !data.wholes.contains(&data.found[at]);
+            let is_whole = |found| data.wholes.contains(found);
+            let is_for_long = !data.found.get(at).is_some_and(is_whole);
             let Ok(Some(place)) = mapping::find_to_lend(buffer, is_for_long) else {
                 continue;
             };
