@@ -134,14 +134,14 @@ fn take_signal() -> Option<Signal> {
 /// task that runs, and what the thread had taken and not begun. `None` if this is no compute
 /// thread, or it has none already.
 pub(super) fn give_up_place(
-    fill: impl FnOnce(&Arc<Shared>) -> bool,
+    fill: impl FnOnce(&Arc<Shared>, Option<Key>, &RunningSlot) -> bool,
 ) -> Option<(Arc<Shared>, Option<Key>, VecDeque<Job>)> {
     CURRENT.with_borrow_mut(|current| {
         let current = current.as_mut()?;
-        if current.seceded || current.slot.is_abandoned() {
+        if current.seceded {
             return None;
         }
-        current.seceded = fill(&current.shared);
+        current.seceded = fill(&current.shared, current.task, &current.slot);
         current.seceded.then(|| {
             let jobs = current.lane.take_batch();
             (current.shared.clone(), current.task, jobs)

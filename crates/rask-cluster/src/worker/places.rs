@@ -15,6 +15,7 @@ use rask_proto::{Blocks, Capabilities, FromWorker};
 
 use super::core::Key;
 use super::job::Effects;
+use super::threads::RunningSlot;
 use super::{Shared, activity, compute};
 
 /// How long a thread without a place stays at hand.
@@ -64,6 +65,25 @@ impl Shared {
             .is_ok()
     }
 
+    /// Some thread takes the place of one whose task will wait, unless the task was given up: then its
+    /// place was filled. Which of the two comes first is decided under the lock of the books.
+    fn leave_place(self: &Arc<Self>, task: Option<Key>, slot: &RunningSlot) -> bool {
+        {
+            let mut core = self.core.lock();
+            if slot.is_abandoned() {
+                return false;
+            }
+            if let Some(task) = task {
+                core.set_absent(task, true);
+            }
+        }
+        let is_filled = self.fill_place();
+        if let Some(task) = task.filter(|_| !is_filled) {
+            self.core.lock().set_absent(task, false);
+        }
+        is_filled
+    }
+
     /// The task that had given up its place goes on: another thread leaves.
     fn take_place(&self) {
         self.core.lock().bench.surplus += 1;
@@ -74,11 +94,11 @@ impl Shared {
     /// threads take their places, and the tasks may be run anew.
     pub(super) fn abandon(self: &Arc<Self>, tasks: &[Key]) {
         for &task in tasks {
+            let mut effects = Effects::default();
+            let mut core = self.core.lock();
             if !self.threads.abandon(task) {
                 continue;
             }
-            let mut effects = Effects::default();
-            let mut core = self.core.lock();
             let had_place = !core.is_absent(task);
             core.on_given_up(task, &mut effects);
             drop(core);
@@ -126,7 +146,7 @@ impl Shared {
 /// `false` if this is no compute thread, or it has happened already.
 pub fn secede() -> bool {
     compute::flush_outcomes();
-    let Some((shared, task, jobs)) = compute::give_up_place(Shared::fill_place) else {
+    let Some((shared, task, jobs)) = compute::give_up_place(Shared::leave_place) else {
         return false;
     };
     let mut effects = Effects::default();
