@@ -149,15 +149,18 @@ pub(super) fn give_up_place(
     })
 }
 
-/// Marks the calling thread as one with a place again, if it had given its own up.
-pub(super) fn return_to_place() -> Option<(Arc<Shared>, Option<Key>)> {
+/// Marks the calling thread as one with a place again, if it had given its own up and `take` finds one
+/// for it.
+pub(super) fn return_to_place(
+    take: impl FnOnce(&Arc<Shared>, Option<Key>, &RunningSlot) -> bool,
+) -> Option<(Arc<Shared>, Option<Key>)> {
     CURRENT.with_borrow_mut(|current| {
         let current = current.as_mut()?;
-        if current.slot.is_abandoned() {
+        if !current.seceded || !take(&current.shared, current.task, &current.slot) {
             return None;
         }
-        let had_left = std::mem::take(&mut current.seceded);
-        had_left.then(|| (current.shared.clone(), current.task))
+        current.seceded = false;
+        Some((current.shared.clone(), current.task))
     })
 }
 

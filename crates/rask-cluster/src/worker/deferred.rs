@@ -141,7 +141,9 @@ impl Completion {
 
     /// Tells the scheduler that the task takes no thread, so that it hands out others.
     pub fn secede(&self) {
-        self.inner.shared.tell_absence(self.inner.key, true);
+        let (shared, key) = (&self.inner.shared, self.inner.key);
+        shared.core.lock().set_absent(key, true);
+        shared.tell_absence(key, true);
     }
 }
 

@@ -84,10 +84,20 @@ impl Shared {
         is_filled
     }
 
-    /// The task that had given up its place goes on: another thread leaves.
-    fn take_place(&self) {
-        self.core.lock().bench.surplus += 1;
+    /// The task that had given up its place goes on, and another thread leaves, unless the task was
+    /// given up. Decided like `leave_place`.
+    fn take_place(&self, task: Option<Key>, slot: &RunningSlot) -> bool {
+        let mut core = self.core.lock();
+        if slot.is_abandoned() {
+            return false;
+        }
+        if let Some(task) = task {
+            core.set_absent(task, false);
+        }
+        core.bench.surplus += 1;
+        drop(core);
         self.work.notify_one();
+        true
     }
 
     /// Tasks that are not wanted any longer go on on their threads, which nobody can stop: other
@@ -125,9 +135,8 @@ impl Shared {
         }
     }
 
-    /// The scheduler and the books are told that a task that runs takes no thread, or does again.
+    /// The scheduler is told that a task that runs takes no thread, or does again, as the books have it.
     pub(super) fn tell_absence(&self, task: Key, is_absent: bool) {
-        self.core.lock().set_absent(task, is_absent);
         if is_absent {
             // What had to wait for the end of all that runs may begin.
             self.work.notify_one();
@@ -160,10 +169,10 @@ pub fn secede() -> bool {
 
 /// This thread takes a place again: another leaves when it has nothing to do.
 pub fn rejoin() {
-    let Some((shared, task)) = compute::return_to_place() else {
+    let back = compute::return_to_place(|shared, task, slot| shared.take_place(task, slot));
+    let Some((shared, task)) = back else {
         return;
     };
-    shared.take_place();
     if let Some(task) = task {
         shared.tell_absence(task, false);
     }
