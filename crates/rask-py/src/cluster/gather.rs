@@ -26,10 +26,9 @@ pub fn wait_for<T: Send>(
     loop {
         let left = match timeout {
             None => SIGNAL_CHECK,
-            Some(seconds) => {
-                let limit = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
-                limit.saturating_sub(started.elapsed()).min(SIGNAL_CHECK)
-            }
+            Some(seconds) => limit_of(seconds)
+                .saturating_sub(started.elapsed())
+                .min(SIGNAL_CHECK),
         };
         if let Some(done) = py.detach(|| attempt(left))? {
             return Ok(done);
@@ -44,51 +43,54 @@ pub fn wait_for<T: Send>(
     }
 }
 
+/// For an answer that nothing has to happen for.
+const PROMPT: Duration = Duration::from_millis(5);
+
 /// As [`wait_for`], for what other tasks have to do first: a task that waits gives up its place, so
 /// that these may run in it.
 pub fn wait_for_tasks<T: Send>(
     py: Python<'_>,
     timeout: Option<f64>,
-    mut attempt: impl FnMut(Duration) -> PyResult<Option<T>> + Send,
+    attempt: impl FnMut(Duration) -> PyResult<Option<T>> + Send,
 ) -> PyResult<T> {
-    let mut absence = None;
-    if current_worker().is_some() {
-        if let Some(done) = py.detach(|| attempt(Duration::ZERO))? {
-            return Ok(done);
-        }
-        absence = py.detach(Absence::begin);
-    }
-    let done = wait_for(py, timeout, attempt);
-    py.detach(|| drop(absence));
-    done
+    wait_away(py, timeout, Duration::ZERO, Absence::begin, attempt)
 }
-
-/// For an answer that nothing has to happen for.
-const PROMPT: Duration = Duration::from_millis(5);
 
 /// As [`wait_for`], for something that tasks share: a task that has to wait for more than the answer
 /// gives up its place, unless very many of its worker do.
 pub fn wait_for_shared<T: Send>(
     py: Python<'_>,
     timeout: Option<f64>,
+    attempt: impl FnMut(Duration) -> PyResult<Option<T>> + Send,
+) -> PyResult<T> {
+    wait_away(py, timeout, PROMPT, Absence::begin_sharing, attempt)
+}
+
+/// As [`wait_for`]; a task that waits for longer than `prompt` is absent as long as it does.
+fn wait_away<T: Send>(
+    py: Python<'_>,
+    timeout: Option<f64>,
+    prompt: Duration,
+    begin: fn() -> Option<Absence>,
     mut attempt: impl FnMut(Duration) -> PyResult<Option<T>> + Send,
 ) -> PyResult<T> {
     let started = Instant::now();
     let mut absence = None;
     if current_worker().is_some() {
-        let prompt = timeout.map_or(PROMPT, |seconds| {
-            let limit = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(PROMPT);
-            limit.min(PROMPT)
-        });
+        let prompt = timeout.map_or(prompt, |seconds| limit_of(seconds).min(prompt));
         if let Some(done) = py.detach(|| attempt(prompt))? {
             return Ok(done);
         }
-        absence = py.detach(Absence::begin_sharing);
+        absence = py.detach(begin);
     }
     let left = timeout.map(|seconds| seconds - started.elapsed().as_secs_f64());
     let done = wait_for(py, left, attempt);
     py.detach(|| drop(absence));
     done
+}
+
+fn limit_of(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }
 
 /// The outcomes of blocks, waiting for those that are not done.
