@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use rask_proto::{
-    Assign, Blocks, FromClient, FromWorker, InlineBuilder, LayerSpec, Missing, Packed, RefColumns,
-    Register, Submit, TaskErred, TasksFinished, ToClient, ToWorker,
+    Assign, Blocks, Failure, FromClient, FromWorker, InlineBuilder, LayerSpec, LengthSpec, Missing,
+    Packed, RefColumns, Register, SizeSpec, Submit, TaskErred, TasksFinished, ToClient, ToWorker,
 };
 use rask_sched::{ClientId, Command, Event, Scheduler, Settings, Time, WorkerId};
 
@@ -194,6 +194,16 @@ impl Double {
         messages
     }
 
+    /// As `take_client`, the failures alone.
+    pub fn take_failures(&mut self) -> Vec<Failure> {
+        let messages = self.take_client().into_iter();
+        let erred = messages.filter_map(|message| match message {
+            ToClient::Erred(erred) => erred.failure,
+            _ => None,
+        });
+        erred.collect()
+    }
+
     /// Takes the blocks that a worker is told to drop.
     pub fn take_freed(&mut self, number: u32) -> Vec<(u32, u32)> {
         let mut freed = Vec::new();
@@ -293,6 +303,30 @@ pub fn source(name: &str, count: u32) -> LayerSpec {
         operation: name.to_owned(),
         ..LayerSpec::default()
     }
+}
+
+/// The blocks of `layer` are declared to have so many bytes each, and to be dense.
+pub fn sized(layer: LayerSpec, bytes: u64) -> LayerSpec {
+    let lengths = LengthSpec {
+        lengths: vec![bytes],
+        counts: layer.grid.clone(),
+    };
+    LayerSpec {
+        sizes: Some(SizeSpec {
+            item_bytes: 1,
+            axes: vec![lengths],
+            is_dense: true,
+        }),
+        ..layer
+    }
+}
+
+/// The blocks of a layer of declared sizes may take less.
+pub fn sparse(mut layer: LayerSpec) -> LayerSpec {
+    if let Some(sizes) = &mut layer.sizes {
+        sizes.is_dense = false;
+    }
+    layer
 }
 
 /// A layer of which block `b` needs the blocks `needs[b]`: positions in the submission and blocks.

@@ -1,8 +1,8 @@
 //! Admission by memory against the recording double.
 
-use rask_proto::{Failure, LayerSpec, LengthSpec, SizeSpec, ToClient};
+use rask_proto::{LayerSpec, ToClient};
 
-use crate::double::{Double, needing, source, submission};
+use crate::double::{Double, needing, sized, source, sparse, submission};
 
 /// Values may take 600,000 bytes of it.
 const LIMIT: u64 = 1_000_000;
@@ -13,30 +13,6 @@ fn limited() -> Double {
     double.join_limited(1, 2, LIMIT);
     double.forget_peers();
     double
-}
-
-/// The blocks of `layer` have so many bytes each.
-fn sized(layer: LayerSpec, bytes: u64) -> LayerSpec {
-    let lengths = LengthSpec {
-        lengths: vec![bytes],
-        counts: layer.grid.clone(),
-    };
-    LayerSpec {
-        sizes: Some(SizeSpec {
-            item_bytes: 1,
-            axes: vec![lengths],
-            is_dense: true,
-        }),
-        ..layer
-    }
-}
-
-fn failures(messages: &[ToClient]) -> Vec<Failure> {
-    let erred = messages.iter().filter_map(|message| match message {
-        ToClient::Erred(erred) => erred.failure.clone(),
-        _ => None,
-    });
-    erred.collect()
 }
 
 /// Two sums of two blocks each, of which three fit no worker at a time.
@@ -124,7 +100,7 @@ fn what_fits_no_worker_fails_before_anything_is_done_for_it() {
         ..sized(needing("large", &needs), 5 << 20)
     };
     double.submit(submission(vec![sized(source("small", 1), 100), large]));
-    let failures = failures(&double.take_client());
+    let failures = double.take_failures();
     assert_eq!(failures.len(), 1);
     let failure = &failures[0];
     assert_eq!(failure.origin.as_ref(), Some(&origin));
@@ -156,8 +132,7 @@ fn what_fits_one_worker_only_goes_there() {
 #[test]
 fn what_may_be_smaller_is_not_refused() {
     let mut double = limited();
-    let mut layer = sized(source("sparse", 1), 5 * LIMIT);
-    layer.sizes.as_mut().unwrap().is_dense = false;
+    let layer = sparse(sized(source("sparse", 1), 5 * LIMIT));
     let needs: [&[(u32, u32)]; 1] = [&[(0, 0)]];
     let of_sparse = sized(needing("of-sparse", &needs), 5 * LIMIT);
     double.submit(submission(vec![layer, of_sparse]));

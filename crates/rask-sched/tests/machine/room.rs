@@ -3,7 +3,7 @@
 use rask_proto::{Blocks, FromClient, FromWorker, LayerSpec, Submit, TasksFinished};
 use rask_sched::{Event, Time};
 
-use crate::double::{Double, needing, source, submission};
+use crate::double::{Double, needing, sized, source, submission};
 
 const MIB: u64 = 1 << 20;
 /// Values may take 60 MiB of it.
@@ -17,22 +17,6 @@ fn cluster(threads: &[u32], limit: u64) -> Double {
     }
     double.forget_peers();
     double
-}
-
-/// The blocks of `layer` are declared to have so many bytes each.
-fn sized(layer: LayerSpec, bytes: u64) -> LayerSpec {
-    let lengths = rask_proto::LengthSpec {
-        lengths: vec![bytes],
-        counts: layer.grid.clone(),
-    };
-    LayerSpec {
-        sizes: Some(rask_proto::SizeSpec {
-            item_bytes: 1,
-            axes: vec![lengths],
-            is_dense: true,
-        }),
-        ..layer
-    }
 }
 
 /// Layers as one submission, of which the client wants the last; its number of that is `id`.

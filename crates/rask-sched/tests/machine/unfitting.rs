@@ -1,8 +1,8 @@
 //! Tasks for which no worker's memory is large enough.
 
-use rask_proto::{Failure, LayerSpec, LengthSpec, Packed, SizeSpec, ToClient};
+use rask_proto::{Failure, LayerSpec, Packed};
 
-use crate::double::{Double, needing, source, submission};
+use crate::double::{Double, needing, sized, source, sparse, submission};
 
 const LIMIT: u64 = 1_000_000;
 const ALL: [&[(u32, u32)]; 1] = [&[(0, 0), (0, 1), (0, 2), (0, 3)]];
@@ -15,30 +15,6 @@ fn limited(workers: u32) -> Double {
     }
     double.forget_peers();
     double
-}
-
-fn sized(layer: LayerSpec, bytes: u64, is_dense: bool) -> LayerSpec {
-    let lengths = LengthSpec {
-        lengths: vec![bytes],
-        counts: layer.grid.clone(),
-    };
-    LayerSpec {
-        sizes: Some(SizeSpec {
-            item_bytes: 1,
-            axes: vec![lengths],
-            is_dense,
-        }),
-        ..layer
-    }
-}
-
-fn take_failures(double: &mut Double) -> Vec<Failure> {
-    let messages = double.take_client().into_iter();
-    let erred = messages.filter_map(|message| match message {
-        ToClient::Erred(erred) => erred.failure,
-        _ => None,
-    });
-    erred.collect()
 }
 
 fn assert_told(failures: &[Failure], parts: &[&str]) {
@@ -71,10 +47,10 @@ fn run_all(double: &mut Double, workers: u32, nbytes: u64) -> Vec<(u32, u32)> {
 #[test]
 fn inputs_that_are_declared_to_be_too_many_are_refused_at_once() {
     let mut double = limited(2);
-    let blocks = sized(source("block", 4), 300_000, true);
+    let blocks = sized(source("block", 4), 300_000);
     double.submit(submission(vec![blocks, needing("all", &ALL)]));
     assert_told(
-        &take_failures(&mut double),
+        &double.take_failures(),
         &[
             "MemoryError: block 0 of \"all\" needs 4 values at once",
             "1.1 MiB (1200000 bytes)",
@@ -92,7 +68,7 @@ fn inputs_that_turn_out_to_be_too_many_are_refused_before_they_move() {
     double.submit(submission(layers));
     let run = run_all(&mut double, 2, 300_000);
     assert_eq!(run.len(), 4, "{run:?}");
-    assert_told(&take_failures(&mut double), &["needs 4 values at once"]);
+    assert_told(&double.take_failures(), &["needs 4 values at once"]);
     let freed = double.take_freed(1).len() + double.take_freed(2).len();
     assert_eq!(freed, 4);
 }
@@ -118,13 +94,13 @@ fn parts_of_them_are_not_too_many() {
 fn what_is_made_from_values_as_large_as_declared_is_refused() {
     let mut double = limited(1);
     let needs: [&[(u32, u32)]; 1] = [&[(0, 0)]];
-    let load = sized(source("load", 1), 400_000, false);
-    let outer = sized(needing("outer", &needs), 4 * LIMIT, true);
+    let load = sparse(sized(source("load", 1), 400_000));
+    let outer = sized(needing("outer", &needs), 4 * LIMIT);
     double.submit(submission(vec![load, outer]));
     assert_eq!(double.take_assigned(1), [(0, 0)]);
     double.finish_with(1, &[(0, 0)], 400_000);
     assert_told(
-        &take_failures(&mut double),
+        &double.take_failures(),
         &["block 0 of \"outer\" would take 3.8 MiB (4000000 bytes)"],
     );
     double.take_freed(1);
@@ -140,18 +116,21 @@ fn a_value_that_a_client_sends_whole_is_refused_if_it_is_too_large() {
         ..source("held", 1)
     };
     double.submit(submission(vec![held]));
-    assert_told(&take_failures(&mut double), &["1.9 MiB (2000000 bytes)"]);
+    assert_told(&double.take_failures(), &["1.9 MiB (2000000 bytes)"]);
 }
 
 /// It may have been less than declared, but was not.
 #[test]
 fn a_worker_that_dies_of_what_was_declared_is_the_only_one() {
     let mut double = limited(1);
-    double.submit(submission(vec![sized(source("make", 1), 5 * LIMIT, false)]));
+    double.submit(submission(vec![sparse(sized(
+        source("make", 1),
+        5 * LIMIT,
+    ))]));
     assert_eq!(double.take_assigned(1), [(0, 0)]);
     double.lose(1);
     assert_told(
-        &take_failures(&mut double),
+        &double.take_failures(),
         &[
             "MemoryError: block 0 of \"make\" would take 4.8 MiB (5000000 bytes)",
             "It was running on worker \"w1\" when that died: signal 9",
