@@ -7,19 +7,40 @@ client holds is free again when the client is gone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self
 
+from rask.distributed._shared_objects import Shared
 from rask.distributed._utils import parse_seconds
 
 if TYPE_CHECKING:
     from rask.distributed.client import Client
-from rask.distributed._shared_objects import Shared
 
 __all__ = ["Lock", "MultiLock", "Semaphore"]
 
 
-class Semaphore(Shared):
+class _Acquired(Shared):
+    """What is acquired and released, also by ``with`` and ``async with``."""
+
+    acquire: Callable[..., Any]
+    release: Callable[..., Any]
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.release()
+
+    async def __aenter__(self) -> Self:
+        await self.acquire()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> None:
+        await self.release()
+
+
+class Semaphore(_Acquired):
     """At most so many leases at a time, over all clients and workers.
 
     A lease belongs to the client that acquired it, and ends with it at the latest; the leases of a
@@ -123,20 +144,6 @@ class Semaphore(Shared):
         while self._leases:
             self._release()
 
-    def __enter__(self) -> Any:
-        self.acquire()
-        return self
-
-    def __exit__(self, *exc_info: Any) -> None:
-        self.release()
-
-    async def __aenter__(self) -> Any:
-        await self.acquire()
-        return self
-
-    async def __aexit__(self, *exc_info: Any) -> None:
-        await self.release()
-
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.max_leases, self.name)
 
@@ -194,7 +201,7 @@ class Lock(Semaphore):
         return type(self), (self.name,)
 
 
-class MultiLock(Shared):
+class MultiLock(_Acquired):
     """Several locks at a time, without deadlock.
 
     Parameters
@@ -265,20 +272,6 @@ class MultiLock(Shared):
     def locked(self) -> bool:
         """Whether this object holds the locks."""
         return self._lease is not None
-
-    def __enter__(self) -> MultiLock:
-        self.acquire()
-        return self
-
-    def __exit__(self, *exc_info: Any) -> None:
-        self.release()
-
-    async def __aenter__(self) -> MultiLock:
-        await self.acquire()
-        return self
-
-    async def __aexit__(self, *exc_info: Any) -> None:
-        await self.release()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.names,)
