@@ -30,6 +30,16 @@ def own_cluster():
         yield cluster
 
 
+@pytest.fixture(scope="module")
+def narrow():
+    """A client of one worker with one thread."""
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
 @pytest.fixture
 def strict_client():
     """Of a cluster of one small worker, where a task is given up when its worker dies once."""

@@ -13,7 +13,6 @@ from rask.distributed import (
     CancelledError,
     Client,
     Future,
-    LocalCluster,
     as_completed,
     get_client,
     wait,
@@ -21,16 +20,6 @@ from rask.distributed import (
 )
 
 _SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def narrow():
-    """A client of one worker with one thread."""
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
 
 
 def by_result(x):

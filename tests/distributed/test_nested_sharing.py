@@ -8,9 +8,7 @@ import pytest
 from functions import inc, wait_for
 
 from rask.distributed import (
-    Client,
     Event,
-    LocalCluster,
     Lock,
     Queue,
     Semaphore,
@@ -21,16 +19,6 @@ from rask.distributed import (
 _SECONDS = 60
 # Tasks of a worker that give up their places while they wait for such things; one more keeps its.
 _ABSENT_MAX = 32
-
-
-@pytest.fixture(scope="module")
-def narrow():
-    """A client of one worker with one thread."""
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
 
 
 def await_event(name):

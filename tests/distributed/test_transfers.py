@@ -340,11 +340,15 @@ def test_what_workers_have_mapped_counts_where_it_is_from(own_cluster):
         wait(made)
         client.replicate([made], n=2)
         wait_for(lambda: len(client.who_has([made])[made.key]) == 2)
-        mark = client.submit(make, 4 * MIB, 2, workers=[second], pure=False)
+        marks = [
+            client.submit(make, 4 * MIB, 2, workers=[address], pure=False)
+            for address in (first, second)
+        ]
+        wait(marks)
         # What the workers say after that counts the value once.
-        wait_for(lambda: managed_bytes(client)[second] >= mark.result().nbytes)
-        counted = managed_bytes(client)
-        assert counted[first] >= nbytes > counted[second]
+        wait_for(lambda: managed_bytes(client)[first] >= nbytes + 4 * MIB)
+        wait_for(lambda: managed_bytes(client)[second] >= 4 * MIB)
+        assert managed_bytes(client)[second] < nbytes
         os.kill(one, signal.SIGKILL)
         wait_for(lambda: managed_bytes(client).get(second, 0) >= nbytes)
         assert look(made.result())[:3] == (1, 1, nbytes)
