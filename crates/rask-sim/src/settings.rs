@@ -82,6 +82,8 @@ pub struct Report {
     pub tasks_raised: u64,
     pub values_spilled: u64,
     pub values_fetched: u64,
+    /// By workers.
+    pub bytes_fetched: u64,
     pub workers_died: u64,
     pub workers_retired: u64,
     /// Times that the scheduler died and was started again.

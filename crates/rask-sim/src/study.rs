@@ -67,6 +67,8 @@ pub struct Study {
     /// No cluster of as many threads takes less: the longest chain of tasks, and all work spread
     /// evenly, whichever is longer.
     pub least_micros: u64,
+    /// What was moved takes so long if all links between workers are busy all the time.
+    pub links_micros: u64,
     pub report: Report,
     /// What there was at the peak.
     pub peak: Peak,
@@ -88,6 +90,13 @@ impl Study {
     /// The time until the last task had ended, of what it takes at least.
     pub fn bound_ratio(&self) -> f64 {
         self.report.computed_micros as f64 / self.least_micros.max(1) as f64
+    }
+
+    /// The time until the last task had ended, of what it takes at least to compute, or to move what was
+    /// moved, whichever is longer.
+    pub fn links_ratio(&self) -> f64 {
+        let least = self.least_micros.max(self.links_micros).max(1);
+        self.report.computed_micros as f64 / least as f64
     }
 }
 
@@ -169,7 +178,11 @@ pub fn study_between(
     };
     let simulation = Simulation::for_study(seed, settings, graph, (costs, cluster.latency_micros));
     let (report, peak) = simulation.run_to_end();
+    let links = u64::from(cluster.workers * cluster.workers.saturating_sub(1)).max(1);
+    let bytes_per_second = cluster.bytes_per_second.saturating_mul(links).max(1);
+    let links_micros = u128::from(report.bytes_fetched) * 1_000_000 / u128::from(bytes_per_second);
     Study {
+        links_micros: links_micros as u64,
         peak_bytes: report.held_together_most,
         needed_bytes: needed.bytes,
         needed_micros: needed.micros,

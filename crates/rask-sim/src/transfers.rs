@@ -91,6 +91,7 @@ impl Simulation {
             Party::Worker(number) => {
                 self.report.values_fetched += values.iter().flatten().count() as u64;
                 let nbytes = values.iter().flatten().map(|(_, nbytes)| nbytes).sum();
+                self.report.bytes_fetched += nbytes;
                 let transfers = self.measure(holder, nbytes, asked);
                 self.with_worker(number, |worker, effects| {
                     worker.on_given(holder, keys, values, effects);
