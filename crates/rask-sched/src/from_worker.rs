@@ -117,6 +117,9 @@ impl Scheduler {
             Some(known) => *known += (mean - *known) * 0.1,
             None => operation.mean_micros = Some(mean),
         }
+        if self.layers.get(number).ended_count == 1 {
+            self.charge_anew(number);
+        }
     }
 
     fn on_erred(&mut self, worker: WorkerId, erred: TaskErred) {

@@ -58,6 +58,7 @@ pub struct Scheduler {
     /// The numbers that the layers of the submission at hand got, where they are written down.
     pub(crate) given_numbers: Vec<u32>,
     pub(crate) congestion: crate::policy::congestion::Congestion,
+    pub(crate) homes: crate::policy::collecting::Homes,
     /// Which workers have to be looked at.
     pub(crate) attention: crate::policy::attention::Attention,
     /// Who took in a client's value last.
@@ -102,6 +103,7 @@ impl Scheduler {
             known_numbers: None,
             given_numbers: Vec::new(),
             congestion: Default::default(),
+            homes: Default::default(),
             attention: Default::default(),
             last_holder: WorkerId(0),
             recovering: false,

@@ -2,11 +2,12 @@
 //! beside what they take at least: for several sizes of clusters, the worst of many seeds.
 //!
 //! Usage: `cargo run --release -p rask-sim --example memory -- [SEEDS] [SHAPE] [WORKERS ...]`
-//! `RASK_MEMORY_LIMIT`: GiB that the values of each worker may take; none if not given.
+//! `RASK_MEMORY_LIMIT`: MiB that the values of each worker may take; none if not given.
 //! `RASK_MEMORY_PEAK`: what there was at the peak of the worst seed is printed too.
 
 use rask_sim::{Shape, StudyCluster, blow_up_shapes, study};
 
+const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 fn main() {
@@ -22,7 +23,7 @@ fn main() {
     };
     let limit = std::env::var("RASK_MEMORY_LIMIT");
     let limit: Option<u64> = limit.ok().and_then(|limit| limit.parse().ok());
-    let budget_bytes = limit.map(|limit| limit * GIB);
+    let budget_bytes = limit.map(|limit| limit * MIB);
     println!(
         "{:>30} {:>7} {:>6}  {:>9} {:>14} {:>14} {:>14} {:>9}",
         "", "workers", "limit", "needed", "memory", "time", "of links", "moved"
@@ -58,7 +59,7 @@ fn show(shape: &Shape, cluster: &StudyCluster, seeds: u64) {
     let (needed, ..) = figures(&|studied| studied.needed_bytes as f64 / f64::from(1 << 20));
     let limit = cluster
         .budget_bytes
-        .map_or("none".to_owned(), |bytes| (bytes / GIB).to_string());
+        .map_or("none".to_owned(), |bytes| (bytes / MIB).to_string());
     if std::env::var_os("RASK_MEMORY_PEAK").is_some() {
         let worst = studies
             .iter()

@@ -11,7 +11,7 @@ use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
 
 /// Most sources of a family, for each thread of its worker.
-const SOURCES_MAX: usize = 4;
+pub(crate) const SOURCES_MAX: usize = 4;
 /// Most tasks that are looked at for one family.
 const LOOKED_AT_MAX: usize = 512;
 /// Of this much of its memory a worker makes room for one family, in percent.

@@ -6,6 +6,7 @@ mod ahead;
 pub(crate) mod attention;
 pub(crate) mod backoff;
 pub(crate) mod bandwidth;
+pub(crate) mod collecting;
 pub(crate) mod congestion;
 mod families;
 mod holding;

@@ -8,30 +8,27 @@ use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
 
+/// Values that more tasks need are not looked at.
+const USERS_MAX: usize = 64;
 /// A value that took longer to make is not given up for room.
 const MAKING_MICROS_MAX: u32 = 1_000_000;
 
 impl Scheduler {
-    /// `worker` has fetched a value: others give it up if nobody but a task there needs it.
+    /// `worker` has fetched a value: others give it up if nobody needs it but a task there, which may
+    /// still wait for other inputs, and such as need that task too.
     pub(crate) fn drop_moved(&mut self, id: TaskId, worker: WorkerId) {
         let task = self.tasks.get(id);
-        let is_last = task.state == TaskState::Memory
-            && task.needed_by == 1
+        let is_large = task.state == TaskState::Memory
             && !task.is_wanted()
             && task.nbytes() >= self.settings.large_bytes_min;
-        if !is_last || self.predict_micros(task.layer) > MAKING_MICROS_MAX {
+        if !is_large || self.predict_micros(task.layer) > MAKING_MICROS_MAX {
             return;
         }
-        let Some(consumer) = self.find_consumer(id) else {
+        let Some(consumer) = self.find_consumer(id, worker) else {
             return;
         };
         let stays = self.workers.find(worker).is_some_and(|w| !w.retiring);
-        let is_elsewhere = self.tasks.get(consumer).worker() != worker;
-        if !stays
-            || is_elsewhere
-            || self.has_copy(consumer)
-            || self.tasks_being_copied().any(|it| it == id)
-        {
+        if !stays || self.has_copy(consumer) || self.tasks_being_copied().any(|it| it == id) {
             return;
         }
         let task = self.tasks.get(id);
@@ -52,10 +49,22 @@ impl Scheduler {
         }
     }
 
-    /// The first task in the list of those that need a value that was handed out.
-    fn find_consumer(&self, id: TaskId) -> Option<TaskId> {
-        let mut entries = self.tasks.dependents(id).iter().copied();
-        entries.find(|&user| self.tasks.state(user) == TaskState::Assigned)
+    /// The task at `worker`, or with its home there, that all who need a value are or wait for.
+    fn find_consumer(&self, id: TaskId, worker: WorkerId) -> Option<TaskId> {
+        let users = self.tasks.dependents(id);
+        if users.len() > USERS_MAX {
+            return None;
+        }
+        let is_pending =
+            |user: &TaskId| !self.tasks.is_free(*user) && self.tasks.state(*user).is_pending();
+        let mut pending = users.iter().copied().filter(is_pending);
+        let is_here = |&user: &TaskId| match self.tasks.state(user) {
+            TaskState::Assigned => self.tasks.get(user).worker() == worker,
+            _ => self.find_home(user) == Some(worker),
+        };
+        let consumer = pending.clone().find(is_here)?;
+        let waits = |user: TaskId| user == consumer || self.tasks.deps(user).contains(&consumer);
+        pending.all(waits).then_some(consumer)
     }
 
     /// There is more room at a worker.

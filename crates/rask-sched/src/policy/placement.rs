@@ -5,13 +5,18 @@ use std::sync::Arc;
 use super::inputs::{Inputs, largest};
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{Restriction, TaskId, Worker};
+use crate::state::{NO_TASK, Restriction, TaskId, TaskState, Worker};
 
 /// Up to this many workers, all are compared; above, the largest holders and a sample.
 const COMPARED_MAX: usize = 32;
 const SAMPLE_COUNT: usize = 4;
 /// Of many holders, those that hold most are compared.
 const HOLDERS_MAX: usize = 16;
+/// While nothing is known of how long a task takes, what takes longer to move stays where it is, at
+/// first for as long as that takes.
+const MOVED_MICROS: u64 = 5000;
+/// Of a layer, so many tasks are charged anew when the first has ended.
+const CHARGED_ANEW_MAX: usize = 4096;
 
 impl Scheduler {
     /// The worker where the task can start soonest: after what is queued there, and after what it
@@ -77,7 +82,11 @@ impl Scheduler {
         let starts_before = |best: Option<(bool, u64, u64, WorkerId)>, micros: u64| {
             best.is_some_and(|(lacks_room, start, ..)| !lacks_room && start < micros)
         };
-        if starts_before(best, elsewhere_micros) {
+        let here = best.map_or(0, |(.., id)| inputs.total_bytes - inputs.missing_bytes(id));
+        let more_micros = self.bandwidth.network().micros_of(here);
+        let is_most = here > inputs.total_bytes / 2;
+        let is_kept = is_most && more_micros > MOVED_MICROS && self.is_unlearned(task);
+        if starts_before(best, elsewhere_micros) || (is_kept && starts_before(best, u64::MAX)) {
             return best.map(|(.., id)| id);
         }
         for (id, worker) in self.compared(task) {
@@ -92,6 +101,44 @@ impl Scheduler {
             }
         }
         best.map(|(.., id)| id)
+    }
+
+    /// Whether no task of the layer has ended, so that what it takes is a guess.
+    fn is_unlearned(&self, task: TaskId) -> bool {
+        self.layers.get(self.tasks.get(task).layer).ended_count == 0
+    }
+
+    /// The first task of a layer has ended: others that wait in queues of workers were charged with a
+    /// guess.
+    pub(crate) fn charge_anew(&mut self, number: u32) {
+        let charged = self.predict_micros(number);
+        let slots = &self.layers.get(number).slots;
+        let slots = &slots[..slots.len().min(CHARGED_ANEW_MAX)];
+        for &id in slots.iter().filter(|&&id| id != NO_TASK) {
+            if self.tasks.state(id) != TaskState::Placed {
+                continue;
+            }
+            let is_source = self.tasks.deps(id).is_empty();
+            let task = self.tasks.get_mut(id);
+            let (before, bytes) = task.take_charge();
+            task.set_charge(charged, bytes);
+            let before = u64::from(before);
+            let Some(worker) = self.workers.find_mut(task.worker()) else {
+                continue;
+            };
+            let anew = |micros: u64| micros - before + u64::from(charged);
+            worker.placed_micros = anew(worker.placed_micros);
+            if is_source {
+                worker.sources.placed_micros = anew(worker.sources.placed_micros);
+            }
+        }
+    }
+
+    /// Whether a task that is Placed on `victim` stays there since nothing is known of how long it
+    /// takes: for as long as moving its inputs would take.
+    pub(crate) fn is_kept_unlearned(&self, task: TaskId, victim: &Worker, moving: u64) -> bool {
+        let is_tried = self.now.micros < victim.progress.micros + moving;
+        moving > MOVED_MICROS && is_tried && self.is_unlearned(task)
     }
 
     /// The workers that are compared besides the holders: all of a few, or all for a task that may

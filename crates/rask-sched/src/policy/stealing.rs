@@ -162,6 +162,9 @@ impl Scheduler {
         let Some(victim) = self.workers.find(victim) else {
             return false;
         };
+        if self.is_kept_unlearned(task, victim, moving) {
+            return false;
+        }
         // What is in its queue may have been charged before anything was known of it.
         let ahead = u64::from(victim.placed_count + victim.assigned_count);
         let like_this = ahead * u64::from(self.predict_micros(record.layer));

@@ -30,6 +30,7 @@ impl Scheduler {
         self.tell_finished(id, worker, inline);
         self.release_needs(id);
         self.advance_dependents(id);
+        self.collect(id, worker);
         self.journal_forgotten(id);
         self.tasks.retain_wanted_by(id, |client| client != NOBODY);
         self.settle.push(id);

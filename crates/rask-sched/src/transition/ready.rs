@@ -44,6 +44,7 @@ impl Scheduler {
     }
 
     pub(crate) fn transition_waiting_placed(&mut self, id: TaskId, worker: WorkerId) {
+        self.leave_home(id);
         let charged = self.predict_micros(self.tasks.get(id).layer);
         let is_source = self.tasks.get(id).is_source();
         let task = self.tasks.get_mut(id);
@@ -69,6 +70,7 @@ impl Scheduler {
     /// Hands a Queued or Placed task to `worker`, or a Waiting one that waits for nothing but what
     /// the worker is making.
     pub(crate) fn transition_ready_assigned(&mut self, id: TaskId, worker: WorkerId) {
+        self.leave_home(id);
         self.leave_queues(id);
         let layer_number = self.tasks.get(id).layer;
         self.ship_layer(worker, layer_number, self.tasks.get(id).block);
