@@ -163,25 +163,26 @@ pub(crate) fn annotate(spec: &mut LayerSpec, annotations: Option<&Annotations>) 
     match annotations.and_then(|annotations| annotations.by_block.as_deref()) {
         Some(by_block) => {
             // Times are those of all blocks.
-            spec.options = by_block.kinds.first().map(|kind| LayerOptions {
+            let times = by_block.kinds.first().map(|kind| LayerOptions {
                 timeout_millis: kind.timeout_millis,
                 retry_millis: kind.retry_millis,
                 retry_millis_max: kind.retry_millis_max,
                 ..LayerOptions::default()
             });
-            spec.varied = Some(VariedOptions {
+            spec.options = times.map(Box::new);
+            spec.varied = Some(Box::new(VariedOptions {
                 options: by_block.kinds.iter().map(pack_annotations).collect(),
                 of_blocks: by_block.of_blocks.clone(),
-            });
+            }));
         }
-        None => spec.options = annotations.map(pack_annotations),
+        None => spec.options = annotations.map(pack_annotations).map(Box::new),
     }
 }
 
 /// The reverse of [`annotate`].
 pub(crate) fn find_annotations(spec: &LayerSpec) -> Option<Annotations> {
     let Some(varied) = &spec.varied else {
-        return spec.options.as_ref().map(unpack_annotations);
+        return spec.options.as_deref().map(unpack_annotations);
     };
     Some(Annotations {
         by_block: Some(Arc::new(ByBlock {

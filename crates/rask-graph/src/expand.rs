@@ -1,9 +1,11 @@
 //! From layers to tasks: backwards from the wanted blocks to find what is needed, then forwards to
 //! number it and write down the edges. Linear in the tasks and edges that are needed.
 
+use smallvec::SmallVec;
+
 use crate::members::{Members, Needed};
 use crate::rule::{Cursor, Rule};
-use crate::table::{Edges, TaskTable};
+use crate::table::{Column, Edges, TaskTable};
 use crate::{Graph, GraphError, LayerId};
 
 /// The largest graph that is expanded. Whoever takes graphs from others sets limits, since a rule of
@@ -35,9 +37,10 @@ impl TaskTable {
     pub fn expand_within(graph: &Graph, limits: &ExpansionLimits) -> Result<TaskTable, GraphError> {
         let mut size = Size::new(*limits);
         let mut needed = collect_wanted(graph)?;
-        let mut rules: Vec<Option<Rule<'_>>> = Vec::new();
-        rules.resize_with(graph.layers.len(), || None);
-        let mut members: Vec<Members> = vec![Members::All(0); graph.layers.len()];
+        let layers = graph.layers.iter();
+        let mut rules: SmallVec<[Option<Rule<'_>>; 2]> = layers.map(|_| None).collect();
+        let mut members: SmallVec<[Members; 2]> =
+            SmallVec::from_elem(Members::All(0), graph.layers.len());
         let mut edge_count = 0;
         for index in (0..graph.layers.len()).rev() {
             if needed[index].is_empty() {
@@ -96,8 +99,8 @@ impl Size {
     }
 }
 
-fn collect_wanted(graph: &Graph) -> Result<Vec<Needed>, GraphError> {
-    let mut needed = Vec::with_capacity(graph.layers.len());
+fn collect_wanted(graph: &Graph) -> Result<SmallVec<[Needed; 2]>, GraphError> {
+    let mut needed: SmallVec<[Needed; 2]> = SmallVec::with_capacity(graph.layers.len());
     for layer in &graph.layers {
         let count = layer.block_count();
         let count = u32::try_from(count).map_err(|_| too_many_tasks(count))?;
@@ -178,13 +181,13 @@ fn mark_inputs(rule: &Rule<'_>, all: bool, members: &Members, needed: &mut [Need
 
 fn build(
     graph: &Graph,
-    members: Vec<Members>,
+    members: SmallVec<[Members; 2]>,
     rules: &[Option<Rule<'_>>],
     edge_count: usize,
 ) -> Result<TaskTable, GraphError> {
     let total: u64 = members.iter().map(|set| u64::from(set.len())).sum();
     let count = u32::try_from(total).map_err(|_| too_many_tasks(total))? as usize;
-    let mut layer_offsets = Vec::with_capacity(members.len() + 1);
+    let mut layer_offsets = Column::with_capacity(members.len() + 1);
     let mut next = 0;
     for set in &members {
         layer_offsets.push(next);
@@ -192,10 +195,10 @@ fn build(
     }
     layer_offsets.push(next);
 
-    let mut layers = Vec::with_capacity(count);
-    let mut blocks = Vec::with_capacity(count);
-    let mut offsets = Vec::with_capacity(count + 1);
-    let mut tasks: Vec<u32> = Vec::with_capacity(edge_count);
+    let mut layers = Column::with_capacity(count);
+    let mut blocks = Column::with_capacity(count);
+    let mut offsets = Column::with_capacity(count + 1);
+    let mut tasks = Column::with_capacity(edge_count);
     offsets.push(0);
     for (index, set) in members.iter().enumerate() {
         let Some(rule) = &rules[index] else { continue };

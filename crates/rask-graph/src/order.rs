@@ -6,6 +6,8 @@
 //! uses of a block in `z + z.T` come together, and reductions take in leaves as soon as they can.
 //! Each task and edge is looked at a constant number of times.
 
+use smallvec::SmallVec;
+
 use crate::{TaskId, TaskTable};
 
 const RUN: u32 = u32::MAX;
@@ -38,7 +40,7 @@ pub fn ranks(sequence: &[TaskId]) -> Vec<u32> {
 
 struct Walk<'a> {
     table: &'a TaskTable,
-    nodes: Vec<Node>,
+    nodes: SmallVec<[Node; 4]>,
     sequence: Vec<TaskId>,
     /// Ready tasks that free something.
     freeing: Vec<TaskId>,
@@ -46,7 +48,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(table: &'a TaskTable) -> Self {
-        let mut nodes = vec![Node::default(); table.len()];
+        let mut nodes: SmallVec<[Node; 4]> = SmallVec::from_elem(Node::default(), table.len());
         for task in 0..table.len() as u32 {
             let deps = table.deps(task);
             nodes[task as usize].deps_left = deps.len() as u32;
@@ -68,7 +70,7 @@ impl<'a> Walk<'a> {
     }
 
     fn run(mut self) -> Vec<TaskId> {
-        let mut path: Vec<(TaskId, u32)> = Vec::new();
+        let mut path: SmallVec<[(TaskId, u32); 4]> = SmallVec::new();
         for &wanted in self.table.wanted() {
             path.push((wanted, 0));
             while let Some((task, next)) = path.last_mut() {

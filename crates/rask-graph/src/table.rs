@@ -1,10 +1,15 @@
 //! Tasks as flat integer tables.
 
+use smallvec::SmallVec;
+
 use crate::members::Members;
 use crate::{Block, Grid, LayerId};
 
 /// Number of a task in its [`TaskTable`].
 pub type TaskId = u32;
+
+/// A column of a table; that of a few tasks takes no memory of its own.
+pub(crate) type Column = SmallVec<[u32; 4]>;
 
 /// The tasks of a graph that are needed for the wanted blocks, and their edges.
 ///
@@ -12,20 +17,20 @@ pub type TaskId = u32;
 /// task costs some tens of bytes and nothing is allocated for it alone.
 #[derive(Clone, Debug)]
 pub struct TaskTable {
-    pub(crate) layer_offsets: Vec<u32>,
-    pub(crate) members: Vec<Members>,
-    pub(crate) layers: Vec<u32>,
-    pub(crate) blocks: Vec<u32>,
+    pub(crate) layer_offsets: Column,
+    pub(crate) members: SmallVec<[Members; 2]>,
+    pub(crate) layers: Column,
+    pub(crate) blocks: Column,
     pub(crate) deps: Edges,
     pub(crate) dependents: Edges,
-    pub(crate) wanted: Vec<TaskId>,
+    pub(crate) wanted: Column,
 }
 
 /// Lists of tasks, one for each task, end to end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Edges {
-    pub(crate) offsets: Vec<u32>,
-    pub(crate) tasks: Vec<TaskId>,
+    pub(crate) offsets: Column,
+    pub(crate) tasks: Column,
 }
 
 impl Edges {
@@ -39,14 +44,14 @@ impl Edges {
     /// The same edges seen from the other end; sources appear in increasing order.
     pub(crate) fn reversed(&self) -> Edges {
         let count = self.offsets.len() - 1;
-        let mut offsets = vec![0u32; count + 2];
+        let mut offsets: Column = SmallVec::from_elem(0, count + 2);
         for &task in &self.tasks {
             offsets[task as usize + 2] += 1;
         }
         for at in 2..offsets.len() {
             offsets[at] += offsets[at - 1];
         }
-        let mut tasks = vec![0; self.tasks.len()];
+        let mut tasks: Column = SmallVec::from_elem(0, self.tasks.len());
         for source in 0..count {
             for &task in self.of(source as u32) {
                 let next = &mut offsets[task as usize + 1];
@@ -121,14 +126,18 @@ impl TaskTable {
 
     /// Bytes of memory the tables take.
     pub fn heap_bytes(&self) -> usize {
-        let words = self.layer_offsets.capacity()
-            + self.layers.capacity()
-            + self.blocks.capacity()
-            + self.wanted.capacity()
-            + self.deps.offsets.capacity()
-            + self.deps.tasks.capacity()
-            + self.dependents.offsets.capacity()
-            + self.dependents.tasks.capacity();
+        let columns = [
+            &self.layer_offsets,
+            &self.layers,
+            &self.blocks,
+            &self.wanted,
+            &self.deps.offsets,
+            &self.deps.tasks,
+            &self.dependents.offsets,
+            &self.dependents.tasks,
+        ];
+        let on_heap = columns.into_iter().filter(|column| column.spilled());
+        let words: usize = on_heap.map(|column| column.capacity()).sum();
         let members: usize = self.members.iter().map(Members::heap_bytes).sum();
         words * 4 + members + self.members.capacity() * size_of::<Members>()
     }

@@ -70,11 +70,11 @@ pub struct LayerSpec {
     #[prost(message, optional, tag = "200")]
     pub sizes: Option<crate::SizeSpec>,
     /// How its tasks are to be run, where it was annotated.
-    #[prost(message, optional, tag = "220")]
-    pub options: Option<crate::LayerOptions>,
+    #[prost(message, optional, boxed, tag = "220")]
+    pub options: Option<Box<crate::LayerOptions>>,
     /// In place of `options` where they differ between blocks, but for times.
-    #[prost(message, optional, tag = "380")]
-    pub varied: Option<crate::VariedOptions>,
+    #[prost(message, optional, boxed, tag = "380")]
+    pub varied: Option<Box<crate::VariedOptions>>,
 }
 
 /// One input by rule, see [`rask_graph::Input`].

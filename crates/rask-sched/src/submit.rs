@@ -45,6 +45,9 @@ struct TaskTerms {
     of_kinds: Vec<(u64, u8)>,
 }
 
+/// One of each of the layers or tasks of a submission, of which there are mostly few.
+type Few<T> = SmallVec<[T; 4]>;
+
 impl Scheduler {
     /// Adds layers and what is wanted of them; a submission that makes no sense is refused whole.
     pub(crate) fn on_submit(&mut self, client: ClientId, submit: Submit) {
@@ -89,7 +92,10 @@ impl Scheduler {
 
     /// The submission as a graph, checked against what is known. Nothing is changed.
     fn try_graph(&self, submit: &Submit) -> Result<Graph, SubmitError> {
-        let mut graph = Graph::default();
+        let mut graph = Graph {
+            layers: Vec::with_capacity(submit.layers.len()),
+            wanted: Vec::with_capacity(submit.wanted.as_ref().map_or(0, Blocks::len)),
+        };
         for (position, spec) in submit.layers.iter().enumerate() {
             let layer = self.try_layer(spec, position, &graph)?;
             graph.add(layer);
@@ -178,9 +184,9 @@ impl Scheduler {
     }
 
     /// Adds the layers that are not known yet, and the client's numbers.
-    fn add_layers(&mut self, client: ClientId, submit: &Submit, graph: &Graph) -> Vec<u32> {
+    fn add_layers(&mut self, client: ClientId, submit: &Submit, graph: &Graph) -> Few<u32> {
         let common = Terms::of(submit);
-        let mut numbers = Vec::with_capacity(submit.layers.len());
+        let mut numbers = Few::with_capacity(submit.layers.len());
         let before = self.known_numbers.take().unwrap_or_default();
         for (position, (spec, layer)) in submit.layers.iter().zip(&graph.layers).enumerate() {
             let before = before.get(position).copied();
@@ -205,7 +211,8 @@ impl Scheduler {
             numbers.push(number);
         }
         if self.settings.journal {
-            self.given_numbers.clone_from(&numbers);
+            self.given_numbers.clear();
+            self.given_numbers.extend_from_slice(&numbers);
         }
         numbers
     }
@@ -282,7 +289,7 @@ impl Scheduler {
         numbers: &[u32],
         table: &TaskTable,
         ranks: &[u32],
-    ) -> Vec<TaskId> {
+    ) -> Few<TaskId> {
         let standing = self.decide_standing(client, submit);
         let share = standing.share;
         let common = Terms::of(submit);
@@ -295,11 +302,11 @@ impl Scheduler {
                 of_kinds: varied.iter().map(of).collect(),
             }
         });
-        let terms: Vec<TaskTerms> = terms.collect();
+        let terms: Few<TaskTerms> = terms.collect();
         self.tasks.reserve(table.len());
-        let mut made: Vec<TaskId> = vec![NO_TASK; table.len()];
-        let mut fresh = Vec::with_capacity(table.len());
-        let mut stack: Vec<u32> = table.wanted().to_vec();
+        let mut made: Few<TaskId> = SmallVec::from_elem(NO_TASK, table.len());
+        let mut fresh = Few::with_capacity(table.len());
+        let mut stack: Few<u32> = table.wanted().into();
         while let Some(index) = stack.pop() {
             if made[index as usize] != NO_TASK {
                 continue;
@@ -460,7 +467,7 @@ fn check_pages(spec: &LayerSpec, block_count: u64) -> Result<(), SubmitError> {
 fn check_resources(submit: &Submit) -> Result<(), SubmitError> {
     let layers = submit.layers.iter().flat_map(|layer| {
         let varied = layer.varied.iter().flat_map(|varied| &varied.options);
-        layer.options.iter().chain(varied)
+        layer.options.as_deref().into_iter().chain(varied)
     });
     let own = layers.flat_map(|options| &options.resources);
     let mut resources = submit.resources.iter().chain(own);

@@ -17,7 +17,18 @@ pub(super) fn fresh_name(prefix: &str) -> String {
     // Also different in processes that were forked from this one.
     let process = PROCESS.rotate_left(32) ^ u64::from(std::process::id());
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("{prefix}-{process:016x}{number:016x}")
+    let mut name = String::with_capacity(prefix.len() + 33);
+    name.push_str(prefix);
+    name.push('-');
+    push_hex(&mut name, process);
+    push_hex(&mut name, number);
+    name
+}
+
+/// Sixteen digits.
+fn push_hex(name: &mut String, number: u64) {
+    let digits = (0..16).rev().map(|at| (number >> (4 * at)) as u8 & 15);
+    name.extend(digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
 }
 
 fn random_bits() -> u64 {

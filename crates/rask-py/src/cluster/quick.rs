@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
 use rask_cluster::pack;
 use rask_proto::LayerSpec;
 use rask_value::Frames;
+use smallvec::SmallVec;
 
 use super::call::{self, Filling};
 use super::client::PyClusterClient;
@@ -20,8 +21,8 @@ use crate::object::dumps;
 
 /// Arguments of a call, sorted.
 struct Sorted<'py> {
-    futures: Vec<Bound<'py, PyFuture>>,
-    plain: Vec<Bound<'py, PyAny>>,
+    futures: SmallVec<[Bound<'py, PyFuture>; 4]>,
+    plain: SmallVec<[Bound<'py, PyAny>; 4]>,
     places: Vec<bool>,
 }
 
@@ -29,8 +30,8 @@ impl<'py> Sorted<'py> {
     /// `None` if some are containers, which may hold futures.
     fn find(arguments: &Bound<'py, PyTuple>) -> Option<Self> {
         let mut sorted = Sorted {
-            futures: Vec::new(),
-            plain: Vec::new(),
+            futures: SmallVec::new(),
+            plain: SmallVec::new(),
             places: Vec::with_capacity(arguments.len()),
         };
         for argument in arguments.iter_borrowed() {
@@ -54,10 +55,10 @@ impl<'py> Sorted<'py> {
     }
 
     /// Which arguments are futures; empty if none is.
-    fn filled_places(&self) -> &[bool] {
+    fn take_filled_places(&mut self) -> Box<[bool]> {
         match self.futures.is_empty() {
-            true => &[],
-            false => &self.places,
+            true => Box::default(),
+            false => std::mem::take(&mut self.places).into(),
         }
     }
 }
@@ -77,7 +78,7 @@ fn pickle_call(
     operation: &str,
     function: &Bound<'_, PyAny>,
     is_fixed: bool,
-    plain: Vec<Bound<'_, PyAny>>,
+    plain: &[Bound<'_, PyAny>],
 ) -> PyResult<Frames> {
     let py = function.py();
     let is_kept = is_fixed && plain.is_empty();
@@ -132,12 +133,12 @@ pub fn submit_call(
     pure: bool,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Option<PyFuture>> {
-    let Some(sorted) = Sorted::find(arguments) else {
+    let Some(mut sorted) = Sorted::find(arguments) else {
         return Ok(None);
     };
-    let places: Box<[bool]> = sorted.filled_places().into();
+    let places = sorted.take_filled_places();
     let Sorted { futures, plain, .. } = sorted;
-    let frames = pickle_call(operation, function, is_fixed, plain)?;
+    let frames = pickle_call(operation, function, is_fixed, &plain)?;
     let name = match (key, pure) {
         (Some(key), _) => key.to_owned(),
         (None, true) => equal_name(operation, &places, [&frames], &futures),

@@ -1,11 +1,10 @@
 //! What submissions have in common: options, the user's line, futures among the arguments.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use rask_cluster::client::{ClusterClient, SubmitOptions};
 use rask_proto::{LayerSpec, OriginSpec, RefColumns};
 
@@ -26,7 +25,7 @@ pub(super) fn options_of(
         return Ok(read);
     };
     for (name, value) in options {
-        match name.extract::<String>()?.as_str() {
+        match name.cast::<PyString>()?.to_cow()?.as_ref() {
             "priority" => read.priority = value.extract()?,
             "retries" => read.retries = value.extract()?,
             "workers" => read.workers = value.extract()?,
@@ -75,22 +74,23 @@ impl References {
         offsets: Vec<u32>,
     ) -> PyResult<Self> {
         sharing::refuse_released(py, futures.iter().map(Bound::get))?;
-        let mut positions: HashMap<Arc<str>, u32> = HashMap::new();
-        let mut layers = Vec::new();
+        let mut positions = Positions::default();
+        // Room for the layer that refers to them, too.
+        let mut layers = Vec::with_capacity(futures.len().min(FEW) + 1);
         let mut columns = RefColumns {
             offsets,
-            ..RefColumns::default()
+            layers: Vec::with_capacity(futures.len()),
+            blocks: Vec::with_capacity(futures.len()),
         };
         for future in futures {
             let future = future.get();
-            let position = match positions.get(&future.name) {
-                Some(&position) => position,
+            let position = match positions.find(&layers, &future.name) {
+                Some(position) => position,
                 None => {
                     sharing::check_usable(client, future)?;
                     layers.push(ClusterClient::remote_layer(&future.name));
-                    let position = layers.len() as u32 - 1;
-                    positions.insert(future.name.clone(), position);
-                    position
+                    positions.note(&layers);
+                    layers.len() as u32 - 1
                 }
             };
             columns.layers.push(position);
@@ -98,5 +98,35 @@ impl References {
         }
         let columns = (!futures.is_empty()).then_some(columns);
         Ok(References { layers, columns })
+    }
+}
+
+/// Up to so many layers are looked through.
+const FEW: usize = 16;
+
+/// Where layers are by their names, once there are many.
+#[derive(Default)]
+struct Positions {
+    by_name: HashMap<String, u32>,
+}
+
+impl Positions {
+    fn find(&self, layers: &[LayerSpec], name: &str) -> Option<u32> {
+        if self.by_name.is_empty() {
+            let found = layers.iter().position(|layer| layer.name == name);
+            return found.map(|at| at as u32);
+        }
+        self.by_name.get(name).copied()
+    }
+
+    /// The last of these is new.
+    fn note(&mut self, layers: &[LayerSpec]) {
+        if layers.len() <= FEW {
+            return;
+        }
+        let known = self.by_name.len();
+        let new = layers.iter().zip(0..).skip(known);
+        self.by_name
+            .extend(new.map(|(layer, position)| (layer.name.clone(), position)));
     }
 }

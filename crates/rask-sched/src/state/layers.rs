@@ -14,7 +14,8 @@ const NO_SLOT: u32 = u32::MAX;
 /// All layers. Numbers are not used twice.
 #[derive(Default)]
 pub(crate) struct Layers {
-    records: Vec<Option<(u32, Layer)>>,
+    /// In boxes: a layer is large, and may have one task.
+    records: Vec<Option<(u32, Box<Layer>)>>,
     free: Vec<u32>,
     /// Slots of the numbers from `recent_from` on.
     recent: VecDeque<u32>,
@@ -49,7 +50,8 @@ impl Layers {
         number
     }
 
-    fn insert(&mut self, number: u32, mut layer: Layer) {
+    fn insert(&mut self, number: u32, layer: Layer) {
+        let mut layer = Box::new(layer);
         layer.operation_number = self.operations.add(&layer.operation);
         self.by_name.insert(layer.name.clone(), number);
         let record = Some((number, layer));
@@ -122,7 +124,7 @@ impl Layers {
     #[inline]
     pub fn find(&self, number: u32) -> Option<&Layer> {
         let record = self.records[self.find_slot(number)?].as_ref();
-        record.map(|(_, layer)| layer)
+        record.map(|(_, layer)| &**layer)
     }
 
     /// The layer, which must exist.
@@ -154,7 +156,7 @@ impl Layers {
     }
 
     /// Removes a layer.
-    pub fn remove(&mut self, number: u32) -> Option<Layer> {
+    pub fn remove(&mut self, number: u32) -> Option<Box<Layer>> {
         self.unname(number);
         let slot = self.find_slot(number)?;
         let at = number.wrapping_sub(self.recent_from) as usize;
@@ -181,7 +183,7 @@ impl Layers {
     /// All layers with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Layer)> {
         let records = self.records.iter().flatten();
-        records.map(|(number, layer)| (*number, layer))
+        records.map(|(number, layer)| (*number, &**layer))
     }
 
     /// All numbers.

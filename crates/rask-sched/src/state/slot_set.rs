@@ -1,13 +1,16 @@
 //! Sets of small numbers, in which a number is put, found and removed in a few steps however many
 //! there are.
 
+use smallvec::SmallVec;
+
 /// Each level has a bit for every word of the one below that is not empty.
 const LEVEL_COUNT: usize = 4;
 
 /// See the module. Numbers are below 2^24; higher ones are left out.
 #[derive(Debug, Default)]
 pub(crate) struct SlotSet {
-    levels: [Vec<u64>; LEVEL_COUNT],
+    /// A set of numbers below 64 takes no memory of its own.
+    levels: [SmallVec<[u64; 1]>; LEVEL_COUNT],
     count: usize,
 }
 

@@ -6,7 +6,7 @@ use crate::double::{Double, needing, source, submission};
 
 fn with_options(spec: LayerSpec, options: LayerOptions) -> LayerSpec {
     LayerSpec {
-        options: Some(options),
+        options: Some(Box::new(options)),
         ..spec
     }
 }
@@ -82,10 +82,10 @@ fn resources_of_a_layer_that_make_no_sense_are_refused() {
 
 fn varied(spec: LayerSpec, options: Vec<LayerOptions>, of_blocks: &[u32]) -> LayerSpec {
     LayerSpec {
-        varied: Some(VariedOptions {
+        varied: Some(Box::new(VariedOptions {
             options,
             of_blocks: of_blocks.to_vec(),
-        }),
+        })),
         ..spec
     }
 }
