@@ -3,7 +3,7 @@
 use rask_proto::{
     Answer, AnswerBody, FromClient, FromWorker, LogLines, Query, QueryBody, TaskErred, ToClient,
 };
-use rask_sched::{ClientId, Command, Event, Scheduler};
+use rask_sched::{ClientId, Event, Scheduler};
 
 use super::SchedulerHandle;
 use crate::logs;
@@ -94,7 +94,6 @@ pub(super) fn take(handle: &SchedulerHandle, client: ClientId, message: &FromCli
         id: *id,
         body: Some(AnswerBody::Logs(answer)),
     });
-    let mut state = handle.shared.state.lock();
-    state.execute(Command::ToClient { client, message });
+    handle.shared.state.lock().tell(client, message);
     true
 }

@@ -12,7 +12,7 @@ use rask_proto::{
     Answer, AnswerBody, Call, CallReply, Failure, FromClient, FromHelper, HelperCall, HelperEvent,
     QueryBody, ToClient, ToHelper,
 };
-use rask_sched::{ClientId, Command};
+use rask_sched::ClientId;
 
 use super::SchedulerHandle;
 
@@ -303,8 +303,6 @@ fn answer(handle: &SchedulerHandle, (client, id): (ClientId, u64), reply: CallRe
         id,
         body: Some(AnswerBody::Called(reply)),
     };
-    handle.shared.state.lock().execute(Command::ToClient {
-        client,
-        message: ToClient::Answer(answer),
-    });
+    let message = ToClient::Answer(answer);
+    handle.shared.state.lock().tell(client, message);
 }

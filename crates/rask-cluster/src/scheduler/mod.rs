@@ -5,9 +5,11 @@ pub(crate) mod fuzzing;
 mod helper;
 mod journal;
 mod memory;
+mod options;
 mod reports;
 mod samples;
 mod serve;
+mod state;
 mod timer;
 mod watch;
 
@@ -17,57 +19,17 @@ use std::time::Instant;
 
 use foldhash::HashMap;
 pub use helper::HelperCommand;
+pub use options::SchedulerOptions;
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use rask_proto::{Frame, FromClient, Hello, Register, SessionWelcome, ToClient, Wire};
-use rask_sched::{ClientId, Command, Event, Scheduler, Settings, Time, WorkerId};
-use rask_wire::{Address, FrameSender, Listener, Security};
+use rask_proto::{FromClient, ToClient};
+use rask_sched::{ClientId, Event, Scheduler, Settings, Time};
+use rask_wire::{Address, Listener};
 use tokio::sync::Notify;
 
 use self::journal::Journal;
 use self::memory::Memory;
+use self::state::{Sink, State};
 use crate::ClusterError;
-
-/// How a scheduler is started.
-#[derive(Clone, Debug)]
-pub struct SchedulerOptions {
-    /// Where to listen; port 0 chooses a free one.
-    pub address: Address,
-    pub security: Security,
-    pub settings: Settings,
-    /// A worker that has said nothing for this long is taken for dead.
-    pub worker_timeout: std::time::Duration,
-    /// What runs code of users beside the scheduler; nothing does without it.
-    pub helper: Option<HelperCommand>,
-    /// Where to write down what has to outlive a restart; nothing does without.
-    pub journal: Option<std::path::PathBuf>,
-    /// With a journal: clients and workers whose connection ends try for this long to come back,
-    /// and their work is kept.
-    pub reconnect_timeout: std::time::Duration,
-    /// After a restart, workers have this long to come back before what they held is made anew.
-    pub recovery_timeout: std::time::Duration,
-    /// Where reports go whose clients are gone; made up if there is none.
-    pub reports: Option<std::path::PathBuf>,
-}
-
-impl Default for SchedulerOptions {
-    fn default() -> Self {
-        SchedulerOptions {
-            address: Address {
-                scheme: rask_wire::Scheme::Tcp,
-                host: "127.0.0.1".to_owned(),
-                port: 0,
-            },
-            security: Security::default(),
-            settings: Settings::default(),
-            worker_timeout: std::time::Duration::from_secs(60),
-            helper: None,
-            journal: None,
-            reconnect_timeout: std::time::Duration::from_secs(60),
-            recovery_timeout: std::time::Duration::from_secs(15),
-            reports: None,
-        }
-    }
-}
 
 /// A client in the scheduler's own process is told things by call. The call happens while the
 /// scheduler is locked: it must not wait, nor call the scheduler.
@@ -91,40 +53,6 @@ struct Shared {
     ended: Mutex<bool>,
     ended_changed: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-struct State {
-    machine: Scheduler,
-    commands: Vec<Command>,
-    clients: HashMap<ClientId, Sink>,
-    workers: HashMap<WorkerId, Peer>,
-    /// What leaves with the next writes.
-    to_workers: HashMap<WorkerId, Vec<Frame>>,
-    next_client: u32,
-    next_worker: u32,
-    next_connection: u64,
-    memory: Memory,
-    alarm: timer::Alarm,
-    reports: reports::Reports,
-    reconnect_millis: u32,
-    stopping: bool,
-    helper: Arc<helper::Helper>,
-}
-
-enum Sink {
-    Local(LocalSink),
-    Remote(FrameSender),
-}
-
-struct Peer {
-    sender: FrameSender,
-    heard: Instant,
-    name: String,
-    /// Where it listens: two workers at a time never have the same.
-    address: String,
-    process: u32,
-    /// How its process ended, if its supervisor has said so.
-    death: Option<String>,
 }
 
 impl SchedulerHandle {
@@ -350,205 +278,5 @@ fn note_own_version(settings: &mut Settings) {
             package: "rask".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
-    }
-}
-
-impl State {
-    fn add_client(&mut self, sink: Sink) -> ClientId {
-        let client = ClientId(self.next_client);
-        self.next_client += 1;
-        self.clients.insert(client, sink);
-        client
-    }
-
-    /// Begins a session, or goes on with one; the client, and a number for this connection. `None`
-    /// if it was to go on and is not known.
-    fn welcome_client(
-        &mut self,
-        hello: Hello,
-        sender: FrameSender,
-        now: Time,
-    ) -> Option<(ClientId, u64)> {
-        let connection = self.next_connection;
-        self.next_connection += 1;
-        let mut welcome = SessionWelcome {
-            reconnect_millis: self.reconnect_millis,
-            ..SessionWelcome::default()
-        };
-        let known = self.memory.sessions.get_mut(&hello.session);
-        if let Some(session) = known {
-            session.connection = connection;
-            welcome.received = session.received;
-            let client = session.client;
-            sender.send(ToClient::Welcome(welcome).into_frame());
-            self.clients.insert(client, Sink::Remote(sender));
-            self.on_event(now, Event::ClientResumed { client });
-            return Some((client, connection));
-        }
-        welcome.is_lost = hello.resumes;
-        sender.send(ToClient::Welcome(welcome).into_frame());
-        if hello.resumes {
-            return None;
-        }
-        let client = self.add_client(Sink::Remote(sender));
-        self.memory.begin(client, hello.clone());
-        if let Some(session) = self.memory.sessions.get_mut(&hello.session) {
-            session.connection = connection;
-        }
-        self.on_event(now, Event::ClientJoined { client });
-        let message = FromClient::Hello(hello);
-        self.on_event(now, Event::FromClient { client, message });
-        Some((client, connection))
-    }
-
-    /// The client's connection has ended. `false` if it may come back.
-    fn disconnect_client(&mut self, client: ClientId, connection: u64, for_good: bool) -> bool {
-        let mut sessions = self.memory.sessions.values_mut();
-        let session = sessions.find(|session| session.client == client);
-        let Some(session) = session.filter(|session| session.connection == connection) else {
-            return false;
-        };
-        session.connection = 0;
-        self.clients.remove(&client);
-        for_good || self.reconnect_millis == 0
-    }
-
-    /// A client that has not come back is gone.
-    fn end_client_if_away(&mut self, client: ClientId, now: Time) {
-        let mut sessions = self.memory.sessions.values();
-        let is_away = sessions.any(|session| session.client == client && session.connection == 0);
-        if is_away {
-            self.on_event(now, Event::ClientLeft { client });
-            self.memory.end(client);
-        }
-    }
-
-    /// A worker is back after a restart.
-    fn end_recovery_if_complete(&mut self, name: &str, now: Time) {
-        if self.memory.awaited.remove(name) && self.memory.awaited.is_empty() {
-            self.on_event(now, Event::RecoveryEnded);
-        }
-    }
-
-    /// A worker at this address connects. A connection that it had before has ended, even if that
-    /// has not been noticed here.
-    fn end_connections_before(&mut self, address: &str, now: Time) {
-        let before = self.workers.iter();
-        let before: Vec<WorkerId> = before
-            .filter(|(_, peer)| peer.address == address)
-            .map(|(&worker, _)| worker)
-            .collect();
-        for worker in before {
-            self.end_worker(worker, "it has connected anew".to_owned(), now);
-        }
-    }
-
-    /// A worker's connection has ended.
-    fn end_worker(&mut self, worker: WorkerId, reason: String, now: Time) {
-        let Some(peer) = self.workers.remove(&worker) else {
-            return;
-        };
-        peer.sender.close();
-        self.memory.remove_worker(worker.0);
-        self.on_event(now, Event::WorkerLeft { worker, reason });
-    }
-
-    fn add_worker(&mut self, sender: FrameSender, register: &Register) -> WorkerId {
-        let name = register.name.clone();
-        let worker = WorkerId(self.next_worker);
-        self.next_worker += 1;
-        self.memory.add_worker(worker.0, &name);
-        let heard = Instant::now();
-        let peer = Peer {
-            sender,
-            heard,
-            name,
-            address: register.address.clone(),
-            process: register.process,
-            death: None,
-        };
-        self.workers.insert(worker, peer);
-        worker
-    }
-
-    fn on_event(&mut self, now: Time, event: Event) {
-        self.take_event(now, event);
-        self.execute_commands();
-    }
-
-    /// Takes in an event; what follows from it waits for `execute_commands`, so that several events
-    /// make few writes.
-    fn take_event(&mut self, now: Time, event: Event) {
-        chronicle::note(&self.machine, &event);
-        self.reports.before(&self.machine, now, &event);
-        let mut commands = std::mem::take(&mut self.commands);
-        let watched = self.helper.is_watching();
-        let watched = watched.then(|| watch::Watched::before(&self.machine, &event));
-        let before = commands.len();
-        self.machine.on_event(now, event, &mut commands);
-        if let Some(watched) = watched {
-            for event in watched.after(&self.machine, &commands[before..]) {
-                self.helper.tell(event);
-            }
-        }
-        // What is written down belongs to this very message.
-        let is_record = |command: &mut Command| matches!(command, Command::Journal { .. });
-        if self.memory.has_journal() {
-            for command in commands.extract_if(before.., is_record) {
-                if let Command::Journal { client, entry } = command {
-                    self.memory.note(client, entry);
-                }
-            }
-        }
-        self.commands = commands;
-    }
-
-    /// Messages to a worker leave in one write, in their order.
-    fn execute_commands(&mut self) {
-        let mut commands = std::mem::take(&mut self.commands);
-        for command in commands.drain(..) {
-            self.execute(command);
-        }
-        self.commands = commands;
-        for (worker, frames) in self.to_workers.drain() {
-            if let Some(peer) = self.workers.get(&worker) {
-                peer.sender.send_all(frames);
-            }
-        }
-        self.alarm.set(self.machine.next_deadline());
-    }
-
-    fn execute(&mut self, command: Command) {
-        match command {
-            Command::ToWorker {
-                worker,
-                mut message,
-            } => {
-                let frames = self.to_workers.entry(worker).or_default();
-                frames.push(message.take_frame());
-                self.machine.reuse(&mut message);
-            }
-            Command::ToClient { client, message } => match self.clients.get(&client) {
-                Some(Sink::Local(sink)) => sink(message),
-                Some(Sink::Remote(sender)) => {
-                    sender.send(message.into_frame());
-                }
-                None => {}
-            },
-            Command::DropWorker { worker, reason } => {
-                tracing::warn!(worker = worker.0, reason, "a worker broke the protocol");
-                if let Some(peer) = self.workers.get(&worker) {
-                    peer.sender.close();
-                }
-            }
-            // Taken out before, if there is a journal.
-            Command::Journal { .. } => {}
-            Command::Stop => {
-                self.stopping = true;
-                if let Err(error) = self.memory.clear() {
-                    tracing::warn!(%error, "the journal cannot be emptied");
-                }
-            }
-        }
     }
 }

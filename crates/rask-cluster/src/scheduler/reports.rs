@@ -8,7 +8,7 @@ use foldhash::HashMap;
 use rask_proto::{
     Answer, AnswerBody, FromClient, Query, QueryBody, ReportPage, ReportRequest, ToClient,
 };
-use rask_sched::{ClientId, Command, Event, Scheduler, Time};
+use rask_sched::{ClientId, Event, Scheduler, Time};
 
 use super::SchedulerHandle;
 use crate::logs::now_micros;
@@ -186,8 +186,7 @@ pub(super) fn take(handle: &SchedulerHandle, client: ClientId, message: &FromCli
         id: *id,
         body: Some(AnswerBody::Report(page)),
     });
-    let mut state = handle.shared.state.lock();
-    state.execute(Command::ToClient { client, message });
+    handle.shared.state.lock().tell(client, message);
     true
 }
 

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rask_proto::{
     Answer, AnswerBody, FromClient, Query, QueryBody, SampleRequest, Samples, ToClient,
 };
-use rask_sched::{ClientId, Command};
+use rask_sched::ClientId;
 
 use super::SchedulerHandle;
 use crate::logs::now_micros;
@@ -67,8 +67,7 @@ pub(super) fn take(handle: &SchedulerHandle, client: ClientId, message: &FromCli
         id: *id,
         body: Some(AnswerBody::Samples(samples)),
     });
-    let mut state = handle.shared.state.lock();
-    state.execute(Command::ToClient { client, message });
+    handle.shared.state.lock().tell(client, message);
     true
 }
 
