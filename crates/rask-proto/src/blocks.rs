@@ -15,22 +15,26 @@ pub struct Blocks {
 
 impl Blocks {
     /// Appends one block.
+    #[inline]
     pub fn push(&mut self, layer: u32, block: u32) {
         self.layers.push(layer);
         self.blocks.push(block);
     }
 
     /// How many blocks there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.layers.len()
     }
 
     /// Whether there are none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
 
     /// The blocks as pairs `(layer, block)`.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.layers.iter().copied().zip(self.blocks.iter().copied())
     }

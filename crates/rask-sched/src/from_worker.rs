@@ -3,22 +3,30 @@
 use std::sync::Arc;
 
 use rask_proto::{Blocks, Failure, FromWorker, Missing, TaskErred, TasksFinished};
+use smallvec::SmallVec;
 
-use crate::anticipation::{ANTICIPATED, WORKER_LINES};
+use crate::anticipation::ANTICIPATED;
 use crate::event::{Command, WorkerId};
 use crate::policy::stealing::EMPTY_HANDED_MICROS;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
 
 impl Scheduler {
+    /// A worker has ended tasks; takes what it says.
+    pub(crate) fn on_report(&mut self, worker: WorkerId, finished: &mut TasksFinished) {
+        if self.workers.find(worker).is_some() {
+            self.attention.touch(worker);
+            self.on_finished(worker, finished);
+        }
+    }
+
     pub(crate) fn on_worker_message(&mut self, worker: WorkerId, message: FromWorker) {
-        self.workers.by_id.prefetch(worker, WORKER_LINES);
         if self.workers.find(worker).is_none() {
             return;
         }
         self.attention.touch(worker);
         match message {
-            FromWorker::Finished(finished) => self.on_finished(worker, finished),
+            FromWorker::Finished(mut finished) => self.on_finished(worker, &mut finished),
             FromWorker::Erred(erred) => self.on_erred(worker, erred),
             FromWorker::Missing(missing) => self.on_missing(worker, &missing),
             FromWorker::Fetched(blocks) => self.on_fetched(worker, &blocks),
@@ -38,20 +46,24 @@ impl Scheduler {
         }
     }
 
-    fn on_finished(&mut self, worker: WorkerId, finished: TasksFinished) {
-        let Some(blocks) = finished.blocks else {
+    fn on_finished(&mut self, worker: WorkerId, finished: &mut TasksFinished) {
+        let Some(blocks) = finished.blocks.take() else {
             return;
         };
         let now = self.now;
         if let Some(worker) = self.workers.find_mut(worker) {
             worker.progress = now;
         }
-        let inline = finished.inline.and_then(|inline| inline.split().ok());
+        let inline = finished
+            .inline
+            .take()
+            .and_then(|inline| inline.split().ok());
         let durations = finished.duration_micros.iter();
         let mut after_micros: u64 = durations.map(|&micros| u64::from(micros)).sum();
         for (at, (layer, block)) in blocks.iter().enumerate() {
-            if at % ANTICIPATED == 0 {
-                self.anticipate(worker, &blocks, at);
+            if at > 0 && at % ANTICIPATED == 0 {
+                let next = blocks.iter().skip(at).take(ANTICIPATED);
+                self.anticipate(&[], &next.collect::<SmallVec<[_; ANTICIPATED]>>());
             }
             let Some(id) = self.find_task(layer, block) else {
                 self.out.free(worker, layer, block);
@@ -81,8 +93,8 @@ impl Scheduler {
         }
         let spare = self.out.spare();
         spare.keep_blocks(blocks);
-        spare.keep_words(finished.duration_micros);
-        spare.keep_doubles(finished.nbytes);
+        spare.keep_words(std::mem::take(&mut finished.duration_micros));
+        spare.keep_doubles(std::mem::take(&mut finished.nbytes));
     }
 
     /// `worker` holds the value of a task that exists.

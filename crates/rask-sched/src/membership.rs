@@ -53,6 +53,7 @@ impl Scheduler {
         let Some(slot) = self.workers.by_id.find_slot(worker) else {
             return;
         };
+        self.make_introductions();
         self.attention.forget(slot);
         let Some(left) = self.workers.remove(worker) else {
             return;

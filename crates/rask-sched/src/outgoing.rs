@@ -32,12 +32,18 @@ struct PerWorker {
     entries: Vec<ForWorker>,
     /// Where the one is that was asked for last.
     last: usize,
-    /// Where everybody is, once there are many.
-    positions: HashMap<WorkerId, usize>,
+    /// Where everybody is, by number.
+    listed: Vec<u32>,
+    unlisted: HashMap<WorkerId, u32>,
 }
 
-/// Up to so many are looked through.
-const FEW: usize = 16;
+/// So many empty entries are kept.
+const KEPT_MAX: usize = 512;
+/// In the place of a position: there is nothing for this worker.
+const NOWHERE: u32 = u32::MAX;
+/// Numbers below this are indices of a list; workers are numbered as they come, so that higher ones
+/// are rare.
+const LISTED_MAX: u32 = 1 << 22;
 
 impl PerWorker {
     #[inline]
@@ -49,23 +55,31 @@ impl PerWorker {
     }
 
     fn find_or_add(&mut self, id: WorkerId) -> usize {
-        let found = match self.positions.is_empty() {
-            true => self.ids.iter().position(|known| *known == id),
-            false => self.positions.get(&id).copied(),
-        };
-        if let Some(at) = found {
-            return at;
+        if id.0 >= LISTED_MAX {
+            let next = self.ids.len() as u32;
+            let at = *self.unlisted.entry(id).or_insert(next);
+            if at == next {
+                self.add(id);
+            }
+            return at as usize;
         }
+        if self.listed.len() <= id.0 as usize {
+            self.listed.resize(id.0 as usize + 1, NOWHERE);
+        }
+        let at = self.listed[id.0 as usize];
+        if at != NOWHERE {
+            return at as usize;
+        }
+        let at = self.add(id);
+        self.listed[id.0 as usize] = at as u32;
+        at
+    }
+
+    fn add(&mut self, id: WorkerId) -> usize {
         let at = self.ids.len();
         self.ids.push(id);
         if self.entries.len() == at {
             self.entries.push(ForWorker::default());
-        }
-        if at == FEW {
-            let ids = self.ids.iter().enumerate();
-            self.positions.extend(ids.map(|(at, id)| (*id, at)));
-        } else if at > FEW {
-            self.positions.insert(id, at);
         }
         at
     }
@@ -76,22 +90,16 @@ impl PerWorker {
         }
     }
 
-    /// Everything, in the order of the workers.
+    /// Everything, by worker, in the order in which there was something for them.
     fn flush(&mut self, commands: &mut Vec<Command>) {
-        if let [worker] = self.ids[..] {
-            self.entries[0].flush(worker, commands);
-        } else {
-            let mut order: Vec<usize> = (0..self.ids.len()).collect();
-            order.sort_unstable_by_key(|&at| self.ids[at]);
-            for at in order {
-                self.entries[at].flush(self.ids[at], commands);
+        for (entry, id) in self.entries.iter_mut().zip(self.ids.drain(..)) {
+            entry.flush(id, commands);
+            if let Some(at) = self.listed.get_mut(id.0 as usize) {
+                *at = NOWHERE;
             }
         }
-        self.ids.clear();
-        self.entries.truncate(FEW);
-        if !self.positions.is_empty() {
-            self.positions = HashMap::default();
-        }
+        self.entries.truncate(KEPT_MAX);
+        self.unlisted.clear();
     }
 }
 
@@ -169,8 +177,15 @@ impl Outgoing {
         self.worker(worker).forget.push(layer);
     }
 
-    /// Begins a task of the assignment; its inputs follow.
-    pub fn assign(&mut self, worker: WorkerId, task: (u32, u32), priority: u64, wanted: bool) {
+    /// Adds a task to the assignment, with its inputs: each a block, who holds it and its bytes.
+    #[inline]
+    pub fn assign(
+        &mut self,
+        worker: WorkerId,
+        task: (u32, u32),
+        (priority, wanted): (u64, bool),
+        inputs: impl ExactSizeIterator<Item = ((u32, u32), WorkerId, u64)>,
+    ) {
         let assign = &mut self.workers.get(worker).assign;
         if assign.tasks.is_none() {
             *assign = self.spare.assign();
@@ -178,25 +193,21 @@ impl Outgoing {
         assign.tasks.get_or_insert_default().push(task.0, task.1);
         assign.priorities.push(priority);
         assign.wanted.push(wanted);
-        assign.input_counts.push(0);
-    }
-
-    /// One input of the task begun last.
-    pub fn assign_input(
-        &mut self,
-        worker: WorkerId,
-        input: (u32, u32),
-        holder: WorkerId,
-        nbytes: u64,
-    ) {
-        let assign = &mut self.workers.get(worker).assign;
+        let count = inputs.len();
+        assign.input_counts.push(count as u32);
+        if count == 0 {
+            return;
+        }
         let spare = &mut self.spare;
-        let inputs = assign.inputs.get_or_insert_with(|| spare.blocks());
-        inputs.push(input.0, input.1);
-        assign.holders.push(holder.0);
-        assign.input_nbytes.push(nbytes);
-        if let Some(count) = assign.input_counts.last_mut() {
-            *count += 1;
+        let blocks = assign.inputs.get_or_insert_with(|| spare.blocks());
+        blocks.layers.reserve(count);
+        blocks.blocks.reserve(count);
+        assign.holders.reserve(count);
+        assign.input_nbytes.reserve(count);
+        for (block, holder, nbytes) in inputs {
+            blocks.push(block.0, block.1);
+            assign.holders.push(holder.0);
+            assign.input_nbytes.push(nbytes);
         }
     }
 

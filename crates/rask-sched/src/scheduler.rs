@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rask_proto::ToWorker;
+use rask_proto::{FromWorker, ToWorker};
 
 use crate::event::{ClientId, Command, Event, Time, WorkerId};
 use crate::outgoing::Outgoing;
@@ -11,6 +11,7 @@ use crate::policy::rescheduling::Refusals;
 use crate::policy::retirement::Leaving;
 use crate::settings::Settings;
 use crate::state::{Clients, Layers, Shares, Task, TaskId, Tasks, Workers};
+use crate::stimulus::{FINISHED, kind_of};
 
 /// The client that nobody is: it wants the tasks of `fire_and_forget` until they end.
 pub(crate) const NOBODY: ClientId = ClientId(u32::MAX);
@@ -57,6 +58,10 @@ pub struct Scheduler {
     pub(crate) known_numbers: Option<Vec<u32>>,
     /// The numbers that the layers of the submission at hand got, where they are written down.
     pub(crate) given_numbers: Vec<u32>,
+    /// Bytes of the largest value that there has been.
+    pub(crate) value_bytes_max: u64,
+    /// Workers with holders from which they are to fetch something.
+    pub(crate) introductions: Vec<(WorkerId, WorkerId)>,
     pub(crate) congestion: crate::policy::congestion::Congestion,
     pub(crate) homes: crate::policy::collecting::Homes,
     /// Which workers have to be looked at.
@@ -102,6 +107,8 @@ impl Scheduler {
             submission_count: 0,
             known_numbers: None,
             given_numbers: Vec::new(),
+            value_bytes_max: 0,
+            introductions: Vec::new(),
             congestion: Default::default(),
             homes: Default::default(),
             attention: Default::default(),
@@ -113,11 +120,50 @@ impl Scheduler {
 
     /// Takes note of `event`, which happened at `now`, and appends what is to be done.
     pub fn on_event(&mut self, now: Time, event: Event, commands: &mut Vec<Command>) {
+        self.take_in(now, event);
+        self.conclude(commands);
+    }
+
+    /// Takes note of events that have come together, and appends what is to be done: as
+    /// [`on_event`](Self::on_event) for each of them, but what follows from them is decided once, and
+    /// what a peer is to be told goes in fewer messages. The list is empty afterwards.
+    pub fn on_all(&mut self, now: Time, events: &mut Vec<Event>, commands: &mut Vec<Command>) {
+        let mut anticipated = 0;
+        for at in 0..events.len() {
+            if at == anticipated {
+                anticipated += self.anticipate_reports(&events[at..]);
+            }
+            // Reports come by the thousand, and are large.
+            if let Event::FromWorker { worker, message } = &mut events[at]
+                && let FromWorker::Finished(finished) = message
+            {
+                self.begin(now, FINISHED);
+                self.on_report(*worker, finished);
+                continue;
+            }
+            let event = std::mem::replace(&mut events[at], Event::TimePassed);
+            self.take_in_anticipated(now, event);
+        }
+        events.clear();
+        self.conclude(commands);
+    }
+
+    /// Takes note of `event`, as [`on_event`](Self::on_event); what follows from it, and from others
+    /// after it, is decided by [`conclude`](Self::conclude).
+    pub fn take_in(&mut self, now: Time, event: Event) {
+        self.anticipate_reports(std::slice::from_ref(&event));
+        self.take_in_anticipated(now, event);
+    }
+
+    /// Something happens, of this number in `stimulus::NAMES`.
+    fn begin(&mut self, now: Time, kind: u8) {
         self.now = now;
-        self.tasks
-            .history
-            .begin(now, crate::stimulus::kind_of(&event));
+        self.tasks.history.begin(now, kind);
         self.resume_delayed();
+    }
+
+    fn take_in_anticipated(&mut self, now: Time, event: Event) {
+        self.begin(now, kind_of(&event));
         match event {
             Event::ClientJoined { client } => self.on_client_joined(client),
             Event::ClientLeft { client } => self.on_client_left(client),
@@ -132,6 +178,10 @@ impl Scheduler {
             Event::WorkerLeft { worker, reason } => self.on_worker_left(worker, &reason),
             Event::FromWorker { worker, message } => self.on_worker_message(worker, message),
         }
+    }
+
+    /// Decides what follows from all that was taken in, and appends what is to be done.
+    pub fn conclude(&mut self, commands: &mut Vec<Command>) {
         self.settle();
         self.hand_out();
         // What was refused when it was to be handed out has left others that nobody needs now.
@@ -144,6 +194,7 @@ impl Scheduler {
         self.shares.settle();
         self.advance_copies_of_slow();
         self.advance_reduction();
+        self.make_introductions();
         self.out.flush(commands);
     }
 

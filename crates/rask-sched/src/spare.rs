@@ -6,7 +6,7 @@ use std::mem::take;
 use rask_proto::{Assign, Blocks, ToWorker};
 
 /// Of each kind so many are kept.
-const KEPT_MAX: usize = 256;
+const KEPT_MAX: usize = 1024;
 /// Longer ones are given back.
 const LENGTH_MAX: usize = 1024;
 

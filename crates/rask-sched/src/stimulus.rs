@@ -30,6 +30,9 @@ pub(crate) const NAMES: [&str; 22] = [
     "rejoin",
 ];
 
+/// The number of the end of tasks.
+pub(crate) const FINISHED: u8 = 13;
+
 /// The number of an event's name.
 #[inline]
 pub(crate) fn kind_of(event: &Event) -> u8 {
@@ -50,7 +53,7 @@ pub(crate) fn kind_of(event: &Event) -> u8 {
         Event::WorkerJoined { .. } => 11,
         Event::WorkerLeft { .. } => 12,
         Event::FromWorker { message, .. } => match message {
-            FromWorker::Finished(_) => 13,
+            FromWorker::Finished(_) => FINISHED,
             FromWorker::Erred(_) => 14,
             FromWorker::Missing(_) => 15,
             FromWorker::Fetched(_) | FromWorker::Holdings(_) => 16,

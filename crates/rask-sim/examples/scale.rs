@@ -3,6 +3,8 @@
 //! Usage: `cargo run --release -p rask-sim --example scale -- [TASKS] [WORKERS] [SHAPE]`
 //! SHAPE: map, tree, shuffle, random, chains. Without arguments: all shapes, small to large.
 //! `RASK_SCALE_MEMORY`: GiB of each worker, 16 if not given; 0 is without limit.
+//! `RASK_SCALE_TOGETHER`: reports that have come by the time the scheduler looks, at most, 64 if not
+//! given; 1 is a cluster that the scheduler never keeps waiting.
 
 use std::alloc::{GlobalAlloc, Layout as Memory};
 use std::collections::VecDeque;
@@ -117,6 +119,12 @@ impl Clock {
     }
 }
 
+/// See `RASK_SCALE_TOGETHER`.
+fn together_max() -> usize {
+    let given = std::env::var("RASK_SCALE_TOGETHER").ok();
+    given.and_then(|text| text.parse().ok()).unwrap_or(64)
+}
+
 /// Of each worker, in GiB from `RASK_SCALE_MEMORY`; 16 without, 0 is without limit.
 fn memory_bytes_max() -> u64 {
     let given = std::env::var("RASK_SCALE_MEMORY").ok();
@@ -217,11 +225,26 @@ impl Cluster {
 
     fn on_event(&mut self, event: Event) {
         let mut commands = std::mem::take(&mut self.commands);
-        self.micros += 1;
-        let now = Time {
-            micros: self.micros,
-        };
+        let now = self.after(1);
         self.scheduler.on_event(now, event, &mut commands);
+        self.obey(commands);
+    }
+
+    fn on_events(&mut self, events: &mut Vec<Event>) {
+        let mut commands = std::mem::take(&mut self.commands);
+        let now = self.after(events.len());
+        self.scheduler.on_all(now, events, &mut commands);
+        self.obey(commands);
+    }
+
+    fn after(&mut self, events: usize) -> Time {
+        self.micros += events as u64;
+        Time {
+            micros: self.micros,
+        }
+    }
+
+    fn obey(&mut self, mut commands: Vec<Command>) {
         for command in &mut commands {
             let Command::ToWorker { worker, message } = command else {
                 continue;
@@ -240,19 +263,25 @@ impl Cluster {
 
     #[inline(never)]
     fn run(&mut self) {
-        while let Some((worker, tasks)) = self.given.pop_front() {
-            self.finished += tasks.len();
-            self.reports += 1;
-            let finished = TasksFinished {
-                nbytes: vec![8; tasks.len()],
-                duration_micros: vec![1; tasks.len()],
-                blocks: Some(tasks),
-                ..TasksFinished::default()
-            };
-            self.on_event(Event::FromWorker {
-                worker,
-                message: FromWorker::Finished(finished),
-            });
+        let together_max = together_max();
+        let mut events = Vec::new();
+        while !self.given.is_empty() {
+            let count = self.given.len().min(together_max);
+            self.reports += count;
+            for (worker, tasks) in self.given.drain(..count) {
+                self.finished += tasks.len();
+                let finished = TasksFinished {
+                    nbytes: vec![8; tasks.len()],
+                    duration_micros: vec![1; tasks.len()],
+                    blocks: Some(tasks),
+                    ..TasksFinished::default()
+                };
+                events.push(Event::FromWorker {
+                    worker,
+                    message: FromWorker::Finished(finished),
+                });
+            }
+            self.on_events(&mut events);
         }
     }
 }

@@ -109,6 +109,7 @@ impl SchedulerHandle {
                 state: Mutex::new(State {
                     machine,
                     commands: Vec::new(),
+                    events: Vec::new(),
                     clients: HashMap::default(),
                     workers: HashMap::default(),
                     to_workers: HashMap::default(),

@@ -371,6 +371,7 @@ fn take_worker_frames(
             outcome = reader.take_buffered().map(|frame| next = frame);
         }
     }
+    state.take_events(handle.now());
     state.execute_commands();
     handle.check_stop(&state);
     outcome
@@ -384,7 +385,10 @@ fn take_worker_frame(
 ) -> Result<(), WireError> {
     let message = FromWorker::try_from_frame(frame)?;
     let is_back = matches!(message, FromWorker::Holdings(_));
-    state.take_event(handle.now(), Event::FromWorker { worker, message });
+    state.events.push(Event::FromWorker { worker, message });
+    if is_back {
+        state.take_events(handle.now());
+    }
     if is_back && let Some(peer) = state.workers.get(&worker) {
         let name = peer.name.clone();
         state.end_recovery_if_complete(&name, handle.now());

@@ -16,6 +16,8 @@ use super::{LocalSink, chronicle, helper, reports, timer, watch};
 pub(super) struct State {
     pub machine: Scheduler,
     pub commands: Vec<Command>,
+    /// What has come together and is not taken in yet.
+    pub events: Vec<Event>,
     pub clients: HashMap<ClientId, Sink>,
     pub workers: HashMap<WorkerId, Peer>,
     /// What leaves with the next writes.
@@ -175,8 +177,7 @@ impl State {
     /// Takes in an event; what follows from it waits for `execute_commands`, so that several events
     /// make few writes.
     pub fn take_event(&mut self, now: Time, event: Event) {
-        chronicle::note(&self.machine, &event);
-        self.reports.before(&self.machine, now, &event);
+        self.note(now, &event);
         let mut commands = std::mem::take(&mut self.commands);
         let watched = self.helper.is_watching();
         let watched = watched.then(|| watch::Watched::before(&self.machine, &event));
@@ -188,15 +189,47 @@ impl State {
             }
         }
         // What is written down belongs to this very message.
+        self.write_down(&mut commands, before);
+        self.commands = commands;
+    }
+
+    /// Takes in what has come together; what follows from all of it is decided once.
+    pub fn take_events(&mut self, now: Time) {
+        let mut events = std::mem::take(&mut self.events);
+        if events.len() == 1 || self.helper.is_watching() {
+            for event in events.drain(..) {
+                self.take_event(now, event);
+            }
+        } else if !events.is_empty() {
+            for event in &events {
+                self.note(now, event);
+            }
+            let before = self.commands.len();
+            let mut commands = std::mem::take(&mut self.commands);
+            self.machine.on_all(now, &mut events, &mut commands);
+            self.write_down(&mut commands, before);
+            self.commands = commands;
+        }
+        self.events = events;
+    }
+
+    /// Before an event is taken in.
+    fn note(&mut self, now: Time, event: &Event) {
+        chronicle::note(&self.machine, event);
+        self.reports.before(&self.machine, now, event);
+    }
+
+    /// Carries out those of the commands, from this one on, that are to be carried out before all
+    /// others.
+    fn write_down(&mut self, commands: &mut Vec<Command>, from: usize) {
         let is_record = |command: &mut Command| matches!(command, Command::Journal { .. });
         if self.memory.has_journal() {
-            for command in commands.extract_if(before.., is_record) {
+            for command in commands.extract_if(from.., is_record) {
                 if let Command::Journal { client, entry } = command {
                     self.memory.note(client, entry);
                 }
             }
         }
-        self.commands = commands;
     }
 
     /// Tells a client something, if it is connected.

@@ -30,7 +30,7 @@ impl Scheduler {
             return false;
         };
         let threads_busy = worker.busy_count();
-        if threads_busy == 0 || !worker.is_limited() {
+        if threads_busy == 0 || !worker.is_limited() || self.fits_surely(id, worker) {
             return true;
         }
         let need = self.decide_need(id, worker_id, worker);
@@ -50,12 +50,23 @@ impl Scheduler {
         let Some(worker) = self.workers.find(worker_id) else {
             return false;
         };
-        if !worker.is_limited() {
+        if !worker.is_limited() || self.fits_surely(id, worker) {
             return true;
         }
         let need = self.decide_need(id, worker_id, worker);
         let more = need.made + need.fetched;
         worker.projected_bytes().saturating_add(more) <= worker.budget_bytes
+    }
+
+    /// Whether there is room for the task even if all its inputs were to come and as large as any
+    /// value is: most tasks make little, and need not be looked at further.
+    fn fits_surely(&self, id: TaskId, worker: &Worker) -> bool {
+        let fetched = (self.tasks.deps(id).len() as u64).saturating_mul(self.value_bytes_max);
+        let made = self.predict_made_bytes(id);
+        worker
+            .projected_bytes()
+            .saturating_add(made.saturating_add(fetched))
+            <= worker.budget_bytes
     }
 
     /// Whether the worker's memory has no room for a task that leaves more than it finds.
@@ -69,11 +80,17 @@ impl Scheduler {
             && worker.projected_bytes().saturating_add(more) > worker.budget_bytes
     }
 
+    /// Bytes of its value, and what it takes while it runs.
+    fn predict_made_bytes(&self, id: TaskId) -> u64 {
+        let layer = self.tasks.get(id).layer;
+        self.predict_output_bytes(id) + self.predict_working_bytes(layer)
+    }
+
     fn decide_need(&self, id: TaskId, worker_id: WorkerId, worker: &Worker) -> Need {
         let task = self.tasks.get(id);
         let layer = self.layers.get(task.layer);
         let mut need = Need {
-            made: self.predict_output_bytes(id) + self.predict_working_bytes(task.layer),
+            made: self.predict_made_bytes(id),
             ..Need::default()
         };
         for &dep_id in self.tasks.deps(id) {
@@ -107,7 +124,7 @@ impl Scheduler {
             return Charge::new(need.made + need.fetched, false);
         }
         let counted = self.counted_bytes(worker.budget_bytes);
-        let mut made = self.predict_output_bytes(id) + self.predict_working_bytes(task.layer);
+        let mut made = self.predict_made_bytes(id);
         let mut small = 0;
         let mut has_entries = false;
         for at in 0..self.tasks.deps(id).len() {

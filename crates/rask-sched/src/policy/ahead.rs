@@ -105,24 +105,27 @@ impl Scheduler {
             return None;
         }
         let task = self.tasks.get(id);
-        if self.recovering
-            || self.delays.holds(id, task.serial)
-            || self.tasks.deps(id).len() > NEIGHBOURS_MAX
-        {
+        let deps = self.tasks.deps(id);
+        if deps.len() > NEIGHBOURS_MAX {
+            return None;
+        }
+        let maker = self.find_maker_of(deps, task.missing())?;
+        if self.recovering || self.delays.holds(id, task.serial) {
             return None;
         }
         let layer = self.layers.get(task.layer);
         // A worker takes parts of values that are there.
-        if layer.restriction_of(task.block).is_some()
-            || layer.part_modulo > 0
-            || self.predict_micros(task.layer) > AHEAD_MICROS_MAX
-        {
-            return None;
-        }
-        let missing = task.missing();
+        let is_fit = layer.restriction_of(task.block).is_none()
+            && layer.part_modulo == 0
+            && self.predict_micros(task.layer) <= AHEAD_MICROS_MAX;
+        is_fit.then_some(maker)
+    }
+
+    /// The worker that is making all of these that are not in memory, if there are any.
+    fn find_maker_of(&self, deps: &[TaskId], missing: u32) -> Option<WorkerId> {
         let mut maker = None;
         let mut awaited = 0;
-        for &dep in self.tasks.deps(id) {
+        for &dep in deps {
             match self.tasks.state(dep) {
                 TaskState::Memory => {}
                 TaskState::Assigned => {

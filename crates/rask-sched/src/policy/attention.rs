@@ -5,8 +5,7 @@
 //! before something has changed: with the worker itself ([`touch`](Attention::touch)), or for all,
 //! when there are new tasks in the common queue, or when a worker without room was given more.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
 use crate::event::{Time, WorkerId};
 use crate::scheduler::Scheduler;
@@ -14,11 +13,21 @@ use crate::state::{SlotSet, Worker};
 
 /// Between looks at a worker that may stall.
 const STALLED_CHECK_MICROS: u64 = 10_000;
+/// Looks that are due within this time are due together.
+const WATCHED_TOGETHER_MICROS: u64 = 1_000;
+
+/// In which of the sets of workers one is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Noted {
+    has_room: bool,
+    is_idle: bool,
+    is_loaded: bool,
+}
 
 /// See the module. Sets are of the places of workers' records.
 #[derive(Debug, Default)]
 pub(crate) struct Attention {
-    touched: Vec<WorkerId>,
+    touched: Touched,
     /// Workers with room, as far as is known; some of them were offered everything and took nothing.
     pub open: SlotSet,
     /// Workers with a thread that has nothing to do.
@@ -31,14 +40,69 @@ pub(crate) struct Attention {
     queue_grew: bool,
     /// A worker was given tasks that it may have no room for.
     load_grew: bool,
-    /// Workers that have more tasks than threads, and when to look whether they have stalled.
-    watched: BinaryHeap<Reverse<(u64, WorkerId)>>,
+    /// Workers that have more tasks than threads, by when to look whether they have stalled.
+    watched: BTreeMap<u64, Vec<WorkerId>>,
+}
+
+/// Workers, once each, in the order in which they came.
+#[derive(Debug, Default)]
+struct Touched {
+    list: Vec<WorkerId>,
+    /// A bit for every worker of the list; of those with numbers beyond, which are rare, some are in
+    /// the list more than once.
+    marks: Vec<u64>,
+}
+
+/// Numbers of workers that have a mark.
+const MARKED_MAX: u32 = 1 << 22;
+/// The memory of a longer list is not kept for the next event.
+const KEPT_MAX: usize = 4096;
+
+impl Touched {
+    #[inline]
+    fn add(&mut self, worker: WorkerId) {
+        if worker.0 >= MARKED_MAX {
+            if self.list.last() != Some(&worker) {
+                self.list.push(worker);
+            }
+            return;
+        }
+        let (word, mark) = (worker.0 as usize / 64, 1 << (worker.0 % 64));
+        if self.marks.len() <= word {
+            self.marks.resize(word + 1, 0);
+        }
+        if self.marks[word] & mark == 0 {
+            self.marks[word] |= mark;
+            self.list.push(worker);
+        }
+    }
+
+    fn contains(&self, worker: WorkerId) -> bool {
+        self.list.contains(&worker)
+    }
+
+    /// The list, which is empty then.
+    fn take(&mut self) -> Vec<WorkerId> {
+        for worker in &self.list {
+            if let Some(word) = self.marks.get_mut(worker.0 as usize / 64) {
+                *word = 0;
+            }
+        }
+        std::mem::take(&mut self.list)
+    }
+
+    fn put_back(&mut self, mut list: Vec<WorkerId>) {
+        list.clear();
+        if self.list.is_empty() && list.capacity() <= KEPT_MAX {
+            self.list = list;
+        }
+    }
 }
 
 /// For whom there may be something new to do.
 #[derive(Debug)]
 pub(crate) struct News {
-    /// Workers with which something has changed, in order.
+    /// Workers with which something has changed, once each.
     pub touched: Vec<WorkerId>,
     /// There are new tasks for everybody with room.
     pub queue_grew: bool,
@@ -48,14 +112,12 @@ impl Attention {
     /// Something has changed with this worker.
     #[inline]
     pub fn touch(&mut self, worker: WorkerId) {
-        if self.touched.last() != Some(&worker) {
-            self.touched.push(worker);
-        }
+        self.touched.add(worker);
     }
 
     /// Something has changed for everybody.
     pub fn touch_all<'a>(&mut self, workers: impl Iterator<Item = &'a WorkerId>) {
-        self.touched.extend(workers);
+        workers.for_each(|worker| self.touched.add(*worker));
     }
 
     /// There is a new task in the common queue.
@@ -96,19 +158,24 @@ impl Attention {
 
     /// What is known of a worker's room.
     #[inline]
-    pub fn note(&mut self, slot: u32, worker: &Worker, has_room: bool) {
-        self.open.set(slot, has_room);
-        self.idle.set(slot, worker.is_idle());
-        self.loaded.set(slot, worker.placed_count > 0);
+    pub fn note(&mut self, slot: u32, worker: &mut Worker, has_room: bool) {
+        let noted = Noted {
+            has_room,
+            is_idle: worker.is_idle(),
+            is_loaded: worker.placed_count > 0,
+        };
+        if noted != worker.noticed {
+            worker.noticed = noted;
+            self.open.set(slot, noted.has_room);
+            self.idle.set(slot, noted.is_idle);
+            self.loaded.set(slot, noted.is_loaded);
+        }
     }
 
     /// What has changed since this was asked last.
     pub fn take(&mut self) -> News {
-        let mut touched = std::mem::take(&mut self.touched);
-        touched.sort_unstable();
-        touched.dedup();
         News {
-            touched,
+            touched: self.touched.take(),
             queue_grew: std::mem::take(&mut self.queue_grew),
         }
     }
@@ -118,12 +185,14 @@ impl Attention {
         std::mem::take(&mut self.load_grew)
     }
 
+    /// Whether there are new tasks in the common queue.
+    pub fn has_queue_grown(&self) -> bool {
+        self.queue_grew
+    }
+
     /// Takes the memory of a list back.
-    pub fn put_back(&mut self, mut touched: Vec<WorkerId>) {
-        touched.clear();
-        if self.touched.is_empty() && touched.capacity() <= KEPT_MAX {
-            self.touched = touched;
-        }
+    pub fn put_back(&mut self, touched: Vec<WorkerId>) {
+        self.touched.put_back(touched);
     }
 
     /// A worker has more tasks than threads: it may stall.
@@ -131,21 +200,27 @@ impl Attention {
         self.watch_from(worker, now.micros + STALLED_CHECK_MICROS);
     }
 
-    /// The worker is to be looked at again then.
+    /// The worker is to be looked at again then, or a little later.
     pub fn watch_from(&mut self, worker: WorkerId, micros: u64) {
-        self.watched.push(Reverse((micros, worker)));
+        let micros = micros.next_multiple_of(WATCHED_TOGETHER_MICROS);
+        self.watched.entry(micros).or_default().push(worker);
     }
 
     /// When to look for workers that have stalled, if some may while others have nothing to do.
     pub fn next_stalled_check(&self) -> Option<Time> {
-        let Reverse((micros, _)) = self.watched.peek().filter(|_| !self.idle.is_empty())?;
-        Some(Time { micros: *micros })
+        let (&micros, _) = self.watched.first_key_value()?;
+        (!self.idle.is_empty()).then_some(Time { micros })
     }
 
     /// A worker that may have stalled, if it is time to look at one.
     pub fn pop_watched(&mut self, now: Time) -> Option<WorkerId> {
         self.next_stalled_check().filter(|at| now >= *at)?;
-        self.watched.pop().map(|Reverse((_, worker))| worker)
+        let mut first = self.watched.first_entry()?;
+        let worker = first.get_mut().pop();
+        if first.get().is_empty() {
+            first.remove();
+        }
+        worker
     }
 }
 
@@ -159,7 +234,7 @@ impl Scheduler {
             };
             let is_known = (!worker.is_idle() || attention.idle.contains(slot))
                 && (worker.placed_count == 0 || attention.loaded.contains(slot));
-            if !is_known && !self.recovering && !attention.touched.contains(&id) {
+            if !is_known && !self.recovering && !attention.touched.contains(id) {
                 return Err(format!("worker {} is overlooked: {worker:?}", id.0));
             }
         }
@@ -172,6 +247,3 @@ impl Scheduler {
         }
     }
 }
-
-/// The memory of a longer list is not kept for the next event.
-const KEPT_MAX: usize = 4096;

@@ -5,12 +5,52 @@
 use rask_proto::{Missing, PeerAddress};
 
 use crate::event::WorkerId;
+use crate::prefetch::prefetch;
 use crate::scheduler::Scheduler;
 use crate::state::Worker;
 
+/// So many pairs are between two steps of thinking of those to come.
+const AHEAD: usize = 4;
+/// The memory of a longer list is not kept for the next event.
+const KEPT_MAX: usize = 1 << 16;
+
 impl Scheduler {
+    /// Tells all workers that were handed tasks where the holders of inputs listen.
+    pub(crate) fn make_introductions(&mut self) {
+        let mut pairs = std::mem::take(&mut self.introductions);
+        for at in 0..pairs.len() {
+            if let Some(&(worker, holder)) = pairs.get(at + 2 * AHEAD)
+                && let (Some(worker), Some(holder)) =
+                    (self.workers.find(worker), self.workers.find(holder))
+            {
+                prefetch(&worker.knows);
+                prefetch(&holder.known_by);
+                prefetch(&holder.register.address);
+            }
+            if let Some(&(worker, holder)) = pairs.get(at + AHEAD)
+                && let (Some(worker), Some(holder)) =
+                    (self.workers.find(worker), self.workers.find(holder))
+                && let Some(slot) = self.workers.by_id.find_slot(pairs[at + AHEAD].1)
+            {
+                worker.knows.prefetch(slot);
+                if let Some(first) = holder.register.address.as_bytes().first() {
+                    prefetch(first);
+                }
+                if let Some(last) = holder.known_by.last() {
+                    prefetch(last);
+                }
+            }
+            let (worker, holder) = pairs[at];
+            self.introduce(worker, holder);
+        }
+        pairs.clear();
+        if pairs.capacity() <= KEPT_MAX {
+            self.introductions = pairs;
+        }
+    }
+
     /// Tells a worker where a holder listens, if it does not know.
-    pub(crate) fn introduce(&mut self, worker: WorkerId, holder: WorkerId) {
+    fn introduce(&mut self, worker: WorkerId, holder: WorkerId) {
         if worker == holder {
             return;
         }
@@ -39,7 +79,7 @@ impl Scheduler {
         };
         let mut known_by = std::mem::take(&mut peer.known_by);
         if known_by.len() == known_by.capacity() {
-            known_by.retain(|&id| self.workers.find(id).is_some());
+            known_by.retain(|&mut id| self.workers.by_id.find_slot(id).is_some());
         }
         known_by.push(worker);
         if let Some(peer) = self.workers.find_mut(holder) {

@@ -34,14 +34,14 @@ impl Scheduler {
         }
         self.resume_blocked();
         self.relieve_congestion();
-        let mut news = self.attention.take();
         let mut next = None;
-        if news.queue_grew {
+        if self.attention.has_queue_grown() {
             // Together: of a task that a worker has given back somebody else is to hear first.
-            next = self.find_idle_from(0, &mut news.touched);
-            news.touched.sort_unstable();
-            news.touched.dedup();
+            let mut idle = Vec::new();
+            next = self.find_idle_from(0, &mut idle);
+            self.attention.touch_all(idle.iter());
         }
+        let news = self.attention.take();
         self.offer(&news.touched);
         if news.queue_grew {
             self.offer_to_rest(next);
@@ -69,28 +69,36 @@ impl Scheduler {
     /// Offers what there is to workers, those with the least work first.
     fn offer(&mut self, ids: &[WorkerId]) {
         let mut open: SmallVec<[(u64, WorkerId); 8]> = SmallVec::new();
-        for &id in ids {
-            let (Some(slot), Some(worker)) =
-                (self.workers.by_id.find_slot(id), self.workers.find(id))
-            else {
+        for (at, &id) in ids.iter().enumerate() {
+            self.anticipate_room(ids, at);
+            let Some(worker) = self.workers.find(id) else {
                 continue;
             };
             if self.has_room_for_users(worker) {
                 open.push((worker.assigned_micros, id));
             }
-            self.attention.note(slot, worker, self.has_room(worker));
+            let has_room = self.has_room(worker);
+            self.note_room(id, has_room);
         }
         open.sort_unstable();
         let quota = self.queued_count / (2 * self.attention.open.len()).max(1);
-        for (_, id) in open {
+        for (at, &(_, id)) in open.iter().enumerate() {
+            self.anticipate_filling(&open, at);
             let worker = self.workers.find(id);
             let thread_count = worker.map_or(1, |worker| worker.thread_count());
             self.fill(id, quota.max(thread_count as usize));
-            let worker = self.workers.find(id);
-            if let (Some(slot), Some(worker)) = (self.workers.by_id.find_slot(id), worker) {
+            if let Some(worker) = self.workers.find(id) {
                 let has_room = self.has_room(worker) && !worker.held_back;
-                self.attention.note(slot, worker, has_room);
+                self.note_room(id, has_room);
             }
+        }
+    }
+
+    fn note_room(&mut self, id: WorkerId, has_room: bool) {
+        if let Some(slot) = self.workers.by_id.find_slot(id)
+            && let Some(worker) = self.workers.find_mut(id)
+        {
+            self.attention.note(slot, worker, has_room);
         }
     }
 
@@ -385,7 +393,7 @@ impl Scheduler {
                 let layers = &self.layers;
                 record
                     .shipped
-                    .retain(|&number| layers.find(number).is_some());
+                    .retain(|&mut number| layers.find(number).is_some());
             }
             record.shipped.push(number);
         }

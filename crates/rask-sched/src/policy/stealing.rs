@@ -67,7 +67,6 @@ impl Scheduler {
             let Some(id) = self.attention.pop_watched(self.now) else {
                 return;
             };
-            let idle_threads = *idle_threads.get_or_insert_with(|| self.count_idle_threads());
             let Some(worker) = self.workers.find_mut(id) else {
                 continue;
             };
@@ -77,7 +76,15 @@ impl Scheduler {
                 continue;
             }
             let stalled_at = worker.progress.micros + STALLED_MICROS + 1;
-            if idle_threads == 0 || self.now.micros < stalled_at {
+            let is_late = self.now.micros >= stalled_at;
+            let idle_threads = match is_late {
+                true => *idle_threads.get_or_insert_with(|| self.count_idle_threads()),
+                false => 0,
+            };
+            let Some(worker) = self.workers.find_mut(id) else {
+                continue;
+            };
+            if idle_threads == 0 {
                 worker.is_watched = true;
                 let soon = self.now.micros + STALLED_MICROS / 3;
                 self.attention.watch_from(id, stalled_at.max(soon));

@@ -1,15 +1,19 @@
 //! Sets of places of workers' records, small while they have few members and never much larger than a
 //! bit for every worker there is.
 
+use smallvec::SmallVec;
+
+use crate::prefetch::prefetch;
+
 /// No member.
 const EMPTY: u32 = u32::MAX;
-const CAPACITY_MIN: usize = 4;
+const CAPACITY_MIN: usize = 16;
 
 /// See the module. A table of numbers with open addressing, at most three quarters full; bits from
 /// where these take no more memory than the next larger table.
 #[derive(Debug, Default)]
 pub(crate) struct PeerSet {
-    words: Vec<u32>,
+    words: SmallVec<[u32; CAPACITY_MIN]>,
     count: u32,
     has_bits: bool,
 }
@@ -28,6 +32,18 @@ impl PeerSet {
             return word.is_some_and(|word| word >> (number % 32) & 1 == 1);
         }
         !self.words.is_empty() && self.words[self.find(number)] == number
+    }
+
+    /// It will be asked for a number soon.
+    #[inline]
+    pub fn prefetch(&self, number: u32) {
+        let at = match self.has_bits {
+            true => number as usize / 32,
+            false => start_of(number, self.words.len().max(1)),
+        };
+        if let Some(word) = self.words.get(at) {
+            prefetch(word);
+        }
     }
 
     /// Adds a number; `false` if it was there.

@@ -41,6 +41,17 @@ impl PlacedQueues {
         queue.peek().map(|Reverse((_, id, _))| *id)
     }
 
+    /// Some of the most urgent entries of some share.
+    #[inline]
+    pub fn first_entries(&self) -> &[QueueEntry] {
+        const COUNT: usize = 3;
+        let entries = self
+            .by_share
+            .first()
+            .map_or(&[][..], |(_, queue)| queue.as_slice());
+        &entries[..entries.len().min(COUNT)]
+    }
+
     /// Removes the most urgent entry of a share.
     pub fn pop(&mut self, share: ShareId) -> Option<QueueEntry> {
         let at = self.by_share.iter().position(|(of, _)| *of == share)?;

@@ -147,6 +147,12 @@ impl Tasks {
         self.history.note(task, worker, from, state);
     }
 
+    /// Whether a record's task is Waiting; for where the record is needed then.
+    #[inline]
+    pub fn is_waiting(&self, id: TaskId) -> bool {
+        self.records[id as usize].state == TaskState::Waiting
+    }
+
     /// How many of its deps a record misses while its task is Waiting.
     #[inline]
     pub fn missing(&self, id: TaskId) -> u32 {

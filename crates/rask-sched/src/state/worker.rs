@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::HashMap;
 use rask_proto::{Blocks, Heartbeat, Register};
+use smallvec::SmallVec;
 
 use super::{ByValue, PeerSet, TaskId, TaskState, Tasks};
 use crate::event::{Time, WorkerId};
@@ -12,6 +13,9 @@ use crate::policy::bandwidth::Place;
 /// An entry of a queue: priority, task, serial. Entries of tasks that have moved on stay until they
 /// come up.
 pub(crate) type QueueEntry = Reverse<(u64, TaskId, u32)>;
+
+/// Of lists of numbers so many are in the record.
+const INLINE: usize = 12;
 
 /// One worker. What nearly every event looks at comes first, so that it shares a few lines of the
 /// processor's cache.
@@ -39,6 +43,8 @@ pub(crate) struct Worker {
     pub asked_back: bool,
     /// It is to be looked at when it may have stalled.
     pub is_watched: bool,
+    /// In which of the sets of `policy::attention` it is.
+    pub noticed: crate::policy::attention::Noted,
     /// It is short of memory and begins no task, for so long.
     pub paused_since: Option<Time>,
     pub held_bytes: u64,
@@ -56,7 +62,7 @@ pub(crate) struct Worker {
     pub progress: Time,
     /// Tasks that were Placed or Assigned here, or are held here; more than once, and for a while
     /// after.
-    pub noted: Vec<TaskId>,
+    pub noted: SmallVec<[TaskId; INLINE]>,
     /// Tasks Placed here.
     pub queues: super::PlacedQueues,
     /// Inputs of those tasks on their way here.
@@ -66,11 +72,11 @@ pub(crate) struct Worker {
     /// Tasks Assigned here that others wait for, which it had no room for, with their serials.
     pub ahead_stopped: Vec<(super::TaskId, u32)>,
     /// Layers whose op it has, and some that are forgotten.
-    pub shipped: Vec<u32>,
+    pub shipped: SmallVec<[u32; INLINE]>,
     /// The places of the workers of which it was told where they listen.
     pub knows: PeerSet,
     /// Workers that were told where it listens, and some that have left.
-    pub known_by: Vec<WorkerId>,
+    pub known_by: SmallVec<[WorkerId; INLINE]>,
     /// Resources that running tasks have taken.
     pub taken: HashMap<String, f64>,
     pub register: Register,
@@ -101,10 +107,10 @@ pub(crate) fn host_of(address: &str) -> Option<&str> {
 }
 
 /// Keeps the tasks that are at a worker, once each.
-fn keep_here(noted: &mut Vec<TaskId>, tasks: &Tasks, id: WorkerId) {
+fn keep_here(noted: &mut SmallVec<[TaskId; INLINE]>, tasks: &Tasks, id: WorkerId) {
     noted.sort_unstable();
     noted.dedup();
-    noted.retain(|&task| match tasks.state(task) {
+    noted.retain(|&mut task| match tasks.state(task) {
         TaskState::Placed | TaskState::Assigned => tasks.get(task).worker() == id,
         TaskState::Memory => tasks.holders(task).contains(&id),
         _ => false,
@@ -175,14 +181,15 @@ impl Worker {
         Worker {
             thread_count: register.thread_count.clamp(1, THREAD_COUNT_MAX),
             is_watched: false,
+            noticed: Default::default(),
             place: Place::of(&register),
             budget_bytes: budget_of(&register, 0),
             register,
             heartbeat: Heartbeat::default(),
-            shipped: Vec::new(),
+            shipped: SmallVec::new(),
             knows: PeerSet::default(),
-            known_by: Vec::new(),
-            noted: Vec::new(),
+            known_by: SmallVec::new(),
+            noted: SmallVec::new(),
             queues: super::PlacedQueues::default(),
             placed_count: 0,
             placed_micros: 0,
@@ -239,7 +246,7 @@ impl Worker {
     pub fn tasks_here(&self, tasks: &Tasks, id: WorkerId) -> Vec<TaskId> {
         let mut here = self.noted.clone();
         keep_here(&mut here, tasks, id);
-        here
+        here.into_vec()
     }
 
     /// Writes down that a task is here.

@@ -18,7 +18,8 @@ pub(crate) struct WorkerTable {
     order: Vec<(WorkerId, u32)>,
     listed: Vec<u32>,
     unlisted: HashMap<WorkerId, u32>,
-    records: Vec<Option<Worker>>,
+    /// In free slots they stand for nobody.
+    records: Vec<Worker>,
     /// Whose record is, or was, in each slot.
     ids: Vec<WorkerId>,
     free: Vec<u32>,
@@ -38,13 +39,13 @@ impl WorkerTable {
 
     #[inline]
     pub fn get(&self, id: &WorkerId) -> Option<&Worker> {
-        self.records[self.find_slot(*id)? as usize].as_ref()
+        Some(&self.records[self.find_slot(*id)? as usize])
     }
 
     #[inline]
     pub fn get_mut(&mut self, id: &WorkerId) -> Option<&mut Worker> {
         let slot = self.find_slot(*id)?;
-        self.records[slot as usize].as_mut()
+        Some(&mut self.records[slot as usize])
     }
 
     /// So many lines of the worker's record, in which what is needed most comes first, will be needed
@@ -65,17 +66,17 @@ impl WorkerTable {
     /// Adds a worker, in the place of one of the same number if there is one.
     pub fn insert(&mut self, id: WorkerId, worker: Worker) {
         if let Some(slot) = self.find_slot(id) {
-            self.records[slot as usize] = Some(worker);
+            self.records[slot as usize] = worker;
             return;
         }
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.records[slot as usize] = Some(worker);
+                self.records[slot as usize] = worker;
                 self.ids[slot as usize] = id;
                 slot
             }
             None => {
-                self.records.push(Some(worker));
+                self.records.push(worker);
                 self.ids.push(id);
                 (self.records.len() - 1) as u32
             }
@@ -97,7 +98,8 @@ impl WorkerTable {
         let at = self.order.partition_point(|(known, _)| known < id);
         self.order.remove(at);
         self.free.push(slot);
-        self.records[slot as usize].take()
+        let nobody = Worker::new(Default::default());
+        Some(std::mem::replace(&mut self.records[slot as usize], nobody))
     }
 
     fn note_slot(&mut self, id: WorkerId, slot: u32) {
@@ -143,7 +145,7 @@ impl WorkerTable {
         let records = &self.records;
         order
             .iter()
-            .filter_map(|(id, slot)| Some((id, records[*slot as usize].as_ref()?)))
+            .map(|(id, slot)| (id, &records[*slot as usize]))
     }
 
     /// Every number.

@@ -23,6 +23,7 @@ impl Scheduler {
         self.tasks.get_mut(id).set_worker(worker);
         self.tasks.set_state(id, TaskState::Memory);
         self.tasks.get_mut(id).set_nbytes(nbytes);
+        self.value_bytes_max = self.value_bytes_max.max(nbytes);
         self.write_holder(id, worker);
         if !is_noted {
             self.note_task(worker, id);
@@ -133,7 +134,7 @@ impl Scheduler {
     fn advance_dependents(&mut self, id: TaskId) {
         for at in 0..self.tasks.dependents(id).len() {
             let dependent = self.tasks.dependents(id)[at];
-            if self.tasks.state(dependent) != TaskState::Waiting {
+            if !self.tasks.is_waiting(dependent) {
                 continue;
             }
             if self.tasks.get_mut(dependent).count_down() == 0 {

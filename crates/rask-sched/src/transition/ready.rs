@@ -123,13 +123,9 @@ impl Scheduler {
     /// Returns whether anything large has to be fetched for it.
     pub(crate) fn send_assignment(&mut self, id: TaskId, worker: WorkerId) -> bool {
         let mut is_any_large = false;
-        let mut senders = SmallVec::<[WorkerId; 8]>::new();
+        let mut inputs: SmallVec<[_; 8]> = SmallVec::new();
         let task = self.tasks.get(id);
-        let wanted = task.is_wanted();
         let layer = self.layers.get(task.layer);
-        let priority = self.priority_at_worker(task.priority);
-        self.out
-            .assign(worker, (task.layer, task.block), priority, wanted);
         for &dep_id in self.tasks.deps(id) {
             let dep = self.tasks.get(dep_id);
             let holders = self.tasks.holders(dep_id);
@@ -141,16 +137,15 @@ impl Scheduler {
                 let sender = self.decide_sender(holders, worker, nbytes, id as usize);
                 sender.unwrap_or(worker)
             };
-            self.out
-                .assign_input(worker, (dep.layer, dep.block), holder, nbytes);
+            inputs.push(((dep.layer, dep.block), holder, nbytes));
             if holder != worker {
-                senders.push(holder);
+                self.introductions.push((worker, holder));
                 is_any_large |= nbytes >= self.settings.large_bytes_min;
             }
         }
-        for sender in senders {
-            self.introduce(worker, sender);
-        }
+        let order = (self.priority_at_worker(task.priority), task.is_wanted());
+        let block = (task.layer, task.block);
+        self.out.assign(worker, block, order, inputs.into_iter());
         is_any_large
     }
 

@@ -24,6 +24,7 @@ impl Scheduler {
     /// that the event has touched.
     pub(crate) fn settle(&mut self) {
         while let Some(id) = self.settle.pop() {
+            self.anticipate_forgetting();
             if self.tasks.is_free(id) || self.tasks.get(id).is_needed() {
                 continue;
             }
