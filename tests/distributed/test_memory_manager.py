@@ -78,19 +78,3 @@ def test_of_an_asynchronous_client(both):
             return before, await client.amm.running()
 
     assert asyncio.run(steer()) == (True, False)
-
-
-def test_policies_of_users_are_refused():
-    with pytest.raises(NotImplementedError, match="runs no code of users"):
-        from rask.distributed.active_memory_manager import (
-            ActiveMemoryManagerPolicy,  # noqa: F401  # pyright: ignore[reportAttributeAccessIssue]
-        )
-    setting = "distributed.scheduler.active-memory-manager.policies"
-    with (
-        rask.config.set({setting: [{"class": "my.Policy"}]}),
-        pytest.raises(NotImplementedError, match=r"my\.Policy"),
-    ):
-        LocalCluster(n_workers=0, processes=False)
-    own = [{"class": "distributed.active_memory_manager.ReduceReplicas"}]
-    with rask.config.set({setting: own}), LocalCluster(n_workers=0, processes=False) as cluster:
-        assert cluster.status == "running"

@@ -12,18 +12,22 @@ use crate::{CliError, wait_for_end};
 
 /// The helper process runs in the same Python; it gets nothing of the environment but where programs
 /// and modules are.
-fn helper_command(python: &str, preloads: &[String]) -> HelperCommand {
+fn helper_command(python: &str, options: &SchedulerOptions) -> HelperCommand {
     let passed = ["PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR"].into_iter();
-    let preloads = preloads.iter();
+    let preloads = options.preload.iter();
     // The helper has a folder of its own.
     let preloads = preloads.map(|preload| match std::fs::canonicalize(preload) {
         Ok(path) => format!("--preload={}", path.display()),
         Err(_) => format!("--preload={preload}"),
     });
-    let module = ["-m".to_owned(), "rask.distributed._helper".to_owned()];
+    let own = [
+        "-m".to_owned(),
+        "rask.distributed._helper".to_owned(),
+        format!("--replica-interval={}", options.replica_interval),
+    ];
     HelperCommand {
         program: python.to_owned(),
-        arguments: module.into_iter().chain(preloads).collect(),
+        arguments: own.into_iter().chain(preloads).collect(),
         environment: passed
             .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
             .collect(),
@@ -63,7 +67,7 @@ pub fn run(options: &SchedulerOptions, python: &str) -> Result<(), CliError> {
         reports: options.reports.clone(),
         reconnect_timeout: seconds(options.reconnect_timeout),
         recovery_timeout: seconds(options.recovery_timeout),
-        helper: Some(helper_command(python, &options.preload)),
+        helper: Some(helper_command(python, options)),
     })?;
     if !options.ends_with_parent {
         eprintln!("scheduler at {}", scheduler.address());

@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use crate::{Call, CallReply, Info, ProtoError};
+use crate::{Call, CallReply, Info, ProtoError, Suggestions};
 
 /// What the helper is told.
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -34,13 +34,17 @@ pub enum FromHelper {
     /// Tell events, or tell none any longer.
     #[prost(bool, tag = "3")]
     Watch(bool),
+    /// What policies want done about copies of values.
+    #[prost(message, tag = "4")]
+    Suggest(Suggestions),
 }
 
 /// Something that happened in the scheduler.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct HelperEvent {
     /// "transition", "add_worker", "remove_worker", "add_client", "remove_client",
-    /// "update_graph", "restart", "log_event" or "lost" (`block` events were left out: the helper is too slow).
+    /// "update_graph", "restart", "log_event", "memory_manager" (`name` is "start", "stop" or "run_once") or
+    /// "lost" (`block` events were left out: the helper is too slow).
     #[prost(string, tag = "1")]
     pub kind: String,
     /// Of a layer, worker or client.
@@ -116,7 +120,7 @@ struct ToHelperEnvelope {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct FromHelperEnvelope {
-    #[prost(oneof = "FromHelper", tags = "1, 2, 3")]
+    #[prost(oneof = "FromHelper", tags = "1, 2, 3, 4")]
     body: Option<FromHelper>,
 }
 

@@ -34,6 +34,7 @@ mod shares;
 mod sizes;
 mod spans;
 mod story;
+mod suggestions;
 mod transfers;
 mod varied;
 mod version;
@@ -77,6 +78,7 @@ pub use spans::{
     LayerActivity, SpanActivity, SpanFigures, SpanGroup, SpanNote, SpanPath, SpanQuery, Spans,
 };
 pub use story::{StateDump, Story, StoryQuery};
+pub use suggestions::{Suggestion, Suggestions};
 pub use transfers::Transfers;
 pub use varied::VariedOptions;
 pub use version::{Capabilities, Versions};

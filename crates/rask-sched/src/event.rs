@@ -1,7 +1,8 @@
 //! What happens to the scheduler, and what it wants done.
 
 use rask_proto::{
-    Blocks, FromClient, FromWorker, Register, TaskFailed, TaskRaised, ToClient, ToWorker,
+    Blocks, FromClient, FromWorker, Register, Suggestions, TaskFailed, TaskRaised, ToClient,
+    ToWorker,
 };
 
 /// Time since the scheduler started, as the shell measures it.
@@ -41,6 +42,10 @@ pub enum Event {
     /// It is as late as [`Scheduler::next_deadline`](crate::Scheduler::next_deadline) said, or
     /// earlier.
     TimePassed,
+    /// Policies of users want copies made, or let go of.
+    Suggested {
+        suggestions: Suggestions,
+    },
     /// A worker said who it is.
     WorkerJoined {
         worker: WorkerId,

@@ -174,6 +174,7 @@ impl Scheduler {
                 self.attention.touch_all(self.workers.by_id.keys());
             }
             Event::TimePassed => {}
+            Event::Suggested { suggestions } => self.on_suggestions(&suggestions),
             Event::WorkerJoined { worker, register } => self.on_worker_joined(worker, register),
             Event::WorkerLeft { worker, reason } => self.on_worker_left(worker, &reason),
             Event::FromWorker { worker, message } => self.on_worker_message(worker, message),

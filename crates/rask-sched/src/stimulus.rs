@@ -5,7 +5,7 @@ use rask_proto::{FromClient, FromWorker};
 use crate::event::Event;
 
 /// By number.
-pub(crate) const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 23] = [
     "other",
     "client-joined",
     "client-left",
@@ -28,6 +28,7 @@ pub(crate) const NAMES: [&str; 22] = [
     "secede",
     "time-passed",
     "rejoin",
+    "suggestions",
 ];
 
 /// The number of the end of tasks.
@@ -65,6 +66,7 @@ pub(crate) fn kind_of(event: &Event) -> u8 {
             _ => 0,
         },
         Event::TimePassed => 20,
+        Event::Suggested { .. } => 22,
     }
 }
 

@@ -30,6 +30,8 @@ mod spans;
 mod speculation;
 #[path = "machine/story.rs"]
 mod story;
+#[path = "machine/suggestions.rs"]
+mod suggestions;
 #[path = "machine/topics.rs"]
 mod topics;
 #[path = "machine/unfitting.rs"]

@@ -34,6 +34,8 @@ pub struct Faults {
     pub leaving_percent: u64,
     /// Times that a client cancels some of what it wants; mostly it wants it again a little later.
     pub cancellations: u32,
+    /// Times that a policy of users wants copies of values made, or let go of.
+    pub suggestions: u32,
     /// Of 100 runs of tasks, how many take very long.
     pub straggling_percent: u64,
 }

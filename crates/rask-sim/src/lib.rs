@@ -35,6 +35,7 @@ mod settings;
 mod shapes;
 mod simulation;
 mod study;
+mod suggesting;
 mod topics;
 mod transfers;
 mod troubles;

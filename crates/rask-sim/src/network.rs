@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use rask_exec::{Fetch, Job, Pace};
-use rask_proto::{Frame, FromClient, FromWorker, ToClient, ToWorker, Wire};
+use rask_proto::{Frame, FromClient, FromWorker, Suggestions, ToClient, ToWorker, Wire};
 
 use crate::random::Random;
 
@@ -39,6 +39,11 @@ pub(crate) enum Happening {
     /// A client cancels some of what it wants.
     ClientCancels {
         client: u32,
+    },
+    /// A policy of users looks at what there is.
+    PolicyLooks,
+    PolicySuggests {
+        suggestions: Suggestions,
     },
     /// A client wants some of what it has cancelled or released.
     ClientSubmitsAnew {

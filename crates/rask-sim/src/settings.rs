@@ -59,6 +59,7 @@ impl Settings {
                 spill_failing_percent: 10,
                 leaving_percent: 20,
                 cancellations: 4,
+                suggestions: 4,
                 straggling_percent: 3,
             },
             happenings_max: 200_000,
@@ -92,6 +93,8 @@ pub struct Report {
     pub reconnections: u64,
     /// Times that a client cancelled some of what it wanted.
     pub cancellations: u64,
+    /// Copies that policies of users wanted made, or let go of.
+    pub suggestions: u64,
     /// Times that a worker began no tasks since it was short of memory.
     pub memory_pauses: u64,
     /// Tasks that paused workers ran one at a time.

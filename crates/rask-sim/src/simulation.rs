@@ -48,7 +48,7 @@ pub(crate) struct Simulation {
     pub(crate) logged: Logged,
     pub(crate) forced: Forced,
     flakes: Flakes,
-    next_worker: u32,
+    pub(crate) next_worker: u32,
     /// When the scheduler is told the time next.
     alarm: Option<u64>,
     pub(crate) costs: Arc<Costs>,
@@ -155,6 +155,7 @@ impl Simulation {
         }
         self.plan_troubles();
         self.plan_cancellations();
+        self.plan_suggestions();
     }
 
     /// All clients have the same layers and want different blocks of them.
@@ -242,6 +243,8 @@ impl Simulation {
                 Happening::ClientLeaves { client } => self.on_client_leaves(client),
                 Happening::ClientCancels { client } => self.on_client_cancels(client),
                 Happening::ClientSubmitsAnew { client } => self.on_client_submits_anew(client),
+                Happening::PolicyLooks => self.on_policy_looks(),
+                Happening::PolicySuggests { suggestions } => self.on_policy_suggests(suggestions),
                 Happening::SchedulerDies => self.on_scheduler_dies(),
                 Happening::SchedulerStarts => self.on_scheduler_starts(),
                 Happening::Returns { party, incarnation } => self.on_returns(party, incarnation),

@@ -33,6 +33,7 @@ const SETTINGS: Settings = Settings {
         spill_failing_percent: 0,
         leaving_percent: 0,
         cancellations: 0,
+        suggestions: 0,
         straggling_percent: 0,
     },
     happenings_max: 200_000,
@@ -59,6 +60,7 @@ fn run_seeds(settings: &Settings) -> Report {
         sum.restarts += report.restarts;
         sum.reconnections += report.reconnections;
         sum.cancellations += report.cancellations;
+        sum.suggestions += report.suggestions;
         sum.memory_pauses += report.memory_pauses;
         sum.tasks_crawled += report.tasks_crawled;
         sum.held_most = sum.held_most.max(report.held_most);
@@ -345,6 +347,28 @@ fn with_clients_that_cancel() {
         };
         let report = run_seeds(&settings);
         assert!(report.cancellations > seed_count());
+    }
+}
+
+/// Copies come and go as policies of users want, wherever values are, and nothing is lost of it.
+#[test]
+fn with_policies_of_users() {
+    for (deaths, memory_bytes_max) in [(0, None), (3, Some(3000))] {
+        let faults = Faults {
+            suggestions: 12,
+            deaths,
+            retirements: 1,
+            refused_percent: 5,
+            ..SETTINGS.faults
+        };
+        let settings = Settings {
+            memory_bytes_max,
+            drops_replicas: true,
+            faults,
+            ..SETTINGS
+        };
+        let report = run_seeds(&settings);
+        assert!(report.suggestions > seed_count());
     }
 }
 

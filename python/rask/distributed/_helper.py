@@ -16,12 +16,13 @@ import resource
 import sys
 import tempfile
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rask import _core
 from rask.distributed._calls import Service, takes_argument
 from rask.distributed._plugin_table import PluginTable
 from rask.distributed._preloading import load_preloads
+from rask.distributed.active_memory_manager import ActiveMemoryManagerExtension
 
 __all__ = ["SchedulerView", "main"]
 
@@ -57,11 +58,19 @@ def limit_process() -> None:
 class WorkerView:
     """What the scheduler knew of a worker: everything of `Client.scheduler_info`, as attributes."""
 
+    if TYPE_CHECKING:
+        number: int
+        paused: bool
+        memory: int
+        managed_bytes: int
+        unmanaged_bytes: int
+        spilled_bytes: int
+
     def __init__(self, known: dict[str, Any]) -> None:
         self.__dict__.update(known)
         self.identity = dict(known)
-        self.processing: set[Any] = set()
-        self.has_what: set[Any] = set()
+        self.processing: set[TaskView] = set()
+        self.has_what: set[TaskView] = set()
 
     def __repr__(self) -> str:
         return f"<WorkerView {self.identity['address']!r}, name: {self.identity['name']}>"
@@ -73,6 +82,8 @@ class TaskView:
     Attributes
     ----------
     key : str or tuple
+    block : tuple of str and int
+        Name of its layer, and number there.
     state : str
         ``"released"``, ``"waiting"``, ``"queued"``, ``"processing"``, ``"memory"`` or ``"erred"``.
     nbytes : int
@@ -82,8 +93,11 @@ class TaskView:
         Numbers of clients.
     """
 
-    def __init__(self, key: Any, state: str, nbytes: int, wanted_by: list[int]) -> None:
-        self.key = key
+    def __init__(
+        self, block: tuple[str, int], numbered: bool, state: str, nbytes: int, wanted_by: list[int]
+    ) -> None:
+        self.block = block
+        self.key = block if numbered else block[0]
         self.state = state
         self.nbytes = nbytes
         self.who_wants = {str(client) for client in wanted_by}
@@ -107,6 +121,8 @@ class SchedulerView:
     clients : list of str
     plugins : dict
         Those of this process, by name.
+    extensions : dict
+        ``"amm"``: what runs policies about copies of values, an `ActiveMemoryManagerExtension`.
     local_directory : str
         The helper's folder.
     """
@@ -125,6 +141,11 @@ class SchedulerView:
     def plugins(self) -> dict[str, Any]:
         """Plugins of this process, by name."""
         return dict(self._host.plugins)
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """What runs policies."""
+        return {"amm": self._host.memory_manager}
 
     @property
     def address(self) -> str:
@@ -162,17 +183,17 @@ class SchedulerView:
         numbers = {known["number"]: WorkerView(known) for known in state["workers"]}
         tasks: dict[Any, TaskView] = {}
         for name, block, numbered, kind, nbytes, workers, wanted_by in state["tasks"]:
-            key = (name, block) if numbered else name
-            task = tasks[key] = TaskView(key, kind, nbytes, wanted_by)
+            task = TaskView((name, block), numbered, kind, nbytes, wanted_by)
+            tasks[task.key] = task
             there = {numbers[number] for number in workers if number in numbers}
             if kind == "memory":
                 task.who_has = there
                 for worker in there:
-                    worker.has_what.add(key)
+                    worker.has_what.add(task)
             elif kind == "processing":
                 task.processing_on = next(iter(there), None)
                 for worker in there:
-                    worker.processing.add(key)
+                    worker.processing.add(task)
         return {worker.identity["address"]: worker for worker in numbers.values()}, tasks
 
     def identity(self) -> dict[str, Any]:
@@ -190,22 +211,25 @@ class SchedulerView:
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"the view of the scheduler has no {name!r}: functions and plugins run beside the "
-            "scheduler and see address, id, clients, workers, tasks, identity(), snapshot(), plugins "
-            "and local_directory"
+            "scheduler and see address, id, clients, workers, tasks, identity(), snapshot(), plugins, "
+            "extensions and local_directory"
         )
 
 
 class Helper(Service):
     """Answers calls and passes events on to plugins, in their order."""
 
-    def __init__(self, link: Any) -> None:
+    def __init__(self, link: Any, replica_interval: float) -> None:
         self.link = link
         self.view = SchedulerView(link, self)
+        self.memory_manager = ActiveMemoryManagerExtension(
+            self.view, link, interval=replica_interval
+        )
         self._plugins = PluginTable(
             lambda plugin: plugin.start(self.view),
             lambda plugin: plugin.close(),
             self._wait,
-            lambda: link.watch(bool(self.plugins)),
+            lambda: link.watch(bool(self._watching())),
         )
         self.closed = threading.Event()
         handlers = {
@@ -224,8 +248,10 @@ class Helper(Service):
     def _on_event(self, event: Any) -> None:
         if event == "close":
             self._close()
+        elif isinstance(event, dict) and event["kind"] == "memory_manager":
+            getattr(self.memory_manager, event["name"])()
         elif isinstance(event, dict):
-            for name, plugin in list(self.plugins.items()):
+            for name, plugin in self._watching():
                 try:
                     self._wait(self._tell(plugin, event))
                 except Exception:
@@ -237,6 +263,14 @@ class Helper(Service):
     def plugins(self) -> dict[str, Any]:
         """Plugins by name."""
         return self._plugins.plugins
+
+    def _watching(self) -> list[tuple[str, Any]]:
+        """The plugins that are told events."""
+        return [
+            (name, plugin)
+            for name, plugin in self.plugins.items()
+            if getattr(plugin, "watches", True)
+        ]
 
     def _run(self, function: Any, args: Any, kwargs: Any) -> Any:
         if takes_argument(function, "dask_scheduler"):
@@ -300,17 +334,18 @@ class Helper(Service):
         return getattr(plugin, kind)(self.view, name)
 
 
-def _preload_names() -> list[str]:
+def _arguments() -> Any:
     import argparse
 
     parser = argparse.ArgumentParser(prog="python -m rask.distributed._helper")
     parser.add_argument("--preload", action="append", default=[])
-    return parser.parse_args().preload
+    parser.add_argument("--replica-interval", type=float, default=2.0)
+    return parser.parse_args()
 
 
 def main() -> None:
     """Serve the scheduler whose pipes are standard input and output, until it ends."""
-
+    arguments = _arguments()
     folder = tempfile.TemporaryDirectory(prefix="rask-helper-", ignore_cleanup_errors=True)
     # What users print goes to standard error, and nobody reads from standard input.
     source, target = os.dup(0), os.dup(1)
@@ -322,8 +357,8 @@ def main() -> None:
     link = _core.HelperLink(f"/proc/self/fd/{source}", f"/proc/self/fd/{target}")
     os.close(source)
     os.close(target)
-    helper = Helper(link)
-    preloads = load_preloads(helper.view, _preload_names(), [], helper._wait)
+    helper = Helper(link, arguments.replica_interval)
+    preloads = load_preloads(helper.view, arguments.preload, [], helper._wait)
     preloads.start()
     helper.begin()
     helper.closed.wait()

@@ -59,7 +59,8 @@ class PluginTable:
             try:
                 self._finish(self._set_up(plugin))
             except BaseException:
-                del self.plugins[name]
+                # It may be tried again, as the same registration.
+                del self.plugins[name], self._serials[name]
                 raise
             self._on_change()
 

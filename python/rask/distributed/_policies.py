@@ -6,7 +6,7 @@ from typing import Any
 
 from rask.distributed._utils import parse_seconds
 
-__all__ = ["configured_policies"]
+__all__ = ["configured_policies", "policies_of_users"]
 
 
 def configured_policies() -> dict[str, Any]:
@@ -14,7 +14,6 @@ def configured_policies() -> dict[str, Any]:
     from rask import config
 
     manager = "distributed.scheduler.active-memory-manager"
-    _refuse_policies(config.get(f"{manager}.policies", None))
     return {
         "speculation": _speculation_of(config.get("distributed.scheduler.speculation", False)),
         "drops_replicas": bool(config.get(f"{manager}.start", False)),
@@ -22,21 +21,33 @@ def configured_policies() -> dict[str, Any]:
     }
 
 
-def _refuse_policies(given: Any) -> None:
-    """The scheduler runs no classes of users.
+def policies_of_users() -> Any:
+    """The plugin that runs the policies which the configuration names beside the scheduler, if there
+    are any. The one that drops superfluous copies is the scheduler's own.
 
     Raises
     ------
-    NotImplementedError
-        If other policies are asked for than the one that drops copies.
+    ValueError
+        If a policy is not a dict with a ``class``, or the measure is not known.
     """
-    for policy in given or []:
-        name = policy.get("class", "") if isinstance(policy, dict) else str(policy)
-        if name.rpartition(".")[2] != "ReduceReplicas":
-            raise NotImplementedError(
-                "distributed.scheduler.active-memory-manager.policies: the scheduler runs no code of "
-                f"users, and so not {name!r}"
+    from rask import config
+
+    manager = "distributed.scheduler.active-memory-manager"
+    settings = []
+    for given in config.get(f"{manager}.policies", None) or []:
+        if not isinstance(given, dict) or not isinstance(given.get("class"), str):
+            raise ValueError(
+                f'{manager}.policies must be a list of {{"class": "module.Class", **arguments}}: '
+                f"{given!r}"
             )
+        if given["class"].rpartition(".")[2] != "ReduceReplicas":
+            settings.append(given)
+    if not settings:
+        return None
+    from rask.distributed.active_memory_manager import ConfiguredPolicies
+
+    measure = config.get(f"{manager}.measure", "optimistic")
+    return ConfiguredPolicies(settings, measure)
 
 
 def _speculation_of(value: Any) -> float:

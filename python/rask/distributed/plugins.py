@@ -100,6 +100,8 @@ class SchedulerPlugin:
     ----------
     idempotent : bool
         Whether a plugin of the same name that is registered already is kept.
+    watches : bool
+        Whether it is told events. One that only starts and closes costs the scheduler nothing.
 
     Examples
     --------
@@ -113,6 +115,7 @@ class SchedulerPlugin:
     """
 
     idempotent: bool = False
+    watches: bool = True
 
     async def start(self, scheduler: Any) -> None:
         """Called when the plugin comes to the helper."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from rask import _core
 from rask.distributed._node import Node, _known, host_of_interface, make_security, ports_of
-from rask.distributed._policies import configured_policies
+from rask.distributed._policies import configured_policies, policies_of_users
 from rask.distributed._shares import describe_shares, quota_patience_seconds
 from rask.distributed._utils import parse_seconds
 from rask.distributed._versions import registered_versions
@@ -118,14 +118,17 @@ class Scheduler(Node):
     def _start(self) -> None:
         from rask.distributed._preloading import load_preloads
 
+        limits = _limits()
+        policies = policies_of_users()
+        plugins = [*self._plugins, *([policies] if policies is not None else [])]
         for at, address in enumerate(self._listen):
             try:
                 self._handle = _core.SchedulerHandle(
                     address,
                     self.security.core("scheduler"),
-                    helper=_helper_command(),
+                    helper=_helper_command(limits["replica_interval"]),
                     versions=registered_versions(),
-                    **_limits(),
+                    **limits,
                     **self._options,
                 )
                 break
@@ -138,9 +141,9 @@ class Scheduler(Node):
         names, arguments = self._given_preloads
         self._preloads = load_preloads(self, names, arguments, _run_awaitable)
         self._preloads.start()
-        if self._plugins:
+        if plugins:
             with self._client() as client:
-                for plugin in self._plugins:
+                for plugin in plugins:
                     client.register_plugin(plugin)
         if self.idle_timeout is not None:
             threading.Thread(target=self._watch_idle, name="rask-idle", daemon=True).start()
@@ -263,13 +266,14 @@ def _limits() -> dict[str, Any]:
     }
 
 
-def _helper_command() -> tuple[str, list[str], list[tuple[str, str]]]:
+def _helper_command(replica_interval: float) -> tuple[str, list[str], list[tuple[str, str]]]:
     """What runs code of users beside the scheduler: a process without the cluster's secrets."""
     passed = ("PATH", "LANG", "LC_ALL", "TMPDIR")
     values = {name: os.environ[name] for name in passed if name in os.environ}
     path = [os.path.abspath(entry) for entry in sys.path if entry]
     values["PYTHONPATH"] = os.pathsep.join([*path, os.getcwd()])
-    return sys.executable, ["-m", "rask.distributed._helper"], list(values.items())
+    arguments = ["-m", "rask.distributed._helper", f"--replica-interval={replica_interval}"]
+    return sys.executable, arguments, list(values.items())
 
 
 def _run_awaitable(awaitable: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from rask import _core, config
 from rask.distributed._node import Node, host_of_interface, make_security
-from rask.distributed._policies import configured_policies
+from rask.distributed._policies import configured_policies, policies_of_users
 from rask.distributed._shares import describe_shares, quota_patience_seconds
 from rask.distributed._utils import parse_seconds
 from rask.distributed.security import Security
@@ -136,6 +136,7 @@ class SchedulerProcess(Node):
 
     def _start(self) -> None:
         port = self._port or _free_port(self._host)
+        policies = policies_of_users()
         file = Path(self.local_directory) / "scheduler.json"
         path = os.pathsep.join([*(entry for entry in sys.path if entry), os.getcwd()])
         environment = {"PYTHONPATH": path, **self.security.environment("scheduler")}
@@ -152,6 +153,11 @@ class SchedulerProcess(Node):
                 )
             time.sleep(_POLL_SECONDS)
         self._address = address
+        if policies is not None:
+            from rask.distributed.client import Client
+
+            with Client(address, security=self.security, set_as_default=False) as client:
+                client.register_plugin(policies)
 
     def _arguments(self, port: int, file: Path) -> list[str]:
         arguments = ["-m", "rask.cli", "scheduler", "--ends-with-parent"]

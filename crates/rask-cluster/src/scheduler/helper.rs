@@ -10,9 +10,9 @@ use foldhash::HashMap;
 use parking_lot::Mutex;
 use rask_proto::{
     Answer, AnswerBody, Call, CallReply, Failure, FromClient, FromHelper, HelperCall, HelperEvent,
-    QueryBody, ToClient, ToHelper,
+    MemoryManager, MemoryManagerOp, QueryBody, ToClient, ToHelper,
 };
-use rask_sched::ClientId;
+use rask_sched::{ClientId, Event};
 
 use super::SchedulerHandle;
 
@@ -125,13 +125,37 @@ pub(super) fn take(handle: &SchedulerHandle, client: ClientId, message: &FromCli
     let FromClient::Query(query) = message else {
         return false;
     };
-    let Some(QueryBody::Helper(call)) = &query.body else {
-        return false;
+    let call = match &query.body {
+        Some(QueryBody::Helper(call)) => call,
+        Some(QueryBody::MemoryManager(wish)) => {
+            steer_policies(&handle.shared.helper, wish);
+            return false;
+        }
+        _ => return false,
     };
     if let Err(reason) = pass_on(handle, client, query.id, call) {
         answer(handle, (client, query.id), refusal(reason));
     }
     true
+}
+
+/// The policies of users that run there do as the one of the scheduler's own.
+fn steer_policies(helper: &Helper, wish: &MemoryManager) {
+    let name = match wish.op() {
+        MemoryManagerOp::Start => "start",
+        MemoryManagerOp::Stop => "stop",
+        MemoryManagerOp::RunOnce => "run_once",
+        MemoryManagerOp::Running => return,
+    };
+    tell_policies(helper, name);
+}
+
+fn tell_policies(helper: &Helper, what: &str) {
+    helper.tell(HelperEvent {
+        kind: "memory_manager".to_owned(),
+        name: what.to_owned(),
+        ..HelperEvent::default()
+    });
 }
 
 /// Starts the process if it does not run, with the plugins that are registered.
@@ -148,10 +172,12 @@ pub(super) fn ensure(handle: &SchedulerHandle) -> Result<(), String> {
         let running = running.map_err(|error| format!("the helper did not start: {error}"))?;
         state.running = Some(running);
     }
-    let plugins = handle.plugins_of_helper().into_iter();
-    plugins
-        .into_iter()
-        .try_for_each(|plugin| send(handle, None, plugin))
+    let mut plugins = handle.plugins_of_helper().into_iter();
+    plugins.try_for_each(|plugin| send(handle, None, plugin))?;
+    if handle.shared.state.lock().machine.drops_replicas() {
+        tell_policies(helper, "start");
+    }
+    Ok(())
 }
 
 fn pass_on(
@@ -246,6 +272,10 @@ fn read(handle: &SchedulerHandle, mut output: ChildStdout) {
                 {
                     break;
                 }
+            }
+            FromHelper::Suggest(suggestions) => {
+                let mut state = handle.shared.state.lock();
+                state.on_event(handle.now(), Event::Suggested { suggestions });
             }
             FromHelper::Watch(wanted) => handle.shared.helper.state.lock().watching = wanted,
         }

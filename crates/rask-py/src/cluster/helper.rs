@@ -11,7 +11,7 @@ use pyo3::exceptions::{PyConnectionError, PyOSError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use rask_cluster::calls::IncomingCall;
-use rask_proto::{Blocks, FromHelper, HelperEvent, HelperState, ToHelper};
+use rask_proto::{Blocks, FromHelper, HelperEvent, HelperState, Suggestion, Suggestions, ToHelper};
 
 use super::client::describe_worker;
 use super::events::value_of;
@@ -129,6 +129,26 @@ impl PyHelperLink {
     /// Whether events are wanted.
     fn watch(&self, py: Python<'_>, wanted: bool) -> PyResult<()> {
         self.send(py, FromHelper::Watch(wanted))
+    }
+
+    /// What policies want done: layers, blocks and numbers of workers.
+    fn suggest(
+        &self,
+        py: Python<'_>,
+        copies: Vec<(String, u32, u32)>,
+        drops: Vec<(String, u32, u32)>,
+    ) -> PyResult<()> {
+        let pack = |wishes: Vec<(String, u32, u32)>| {
+            let wishes = wishes.into_iter();
+            let pack = |(layer, block, worker)| Suggestion {
+                layer,
+                block,
+                worker,
+            };
+            wishes.map(pack).collect()
+        };
+        let (copies, drops) = (pack(copies), pack(drops));
+        self.send(py, FromHelper::Suggest(Suggestions { copies, drops }))
     }
 
     /// The scheduler's state: address, clients, workers, and, if asked for, tasks.

@@ -25,4 +25,5 @@ pub(crate) mod retirement;
 mod shares;
 pub(crate) mod speculation;
 pub(crate) mod stealing;
+mod suggestions;
 pub(crate) mod unfitting;

@@ -2,7 +2,7 @@
 //! several workers hold because tasks there needed it stays where tasks need it still, and in one
 //! place at least.
 //!
-//! Copies that clients asked for ([`Replicate`](rask_proto::Replicate)) stay.
+//! Copies that clients ([`Replicate`](rask_proto::Replicate)) or policies asked for stay.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(crate) struct Reduction {
     next: Option<Time>,
     /// Values that have got a second holder, with their serials; once more for each time.
     replicated: BTreeSet<(TaskId, u32)>,
-    /// How many copies clients asked for.
+    /// How many copies were asked for.
     asked: HashMap<(TaskId, u32), u32>,
     pruned_at: usize,
 }
@@ -75,6 +75,11 @@ impl Scheduler {
         }
     }
 
+    /// Whether superfluous copies are dropped again and again.
+    pub fn drops_replicas(&self) -> bool {
+        self.reduction.is_running
+    }
+
     fn plan_reduction(&mut self) {
         let next = self.now.micros + self.settings.reduction_interval_micros.max(1000);
         self.reduction.next = Some(Time { micros: next });
@@ -97,7 +102,7 @@ impl Scheduler {
         self.reduction.replicated = several.map(|(id, task)| (id, task.serial)).collect();
     }
 
-    /// A client wants so many copies.
+    /// So many copies are wanted.
     pub(crate) fn note_copies_asked(&mut self, id: TaskId, count: usize) {
         let tasks = &self.tasks;
         let reduction = &mut self.reduction;
@@ -108,6 +113,15 @@ impl Scheduler {
         }
         let key = (id, tasks.get(id).serial);
         reduction.asked.insert(key, count as u32);
+    }
+
+    /// No more copies are wanted than there are.
+    pub(crate) fn limit_copies_asked(&mut self, id: TaskId) {
+        let count = self.tasks.holders(id).len() as u32;
+        let key = (id, self.tasks.get(id).serial);
+        if let Some(asked) = self.reduction.asked.get_mut(&key) {
+            *asked = (*asked).min(count);
+        }
     }
 
     /// Drops superfluous copies, if it is time to.
@@ -172,7 +186,7 @@ impl Scheduler {
 
     /// The holders where tasks that are to run need the value. `None` if it may be on its way from
     /// any of them, or it is not known yet where it will be needed.
-    fn find_needing(&self, id: TaskId) -> Option<BTreeSet<WorkerId>> {
+    pub(super) fn find_needing(&self, id: TaskId) -> Option<BTreeSet<WorkerId>> {
         let mut needing = BTreeSet::new();
         for dependent in self.live_dependents(id) {
             let task = self.tasks.get(dependent);

@@ -15,16 +15,16 @@ use crate::state::{TaskId, TaskState, Worker};
 /// Differences in load below this part of the mean are left alone, in percent.
 const BALANCED_PERCENT: u64 = 10;
 
-/// What one client asked for; answered when it is done.
+/// What was asked for at one time; a client is answered when it is done.
 #[derive(Debug)]
 pub(crate) struct Copying {
-    ticket: (ClientId, u64),
+    ticket: Option<(ClientId, u64)>,
     copies: Vec<Copy>,
 }
 
 /// A value that is to be on more workers.
 #[derive(Debug)]
-struct Copy {
+pub(super) struct Copy {
     task: (TaskId, u32),
     /// Where it is still to go.
     targets: Vec<WorkerId>,
@@ -34,7 +34,33 @@ struct Copy {
     leaves: Option<WorkerId>,
 }
 
+impl Copy {
+    /// One more copy.
+    pub fn new(task: (TaskId, u32), target: WorkerId) -> Self {
+        Copy {
+            task,
+            targets: vec![target],
+            sending: Vec::new(),
+            leaves: None,
+        }
+    }
+}
+
 impl Scheduler {
+    /// Copies that nobody waits for.
+    pub(super) fn add_copies(&mut self, copies: Vec<Copy>) {
+        if !copies.is_empty() {
+            let ticket = None;
+            self.copying.push(Copying { ticket, copies });
+        }
+    }
+
+    /// Whether a value is on its way to a worker already, or will be.
+    pub(super) fn is_to_be_copied(&self, id: TaskId, target: WorkerId) -> bool {
+        let mut copies = self.copying.iter().flat_map(|copying| &copying.copies);
+        copies.any(|copy| copy.task.0 == id && copy.targets.contains(&target))
+    }
+
     /// Tasks whose values are on their way to where clients want them.
     pub(crate) fn tasks_being_copied(&self) -> impl Iterator<Item = TaskId> {
         let copies = self.copying.iter().flat_map(|copying| &copying.copies);
@@ -72,6 +98,7 @@ impl Scheduler {
             })
         });
         let copies = copies.collect();
+        let ticket = Some(ticket);
         self.copying.push(Copying { ticket, copies });
     }
 
@@ -83,6 +110,7 @@ impl Scheduler {
         };
         let named = self.named_workers(&wish.workers);
         let copies = self.decide_moves(tasks, &named);
+        let ticket = Some(ticket);
         self.copying.push(Copying { ticket, copies });
     }
 
@@ -125,10 +153,8 @@ impl Scheduler {
             loads.insert(from, load - nbytes);
             loads.insert(to, least + nbytes);
             moves.push(Copy {
-                task: (id, self.tasks.get(id).serial),
-                targets: vec![to],
-                sending: Vec::new(),
                 leaves: Some(from),
+                ..Copy::new((id, self.tasks.get(id).serial), to)
             });
         }
         moves
@@ -160,7 +186,10 @@ impl Scheduler {
                 .copies
                 .retain_mut(|copy| self.advance_copy(copy, &mut wishes));
             if copying.copies.is_empty() {
-                self.answer_done(copying.ticket);
+                copying
+                    .ticket
+                    .into_iter()
+                    .for_each(|ticket| self.answer_done(ticket));
             } else {
                 self.copying.push(copying);
             }
@@ -234,7 +263,8 @@ impl Scheduler {
 
     /// A client has left: nobody waits for its copies.
     pub(crate) fn end_copies_of(&mut self, client: ClientId) {
-        self.copying.retain(|copying| copying.ticket.0 != client);
+        let is_asker = |copying: &Copying| copying.ticket.is_some_and(|(asker, _)| asker == client);
+        self.copying.retain(|copying| !is_asker(copying));
     }
 
     fn answer_done(&mut self, (client, id): (ClientId, u64)) {
