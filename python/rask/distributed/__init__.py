@@ -28,6 +28,11 @@ if TYPE_CHECKING:
         worker_client,
     )
     from rask.distributed._waiting import fire_and_forget, wait
+    from rask.distributed.active_memory_manager import (
+        ActiveMemoryManagerPolicy,
+        ReduceReplicas,
+        RetireWorker,
+    )
     from rask.distributed.actor import Actor, ActorFuture, BaseActorFuture
     from rask.distributed.adaptive import Adaptive
     from rask.distributed.client import Client, default_client, futures_of
@@ -62,6 +67,8 @@ if TYPE_CHECKING:
     from rask.distributed.worker import Worker
 
 _HOMES = {
+    "ReduceReplicas": "active_memory_manager",
+    "RetireWorker": "active_memory_manager",
     "get_task_metadata": "_task_metadata",
     "print": "_output",
     "warn": "_output",
@@ -76,6 +83,7 @@ _HOMES = {
     "MultiLock": "locks",
     "Lock": "locks",
     "Event": "coordination",
+    "ActiveMemoryManagerPolicy": "active_memory_manager",
     "Actor": "actor",
     "ActorFuture": "actor",
     "Adaptive": "adaptive",
@@ -126,6 +134,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ActiveMemoryManagerPolicy",
     "Actor",
     "ActorFuture",
     "Adaptive",
@@ -149,7 +158,9 @@ __all__ = [
     "PipInstall",
     "ProcessInterface",
     "Queue",
+    "ReduceReplicas",
     "Reschedule",
+    "RetireWorker",
     "SSHCluster",
     "Scheduler",
     "SchedulerPlugin",

@@ -75,7 +75,18 @@ class ActiveMemoryManagerPolicy(abc.ABC):
         long as `run` runs.
     """
 
-    manager: ActiveMemoryManagerExtension
+    _manager: ActiveMemoryManagerExtension | None = None
+
+    @property
+    def manager(self) -> ActiveMemoryManagerExtension:
+        """What runs this policy; RuntimeError before it was added."""
+        if self._manager is None:
+            raise RuntimeError(f"{self!r} has been added to no manager")
+        return self._manager
+
+    @manager.setter
+    def manager(self, manager: ActiveMemoryManagerExtension) -> None:
+        self._manager = manager
 
     @abc.abstractmethod
     def run(self) -> Generator[Any, WorkerView | None, None]:
@@ -122,9 +133,15 @@ class RetireWorker(ActiveMemoryManagerPolicy):
         Some value could go nowhere; the policy has been removed.
     """
 
+    no_recipients: bool = False
+
     def __init__(self, address: str) -> None:
-        self.address = address
-        self.no_recipients = False
+        self._address = address
+
+    @property
+    def address(self) -> str:
+        """Of the worker."""
+        return self._address
 
     def __repr__(self) -> str:
         return f"RetireWorker({self.address!r})"
