@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,9 @@ from benchmarks.cases.libraries import local_cluster, module_of
 ROW_BYTES = 24
 # Of a worker of a quarter of a gibibyte about 64 MiB are left to values.
 MEMORY_LIMIT = 256 << 20
+WORKERS_LIMIT = 2 * MEMORY_LIMIT
+# Of a partition of a table that does not fit into the workers' memory.
+PARTITION_BYTES = 8 << 20
 
 
 def make_part(number: int, rows: int) -> Any:
@@ -101,7 +105,7 @@ def measure_within_memory(library: str, nbytes: int, work: Callable[[], None]) -
 
 def case_rechunk_memory(library: str, scale: float) -> dict:
     """An array of four times the workers' memory: rows to tiles and back to rows."""
-    side = int(8192 * scale**0.5) // 64 * 64
+    side = int((4 * WORKERS_LIMIT * scale / 8) ** 0.5) // 64 * 64
     arrays = module_of(library, "array")
 
     def work() -> None:
@@ -117,7 +121,8 @@ def case_join_memory(library: str, scale: float) -> dict:
     """Two tables of four times the workers' memory together, joined by random keys."""
     frames = module_of(library, "dataframe")
     root = module_of(library)
-    rows, parts = int(512e6 * scale) // ROW_BYTES // 2 // 64, 64
+    parts = max(1, int(2 * WORKERS_LIMIT * scale) // PARTITION_BYTES)
+    rows = PARTITION_BYTES // ROW_BYTES
 
     def work() -> None:
         def table(first: int) -> Any:
@@ -133,12 +138,48 @@ def case_join_memory(library: str, scale: float) -> dict:
     return measure_within_memory(library, 2 * rows * parts * ROW_BYTES, work)
 
 
+def measure_disk(nbytes: int) -> float:
+    """Seconds that writing a file of so many bytes and reading it takes, where values are spilled.
+
+    The system may keep it in memory, as it may what is spilled.
+    """
+    block = os.urandom(PARTITION_BYTES)
+    buffer = bytearray(PARTITION_BYTES)
+    start = time.perf_counter()
+    with tempfile.TemporaryFile(buffering=0) as file:
+        for _ in range(nbytes // PARTITION_BYTES):
+            file.write(block)
+        file.seek(0)
+        while file.readinto(buffer):
+            pass
+        return time.perf_counter() - start
+
+
 def case_sort_memory(library: str, scale: float) -> dict:
-    """A table of three times the workers' memory, sorted; its values go to disk and come back."""
+    """A table of three times the workers' memory, sorted; its values go to disk and come back.
+
+    ``share_of_disk`` is how much of the speed of writing and reading a file of that size remains.
+    """
+    nbytes = int(3 * WORKERS_LIMIT * scale)
+    disk_seconds = measure_disk(nbytes)
+    result = measure_sort(library, nbytes)
+    return {
+        **result,
+        "disk_seconds": disk_seconds,
+        "share_of_disk": round(disk_seconds / result["seconds"], 3),
+    }
+
+
+def case_sort_fourfold(library: str, scale: float) -> dict:
+    """A table of four times the workers' memory, sorted."""
+    return measure_sort(library, int(4 * WORKERS_LIMIT * scale))
+
+
+def measure_sort(library: str, nbytes: int) -> dict:
+    """A sort of a table that does not fit into the workers' memory."""
     frames = module_of(library, "dataframe")
     root = module_of(library)
-    nbytes, parts = int(3 * 2 * MEMORY_LIMIT * scale), 192
-    rows = nbytes // ROW_BYTES // parts
+    rows, parts = PARTITION_BYTES // ROW_BYTES, nbytes // PARTITION_BYTES
 
     def work() -> None:
         made = [root.delayed(make_part)(number, rows) for number in range(parts)]

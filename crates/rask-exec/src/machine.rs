@@ -325,6 +325,9 @@ impl<T: Topology> Machine<T> {
         if kept {
             commands.push(Command::Report { task });
         }
+        if limited {
+            self.note_made(task);
+        }
         self.on_arrived(task, commands);
     }
 

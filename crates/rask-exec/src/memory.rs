@@ -8,6 +8,10 @@ use crate::state::Task;
 /// Values are written ahead of need while more than this part of the budget is taken, in percent.
 const AHEAD_PERCENT: u64 = 80;
 
+/// The tasks that need a value may be assigned only once it is there: until so many others have been
+/// made, one that nobody seems to need is taken to be needed soon.
+const NEWEST_COUNT: usize = 4;
+
 /// Values that could leave memory by the priority of their next use, the one needed last on top.
 /// Entries may be stale.
 pub(crate) type Candidates = BinaryHeap<(u64, TaskId)>;
@@ -30,6 +34,8 @@ pub(crate) struct Memory {
     pub(crate) clean_candidates: Candidates,
     /// Nothing can be written to disk.
     pub(crate) disk_full: bool,
+    /// What was made last, the newest first.
+    pub(crate) newest: [TaskId; NEWEST_COUNT],
 }
 
 impl Memory {
@@ -44,7 +50,16 @@ impl Memory {
             candidates: None,
             clean_candidates: BinaryHeap::new(),
             disk_full: false,
+            newest: [TaskId::MAX; NEWEST_COUNT],
         }
+    }
+
+    /// A value was made; the one that is not among the newest any more.
+    pub(crate) fn note_newest(&mut self, task: TaskId) -> Option<TaskId> {
+        let oldest = self.newest[NEWEST_COUNT - 1];
+        self.newest.rotate_right(1);
+        self.newest[0] = task;
+        (oldest != TaskId::MAX && !self.newest.contains(&oldest)).then_some(oldest)
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 use std::collections::BinaryHeap;
 
 use crate::state::{State, Task};
-use crate::{Command, Job, Machine, TaskId, Topology};
+use crate::{Command, Job, Machine, Pull, TaskId, Topology};
 
 /// How many users of a value are looked at to find its next use.
 const USERS_SCANNED_MAX: usize = 64;
@@ -120,18 +120,26 @@ impl<T: Topology> Machine<T> {
                 (None, _) => unwritten?,
                 (Some(_), _) => clean,
             };
-            let (_, task) = candidates.pop()?;
-            if let Some(task) = self.take_listed(task) {
+            let listed = candidates.pop()?;
+            if let Some(task) = self.take_listed(listed) {
                 return Some(task);
             }
         }
     }
 
-    /// A value that has come off a list, if it can be spilled.
-    fn take_listed(&mut self, task: TaskId) -> Option<TaskId> {
+    /// A value that has come off a list, if it can be spilled. One that is needed earlier than it was when
+    /// it was listed goes back there.
+    fn take_listed(&mut self, (listed, task): (u64, TaskId)) -> Option<TaskId> {
         let entry = &mut self.tasks[task as usize];
         entry.set(Task::LISTED, false);
-        is_spillable(entry, self.spill_bytes_min).then_some(task)
+        if !is_spillable(entry, self.spill_bytes_min) {
+            return None;
+        }
+        if self.next_use(task) < listed {
+            self.note_candidate(task);
+            return None;
+        }
+        Some(task)
     }
 
     fn begin_spill(&mut self, task: TaskId) {
@@ -153,11 +161,18 @@ impl<T: Topology> Machine<T> {
         if self.memory.candidates.is_none() {
             self.collect_candidates();
         }
-        loop {
-            let (_, task) = self.memory.candidates.as_mut()?.pop()?;
-            let Some(task) = self.take_listed(task) else {
+        let mut passed_over = Vec::new();
+        let found = loop {
+            let Some(listed) = self.memory.candidates.as_mut()?.pop() else {
+                break None;
+            };
+            let Some(task) = self.take_listed(listed) else {
                 continue;
             };
+            if self.is_needed_at_once(task) {
+                passed_over.push(task);
+                continue;
+            }
             if self.tasks[task as usize].has(Task::ON_DISK) {
                 // The slot has had another value since it was listed.
                 self.note_candidate(task);
@@ -165,7 +180,37 @@ impl<T: Topology> Machine<T> {
             }
             self.begin_spill(task);
             self.tasks[task as usize].set(Task::AHEAD, true);
-            return Some(Job::Spill { task });
+            break Some(Job::Spill { task });
+        };
+        for task in passed_over {
+            self.note_candidate(task);
+        }
+        found
+    }
+
+    /// Whether writing the value would take longer than it is likely to stay.
+    fn is_needed_at_once(&self, task: TaskId) -> bool {
+        let next = self.ready.peek(Pull::Any).map(|(_, next)| next);
+        let is_next = next.is_some_and(|next| self.topology.deps(next).contains(&task));
+        is_next || self.is_new(task)
+    }
+
+    /// Whether who needs the value may not be known here yet, since it was made just now.
+    fn is_new(&self, task: TaskId) -> bool {
+        !T::LISTS_ALL_DEPENDENTS
+            && self.tasks[task as usize].users == 0
+            && self.memory.newest.contains(&task)
+    }
+
+    /// A value was made. The one before that is new no longer may be one that nobody needs.
+    pub(crate) fn note_made(&mut self, task: TaskId) {
+        let Some(before) = self.memory.note_newest(task) else {
+            return;
+        };
+        let entry = &mut self.tasks[before as usize];
+        if entry.has(Task::LISTED) && entry.users == 0 {
+            entry.set(Task::LISTED, false);
+            self.note_candidate(before);
         }
     }
 
@@ -207,7 +252,7 @@ impl<T: Topology> Machine<T> {
     /// Priority of the first task that will need the value.
     fn next_use(&self, task: TaskId) -> u64 {
         if !T::LISTS_ALL_DEPENDENTS {
-            let needed = self.tasks[task as usize].users > 0;
+            let needed = self.tasks[task as usize].users > 0 || self.is_new(task);
             return if needed {
                 self.topology.priority(task)
             } else {

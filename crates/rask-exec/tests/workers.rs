@@ -422,6 +422,32 @@ fn what_is_written_ahead_goes_without_waiting() {
     worker.check_invariants();
 }
 
+/// Who needs a value may be told only once it is there: what was made last is not written ahead, and
+/// other values leave memory before it does.
+#[test]
+fn what_was_made_last_stays() {
+    let limits = Limits {
+        memory_bytes_max: Some(1000),
+        spill_bytes_min: 0,
+        spills_ahead: true,
+    };
+    let (mut worker, mut commands) = (Worker::new(limits), Vec::new());
+    let old = make(&mut worker, 0, 300);
+    let new = [1, 2, 3].map(|key| make(&mut worker, key, 200));
+    // All are new.
+    assert_eq!(worker.pull_spill(), None);
+    let last = make(&mut worker, 4, 50);
+    assert_eq!(worker.pull_spill(), Some(Job::Spill { task: old }));
+    let event = Event::Spilled { task: old };
+    worker.handle(event, &mut commands);
+    // Room is needed: of the new ones the last goes, but after those that nobody seems to need.
+    worker.assign(task(9, 500), &mut commands);
+    let spills = [worker.pull(Pull::Any, &mut commands), worker.pull_spill()];
+    assert_eq!(spills, [last, new[2]].map(|task| Some(Job::Spill { task })));
+    assert_eq!(commands, [Command::Evict { task: old }]);
+    worker.check_invariants();
+}
+
 /// While the disk is full nothing is tried again, and no value is lost; then it is.
 #[test]
 fn values_stay_in_memory_while_the_disk_is_full() {

@@ -11,10 +11,12 @@ mod node;
 mod op;
 mod parts;
 mod required;
+mod run;
 mod step;
 
 pub use lower::lower;
 pub use node::{CsvPiece, Kind, Node, NodeRef, ParquetPiece, WriteFormat};
 pub use op::{FrameOp, register, register_table_reader, table_of};
 pub use parts::Parts;
+pub use run::Run;
 pub use step::Step;

@@ -296,21 +296,21 @@ impl Lowering {
             let op = FrameOp::Step(Step::Sort(spec.clone()));
             return Ok(self.layer(op, 1, &[(&place, 1, Takes::Same)], origin));
         }
-        let op = FrameOp::Sample {
+        let op = FrameOp::BeginRun {
             spec: spec.clone(),
-            rows: SAMPLE_ROWS,
+            sampled: SAMPLE_ROWS,
         };
-        let samples = self.layer(op, count, &[(&place, count, Takes::Same)], origin);
+        let runs = self.layer(op, count, &[(&place, count, Takes::Same)], origin);
         let op = FrameOp::Borders {
             spec: spec.clone(),
             partitions: to as usize,
         };
-        let borders = self.layer(op, 1, &[(&samples, count, Takes::All)], origin);
+        let borders = self.layer(op, 1, &[(&runs, count, Takes::All)], origin);
         let op = FrameOp::SplitByBorders {
             spec: spec.clone(),
             parts: to,
         };
-        let inputs = [(&place, count, Takes::Same), (&borders, 1, Takes::All)];
+        let inputs = [(&runs, count, Takes::Same), (&borders, 1, Takes::All)];
         let parts = self.layer(op, count, &inputs, origin);
         let op = FrameOp::SortParts {
             spec: spec.clone(),

@@ -18,6 +18,7 @@ use crate::engine::{
 };
 use crate::node::{CsvPiece, ParquetPiece, WriteFormat};
 use crate::parts::{Parts, find_piece};
+use crate::run::{Run, sample_of};
 use crate::step::Step;
 
 /// The kind of encoded frame ops.
@@ -65,11 +66,11 @@ pub enum FrameOp {
         lefts: u32,
         parts: u32,
     },
-    /// (table): some of its keys.
-    Sample { spec: SortSpec, rows: usize },
-    /// (samples, …): the borders of partitions.
+    /// (table): the same as a [`Run`], with about so many of its keys.
+    BeginRun { spec: SortSpec, sampled: usize },
+    /// (samples of runs, …): the borders of partitions.
     Borders { spec: SortSpec, partitions: usize },
-    /// (table, borders): parts by the borders.
+    /// (run, borders): parts by the borders.
     SplitByBorders { spec: SortSpec, parts: u32 },
     /// (parts, …): block `i` has the parts `i`, one after the other.
     ConcatParts { parts: u32 },
@@ -92,6 +93,7 @@ pub enum FrameOp {
 pub fn register() {
     crate::engine::register();
     crate::parts::register();
+    crate::run::register();
     codec::register_op(KIND, |frames| {
         let op: FrameOp =
             postcard::from_bytes(&frames.header).map_err(|e| CodecError::Malformed {
@@ -167,7 +169,7 @@ impl Op for FrameOp {
             FrameOp::Join(_) => "merge",
             FrameOp::SplitByHash { .. } => "shuffle-split",
             FrameOp::JoinParts { .. } => "shuffle-merge",
-            FrameOp::Sample { .. } => "sort-sample",
+            FrameOp::BeginRun { .. } => "sort-sample",
             FrameOp::Borders { .. } => "sort-borders",
             FrameOp::SplitByBorders { .. } => "sort-split",
             FrameOp::SortParts { .. } => "sort-merge",
@@ -190,12 +192,19 @@ impl Op for FrameOp {
                 Ok(Arc::new(Parts::Divided(parts)))
             }
             FrameOp::SplitByBorders { spec, parts } => {
-                let [table, borders] = inputs.as_slice() else {
-                    return Err(TaskError::new("expected a table and borders"));
+                let [run, borders] = inputs.as_slice() else {
+                    return Err(TaskError::new("expected a run and borders"));
                 };
-                let (table, borders) = (table_of(table)?, table_of(borders)?);
-                let parts = sort::by_boundaries(table, spec, &borders, *parts as usize)?;
+                let Some(run) = run.downcast_ref::<Run>() else {
+                    let found = run.type_name();
+                    return Err(TaskError::new(format!("TypeError: {found} is no run")));
+                };
+                let parts = run.cut(spec, &table_of(borders)?, *parts as usize)?;
                 Ok(Arc::new(Parts::Divided(parts)))
+            }
+            FrameOp::BeginRun { spec, sampled } => {
+                let run = Run::new(only(&inputs)?, spec, *sampled)?;
+                Ok(Arc::new(run))
             }
             FrameOp::SplitEvenly { parts } => {
                 let table = only(&inputs)?;
@@ -214,6 +223,11 @@ impl Op for FrameOp {
             | FrameOp::SortParts { parts, .. }
             | FrameOp::CombineParts { parts, .. }
             | FrameOp::ConcatParts { parts } => Some(TakesParts::by_block(parts)),
+            // The sample, which is so small a part of a run.
+            FrameOp::Borders { .. } => Some(TakesParts {
+                modulo: 1,
+                count: 1 << 12,
+            }),
             FrameOp::TakePart { count } => Some(TakesParts {
                 modulo: count,
                 count,
@@ -286,9 +300,9 @@ impl FrameOp {
                 let (left, right) = inputs.split_at((*lefts as usize).min(inputs.len()));
                 join::join(&gather(left, block)?, &gather(right, block)?, spec)?
             }
-            FrameOp::Sample { spec, rows } => sort::sample(&only(inputs)?, spec, *rows)?,
             FrameOp::Borders { spec, partitions } => {
-                let samples = tables_of(inputs)?;
+                let samples = inputs.iter().map(sample_of);
+                let samples = samples.collect::<Result<Vec<_>, _>>()?;
                 sort::boundaries(&samples.iter().collect::<Vec<_>>(), spec, *partitions)?
             }
             FrameOp::SortParts { spec, .. } => assemble_sorted(&parts_of(inputs, block)?, spec)?,
@@ -301,9 +315,10 @@ impl FrameOp {
                 table.slice(0, 0)
             }
             FrameOp::SplitByHash { .. }
+            | FrameOp::BeginRun { .. }
             | FrameOp::SplitByBorders { .. }
             | FrameOp::SplitEvenly { .. } => {
-                return Err(TaskError::new("a split makes parts, not a table"));
+                return Err(TaskError::new("a bug: what this makes is no table"));
             }
         })
     }

@@ -140,9 +140,11 @@ impl Value for Part {
     }
 
     fn encode(&self) -> Result<Encoded, CodecError> {
+        // As it lies among the other parts: it is sent or written at once.
+        let table = self.0.to_table();
         Ok(Encoded {
             kind: KINDS.part.into(),
-            ..self.0.to_table().encode()?
+            frames: engine::encode_run(&table, 0, table.len())?,
         })
     }
 }

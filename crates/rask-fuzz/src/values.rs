@@ -16,6 +16,8 @@ const VALUES: &[&str] = &[
     "table-part",
     "array-parts",
     "array-part",
+    "table-division",
+    "table-run",
 ];
 /// Kinds of ops that are.
 const OPS: &[&str] = &["array-block", "frame", "fused"];

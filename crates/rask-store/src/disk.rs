@@ -7,16 +7,15 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use memmap2::{Advice, Mmap, MmapOptions};
 use parking_lot::Mutex;
 use rask_value::{Encoded, Frames};
 use rustix::fs::FallocateFlags;
 
 use crate::compress::{WriteCost, decompress, try_compress};
+use crate::maps;
 
 /// A segment that has reached this size takes no more values.
 const SEGMENT_BYTES: u64 = 256 << 20;
@@ -42,10 +41,16 @@ struct Segment {
 
 /// A range of a segment. Its space is given back with it.
 #[derive(Debug)]
-struct Region {
+pub(crate) struct Region {
     segment: Arc<Segment>,
     start: u64,
     length: u64,
+}
+
+impl Region {
+    pub(crate) fn file(&self) -> &File {
+        &self.segment.file
+    }
 }
 
 impl Drop for Region {
@@ -60,37 +65,12 @@ impl Drop for Region {
     }
 }
 
-/// Bytes of files that this process has mapped to read values back.
-static MAPPED_BYTES: AtomicU64 = AtomicU64::new(0);
-
-/// Bytes of values that are in memory as pages of the files they were written to.
-pub fn mapped_bytes() -> u64 {
-    MAPPED_BYTES.load(Ordering::Relaxed)
-}
-
-/// Pages of a file in memory, which stay what they are as long as the map is there.
-struct Mapped {
-    map: Mmap,
-    _region: Arc<Region>,
-}
-
-impl AsRef<[u8]> for Mapped {
-    fn as_ref(&self) -> &[u8] {
-        &self.map
-    }
-}
-
-impl Drop for Mapped {
-    fn drop(&mut self) {
-        MAPPED_BYTES.fetch_sub(self.map.len() as u64, Ordering::Relaxed);
-    }
-}
-
 /// Where an encoded value lies. Its space is free when the last extent and the last view of its
 /// pages are gone.
 #[derive(Clone, Debug)]
 pub struct Extent {
-    region: Arc<Region>,
+    /// Its own first; then those that have what was on disk before.
+    regions: Vec<Arc<Region>>,
     kind: String,
     header: Piece,
     buffers: Vec<Piece>,
@@ -98,10 +78,24 @@ pub struct Extent {
 
 #[derive(Clone, Copy, Debug)]
 struct Piece {
+    /// Which of the regions it is in.
+    region: u32,
+    /// In the region's file.
     start: u64,
     stored: u64,
     /// Length before compression; equal to `stored` where there is none.
     length: u64,
+}
+
+/// Where the bytes of a buffer on disk come from.
+enum Source {
+    Plain,
+    Packed(Vec<u8>),
+    /// They are there.
+    Written {
+        region: u32,
+        start: u64,
+    },
 }
 
 impl Disk {
@@ -121,15 +115,14 @@ impl Disk {
 
     /// Writes a value. Nothing of it stays on disk if that fails.
     pub fn write(&self, encoded: &Encoded) -> io::Result<Extent> {
-        let packed: Vec<Option<Vec<u8>>> = encoded
-            .frames
-            .buffers
-            .iter()
-            .map(|buffer| try_compress(buffer, &self.cost))
-            .collect();
+        let (sources, mut regions) = self.find_sources(&encoded.frames.buffers);
         let mut chunks: Vec<&[u8]> = vec![&encoded.frames.header];
-        for (buffer, packed) in encoded.frames.buffers.iter().zip(&packed) {
-            chunks.push(packed.as_deref().unwrap_or(buffer));
+        for (buffer, source) in encoded.frames.buffers.iter().zip(&sources) {
+            match source {
+                Source::Written { .. } => {}
+                Source::Plain => chunks.push(buffer),
+                Source::Packed(packed) => chunks.push(packed),
+            }
         }
         let total: u64 = chunks.iter().map(|c| padded(c.len() as u64)).sum();
         let region = self.reserve(total)?;
@@ -137,26 +130,68 @@ impl Disk {
         write_padded(&region.segment.file, &chunks, region.start)?;
         self.cost.learn(total as usize, started.elapsed());
         let mut at = region.start;
-        let mut pieces = Vec::with_capacity(chunks.len());
-        for chunk in &chunks {
-            let stored = chunk.len() as u64;
-            pieces.push(Piece {
-                start: at,
-                stored,
-                length: stored,
-            });
-            at += padded(stored);
-        }
-        let header = pieces.remove(0);
-        for (piece, buffer) in pieces.iter_mut().zip(&encoded.frames.buffers) {
-            piece.length = buffer.len() as u64;
-        }
+        let mut place = |stored: usize, length: usize| {
+            let start = at;
+            at += padded(stored as u64);
+            Piece {
+                region: 0,
+                start,
+                stored: stored as u64,
+                length: length as u64,
+            }
+        };
+        let header = place(chunks[0].len(), chunks[0].len());
+        let buffers = encoded.frames.buffers.iter().zip(&sources);
+        let buffers = buffers.map(|(buffer, source)| match source {
+            Source::Plain => place(buffer.len(), buffer.len()),
+            Source::Packed(packed) => place(packed.len(), buffer.len()),
+            Source::Written { region, start } => Piece {
+                region: *region,
+                start: *start,
+                stored: buffer.len() as u64,
+                length: buffer.len() as u64,
+            },
+        });
+        let buffers = buffers.collect();
+        regions[0] = Some(Arc::new(region));
         Ok(Extent {
-            region: Arc::new(region),
+            regions: regions.into_iter().flatten().collect(),
             kind: encoded.kind.clone(),
             header,
-            buffers: pieces,
+            buffers,
         })
+    }
+
+    /// What is to become of each buffer, and the regions that have some of them already, behind the place
+    /// of the value's own.
+    fn find_sources(&self, buffers: &[Bytes]) -> (Vec<Source>, Vec<Option<Arc<Region>>>) {
+        let mut regions: Vec<Option<Arc<Region>>> = vec![None];
+        let mut sources = Vec::with_capacity(buffers.len());
+        for buffer in buffers {
+            sources.push(match maps::find(buffer) {
+                Some((region, start)) => {
+                    let is_same = |known: &Option<Arc<Region>>| {
+                        known
+                            .as_ref()
+                            .is_some_and(|known| Arc::ptr_eq(known, &region))
+                    };
+                    let known = regions.iter().position(is_same);
+                    let region = known.unwrap_or_else(|| {
+                        regions.push(Some(region));
+                        regions.len() - 1
+                    });
+                    Source::Written {
+                        region: region as u32,
+                        start,
+                    }
+                }
+                None => match try_compress(buffer, &self.cost) {
+                    Some(packed) => Source::Packed(packed),
+                    None => Source::Plain,
+                },
+            });
+        }
+        (sources, regions)
     }
 
     /// Whether so many bytes can be written now. Where the file system does not tell, they can.
@@ -172,7 +207,7 @@ impl Disk {
 
     /// Reads a value back. Buffers that are not compressed are views of the file's pages.
     pub fn read(&self, extent: &Extent) -> io::Result<Encoded> {
-        let header = read_piece(&extent.region, extent.header, false)?;
+        let header = extent.read_piece(extent.header, false)?;
         let buffers = self.read_buffers(extent, 0..extent.buffers.len())?;
         Ok(Encoded {
             kind: extent.kind.clone(),
@@ -182,7 +217,7 @@ impl Disk {
 
     /// The header of a value alone.
     pub fn read_header(&self, extent: &Extent) -> io::Result<Bytes> {
-        read_piece(&extent.region, extent.header, true)
+        extent.read_piece(extent.header, true)
     }
 
     /// Some of the buffers of a value, as [`read`](Self::read) reads them all.
@@ -190,11 +225,11 @@ impl Disk {
         let pieces = extent.buffers.get(range);
         let pieces = pieces.ok_or(io::ErrorKind::UnexpectedEof)?;
         if let Some(run) = find_run(pieces) {
-            return read_run(&extent.region, run, pieces);
+            return extent.read_run(run, pieces);
         }
         let pieces = pieces.iter();
         pieces
-            .map(|&piece| read_piece(&extent.region, piece, true))
+            .map(|&piece| extent.read_piece(piece, true))
             .collect()
     }
 
@@ -233,7 +268,7 @@ impl Extent {
         &self.kind
     }
 
-    /// Bytes taken on disk.
+    /// Bytes that lie on disk for it, whoever wrote them.
     pub fn stored_bytes(&self) -> u64 {
         let buffers = self.buffers.iter().map(|piece| padded(piece.stored));
         padded(self.header.stored) + buffers.sum::<u64>()
@@ -287,67 +322,58 @@ const MAPPED_BYTES_MIN: u64 = 64 * 1024;
 /// Where pieces that follow each other lie together, if they are small.
 fn find_run(pieces: &[Piece]) -> Option<Piece> {
     let (first, last) = (pieces.first()?, pieces.last()?);
-    let follow = |pair: &[Piece]| pair[0].start + padded(pair[0].stored) == pair[1].start;
+    let follow = |pair: &[Piece]| {
+        let end = pair[0].start + padded(pair[0].stored);
+        (pair[0].region, end) == (pair[1].region, pair[1].start)
+    };
     let stored = (last.start + last.stored).checked_sub(first.start)?;
     let is_run = pieces.len() > 1 && pieces.windows(2).all(follow);
     (is_run && stored < MAPPED_BYTES_MIN).then_some(Piece {
+        region: first.region,
         start: first.start,
         stored,
         length: stored,
     })
 }
 
-/// Pieces by one call to the system, in one piece of memory unless they are compressed.
-fn read_run(region: &Arc<Region>, run: Piece, pieces: &[Piece]) -> io::Result<Vec<Bytes>> {
-    let whole = read_piece(region, run, false)?;
-    let read = pieces.iter().map(|piece| {
-        let start = (piece.start - run.start) as usize;
-        let stored = whole.slice(start..start + piece.stored as usize);
-        match piece.stored == piece.length {
-            true => Ok(stored),
-            false => Ok(decompress(&stored, piece.length as usize)?.into()),
-        }
-    });
-    read.collect()
-}
+impl Extent {
+    /// Pieces by one call to the system, in one piece of memory unless they are compressed.
+    fn read_run(&self, run: Piece, pieces: &[Piece]) -> io::Result<Vec<Bytes>> {
+        let whole = self.read_piece(run, false)?;
+        let read = pieces.iter().map(|piece| {
+            let start = (piece.start - run.start) as usize;
+            let stored = whole.slice(start..start + piece.stored as usize);
+            match piece.stored == piece.length {
+                true => Ok(stored),
+                false => Ok(decompress(&stored, piece.length as usize)?.into()),
+            }
+        });
+        read.collect()
+    }
 
-fn read_piece(region: &Arc<Region>, piece: Piece, may_map: bool) -> io::Result<Bytes> {
-    if piece.stored == 0 {
-        return Ok(Bytes::new());
-    }
-    let compressed = piece.stored != piece.length;
-    if !compressed && may_map && piece.stored >= MAPPED_BYTES_MIN {
-        return Ok(Bytes::from_owner(map(region, piece)?));
-    }
-    let file = &region.segment.file;
-    let mut buffer = vec![0; piece.stored as usize];
-    let mut filled = 0;
-    while filled < buffer.len() {
-        let at = piece.start + filled as u64;
-        match rustix::io::pread(file, &mut buffer[filled..], at)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            count => filled += count,
+    fn read_piece(&self, piece: Piece, may_map: bool) -> io::Result<Bytes> {
+        if piece.stored == 0 {
+            return Ok(Bytes::new());
         }
+        let compressed = piece.stored != piece.length;
+        let region = &self.regions[piece.region as usize];
+        if !compressed && may_map && piece.stored >= MAPPED_BYTES_MIN {
+            return maps::map(region, piece.start, piece.stored as usize);
+        }
+        let mut buffer = vec![0; piece.stored as usize];
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let at = piece.start + filled as u64;
+            match rustix::io::pread(region.file(), &mut buffer[filled..], at)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => filled += count,
+            }
+        }
+        if compressed {
+            buffer = decompress(&buffer, piece.length as usize)?;
+        }
+        Ok(Bytes::from(buffer))
     }
-    if compressed {
-        buffer = decompress(&buffer, piece.length as usize)?;
-    }
-    Ok(Bytes::from(buffer))
-}
-
-fn map(region: &Arc<Region>, piece: Piece) -> io::Result<Mapped> {
-    let mut options = MmapOptions::new();
-    options.offset(piece.start).len(piece.stored as usize);
-    // SAFETY: the file has no name, so no other process has it open, and a region that has been
-    // written is never written again, or cut out as long as the map holds it.
-    let map = unsafe { options.map(&region.segment.file) }?;
-    // The system reads it all while whoever asked for it begins at the front.
-    let _ = map.advise(Advice::WillNeed);
-    MAPPED_BYTES.fetch_add(map.len() as u64, Ordering::Relaxed);
-    Ok(Mapped {
-        map,
-        _region: region.clone(),
-    })
 }
 
 #[cfg(test)]
@@ -355,6 +381,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
+    use crate::mapped_bytes;
 
     fn value(fill: u8) -> Encoded {
         // Noise, as compression would spoil the figures.
@@ -378,7 +405,7 @@ mod tests {
     fn what_is_forgotten_takes_no_space_and_what_is_read_stays() {
         let disk = Disk::new(None);
         let extents: Vec<Extent> = (0..8).map(|i| disk.write(&value(i)).unwrap()).collect();
-        let file = extents[0].region.segment.file.try_clone().unwrap();
+        let file = extents[0].regions[0].segment.file.try_clone().unwrap();
         let taken = || file.metadata().unwrap().blocks() * 512;
         assert!(taken() >= 8 << 20);
         let read = disk.read(&extents[3]).unwrap();
@@ -389,6 +416,42 @@ mod tests {
         assert_eq!(read.frames.buffers, value(3).frames.buffers);
         drop(read);
         assert!(taken() < 1 << 20, "{} bytes are taken", taken());
+    }
+
+    #[test]
+    fn what_is_on_disk_is_not_written_again() {
+        let disk = Disk::new(None);
+        let first = disk.write(&value(0)).unwrap();
+        let region = Arc::downgrade(&first.regions[0]);
+        let read = disk.read(&first).unwrap().frames.buffers.remove(0);
+        drop(first);
+        // Half of it in two pieces that do not follow each other, and something new.
+        let other = value(1).frames.buffers.remove(0);
+        let pieces = [
+            read.slice(1000..300_000),
+            other,
+            read.slice(500_001..700_002),
+        ];
+        let encoded = Encoded {
+            kind: "test".to_owned(),
+            frames: Frames {
+                header: Bytes::from_static(b"head"),
+                buffers: pieces.to_vec(),
+            },
+        };
+        let second = disk.write(&encoded).unwrap();
+        let own = second.regions[0].length;
+        assert!(own < (1 << 20) + 1000, "{own} bytes were written");
+        assert!(second.stored_bytes() > 3 << 19);
+        drop((read, encoded));
+        let read = disk.read(&second).unwrap();
+        assert_eq!(read.frames.buffers, pieces.as_slice());
+        let ends = disk.read_buffers(&second, 2..3).unwrap();
+        assert_eq!(ends, &pieces[2..]);
+        drop((read, ends, pieces));
+        assert!(region.upgrade().is_some());
+        drop(second);
+        assert!(region.upgrade().is_none(), "nobody needs it");
     }
 
     #[test]

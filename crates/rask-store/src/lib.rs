@@ -10,9 +10,11 @@ mod compress;
 mod disk;
 #[doc(hidden)]
 pub mod fuzzing;
+mod maps;
 mod slots;
 mod store;
 
-pub use disk::{Disk, Extent, mapped_bytes};
+pub use disk::{Disk, Extent};
+pub use maps::mapped_bytes;
 pub use slots::{Slots, Spilled};
 pub use store::{Store, StoreError};

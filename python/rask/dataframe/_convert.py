@@ -34,7 +34,8 @@ def find_numbers(value: Any) -> tuple[list, list, Any, Any] | None:
     labels = list(value.columns)
     if not labels or not all(type(label) is str for label in labels) or not value.columns.is_unique:
         return None
-    if not all(is_plain(dtype) for dtype in value.dtypes):
+    arrays = columns_of(value)
+    if not all(is_plain(array.dtype) for array in arrays):
         return None
     index: Any = value.index
     if type(index) is pd.RangeIndex:
@@ -43,8 +44,15 @@ def find_numbers(value: Any) -> tuple[list, list, Any, Any] | None:
         index = np.ascontiguousarray(index.to_numpy())
     else:
         return None
-    arrays = [np.ascontiguousarray(column.to_numpy()) for _, column in value.items()]
-    return labels, arrays, index, value.index.name
+    return labels, [np.ascontiguousarray(array) for array in arrays], index, value.index.name
+
+
+def columns_of(frame: pd.DataFrame) -> list[Any]:
+    """The arrays of the columns, without a series around each where pandas has a way."""
+    find = getattr(frame, "_iter_column_arrays", None)
+    if find is not None:
+        return list(find())
+    return [column.array for _, column in frame.items()]
 
 
 def is_plain(dtype: Any) -> bool:

@@ -43,7 +43,7 @@ pub(super) fn try_pack(
 ) -> Result<Packed, UnavailableError> {
     let encoded = match (found, wanted) {
         (Found::Memory(value), Wanted::Whole) => value.encode()?,
-        (Found::Memory(value), Wanted::Part(number)) => part_of(value, number)?.encode()?,
+        (Found::Memory(value), Wanted::Part(number)) => view_of(value, number)?.encode()?,
         (Found::Disk(extent), Wanted::Whole) => disk.read(extent)?,
         (Found::Disk(extent), Wanted::Part(number)) => read_part(disk, extent, number)?,
     };
@@ -60,12 +60,18 @@ pub(super) fn try_take(
 ) -> Result<ValueRef, UnavailableError> {
     match (found, wanted) {
         (Found::Memory(value), Wanted::Whole) => Ok(value.clone()),
-        (Found::Memory(value), Wanted::Part(number)) => {
-            let view = may_view.then(|| value.view_of_part(number)).flatten();
-            view.map_or_else(|| part_of(value, number), Ok)
-        }
+        (Found::Memory(value), Wanted::Part(number)) => match may_view {
+            true => view_of(value, number),
+            false => part_of(value, number),
+        },
         (Found::Disk(_), _) => Ok(Arc::new(Fetched(try_pack(disk, found, wanted)?))),
     }
+}
+
+/// The part in the memory of the whole, where that can be.
+fn view_of(value: &ValueRef, number: u32) -> Result<ValueRef, UnavailableError> {
+    let view = value.view_of_part(number);
+    view.map_or_else(|| part_of(value, number), Ok)
 }
 
 fn part_of(value: &ValueRef, number: u32) -> Result<ValueRef, UnavailableError> {

@@ -70,6 +70,21 @@ impl Division {
         }
     }
 
+    /// Divides a table that has its parts one after the other; `starts` says where each begins, and where
+    /// the last one ends.
+    ///
+    /// # Panics
+    /// If these are not all rows of the table.
+    pub fn of_runs(table: Table, starts: Vec<u32>) -> Self {
+        let is_all = starts.first() == Some(&0) && starts.last() == Some(&(table.len() as u32));
+        assert!(is_all && starts.is_sorted(), "all rows are in a part");
+        Division {
+            table: Arc::new(table),
+            rows: None,
+            starts,
+        }
+    }
+
     /// The same parts, each of them a run of rows, if the table is small.
     pub fn settle(self) -> Self {
         if self.rows.is_none() || self.table.len() > SETTLED_ROWS_MAX {

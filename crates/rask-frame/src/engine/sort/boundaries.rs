@@ -64,19 +64,64 @@ pub fn by_boundaries(
     Ok(Division::new(table, &numbers, parts.max(borders.len() + 1)).settle())
 }
 
+/// As [`by_boundaries`], of a table in sorted order: each part is a run of its rows. Few of the rows
+/// are looked at.
+pub fn by_boundaries_in_order(
+    table: Table,
+    spec: &SortSpec,
+    borders: &Table,
+    parts: usize,
+) -> Result<Division> {
+    let keys = key_table(&table, spec)?;
+    let parts = parts.max(borders.len() + 1);
+    let starts = find_starts(&keys, spec, borders, parts)?;
+    Ok(Division::of_runs(table, starts))
+}
+
+/// Rows of a sorted table between those that are looked at first.
+const STRIDE: u32 = 64;
+
+/// Where each of `parts` parts begins among sorted keys, and where the last one ends.
+fn find_starts(keys: &Table, spec: &SortSpec, borders: &Table, parts: usize) -> Result<Vec<u32>> {
+    let len = keys.len() as u32;
+    let numbers_of = |rows: &[u32]| numbers_of_keys(&keys.take(rows), spec, borders);
+    let mut rows: Vec<u32> = (0..len).step_by(STRIDE as usize).collect();
+    let numbers = numbers_of(&rows)?;
+    // Between two rows of one part there is no other.
+    let gaps = rows.iter().enumerate().filter(|&(at, _)| {
+        let next = numbers.get(at + 1);
+        next.is_none_or(|next| *next != numbers[at])
+    });
+    let between = gaps.flat_map(|(_, &row)| row + 1..(row + STRIDE).min(len));
+    let between: Vec<u32> = between.collect();
+    let mut known: Vec<(u32, u32)> = rows.drain(..).zip(numbers).collect();
+    known.extend(between.iter().copied().zip(numbers_of(&between)?));
+    known.sort_unstable();
+    let start_of = |part: usize| {
+        let at = known.partition_point(|&(_, number)| (number as usize) < part);
+        known.get(at).map_or(len, |&(row, _)| row)
+    };
+    let mut starts: Vec<u32> = (0..parts).map(start_of).collect();
+    starts.push(len);
+    Ok(starts)
+}
+
 /// The number of the part that each row belongs to.
 pub(crate) fn partition_numbers(
     table: &Table,
     spec: &SortSpec,
     borders: &Table,
 ) -> Result<Vec<u32>> {
-    let keys = key_table(table, spec)?;
+    numbers_of_keys(&key_table(table, spec)?, spec, borders)
+}
+
+fn numbers_of_keys(keys: &Table, spec: &SortSpec, borders: &Table) -> Result<Vec<u32>> {
     if borders.columns().len() != keys.columns().len() {
         return Err(EngineError::value(
             "the borders have another number of keys than the sort",
         ));
     }
-    if let Some(parts) = find_between(&keys, borders, spec) {
+    if let Some(parts) = find_between(keys, borders, spec) {
         return Ok(parts);
     }
     let columns: Vec<(Label, Column)> = borders.columns().to_vec();
@@ -86,7 +131,7 @@ pub(crate) fn partition_numbers(
     let all = Table::concat(&[&borders, &keys], true)?;
     let order = order_of(&all, spec)?;
     let count = borders.len() as u32;
-    let mut parts = vec![0; table.len()];
+    let mut parts = vec![0; keys.len()];
     let mut part = 0;
     for row in order {
         if row < count {

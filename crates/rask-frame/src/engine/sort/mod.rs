@@ -7,7 +7,7 @@ mod rank;
 
 use serde::{Deserialize, Serialize};
 
-pub use boundaries::{boundaries, by_boundaries, sample};
+pub use boundaries::{boundaries, by_boundaries, by_boundaries_in_order, sample};
 
 use super::{Column, Label, Result, Table};
 
