@@ -75,7 +75,7 @@ impl Worker {
     /// The next value to fetch, if there is room for it.
     pub fn pull_fetch(&mut self, commands: &mut Vec<Command>) -> Option<Fetch> {
         self.machine.transfers_elsewhere = self.fetches_open;
-        while let Some(&Reverse((_, task))) = self.fetches.peek() {
+        while let Some(&Reverse((priority, task))) = self.fetches.peek() {
             let entry = &self.machine.tasks[task as usize];
             let known = &self.machine.topology.entries[task as usize];
             let (Some(holder), State::Remote) = (known.holder, entry.state) else {
@@ -88,9 +88,10 @@ impl Worker {
             if is_enough || !self.machine.may_begin() {
                 return None;
             }
-            let busy = self.machine.is_busy();
+            let busy = self.machine.is_busy() || self.machine.has_next();
             let may_exceed = !busy && self.machine.memory.may_exceed(nbytes);
-            if !self.machine.make_room_for(nbytes, commands) && !may_exceed {
+            let has_room = self.machine.make_room_for(nbytes, priority, commands);
+            if !has_room && !may_exceed {
                 return None;
             }
             self.fetches.pop();

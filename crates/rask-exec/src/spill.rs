@@ -34,17 +34,38 @@ impl<T: Topology> Machine<T> {
             return true;
         }
         self.pin_inputs(task, true);
-        self.make_room(need, commands);
+        self.make_room(need, 0, commands);
         self.pin_inputs(task, false);
         self.memory.fits(need) || !self.is_busy() && self.memory.may_exceed(need)
     }
 
-    /// Makes room for a value about to come. Returns whether there is room now.
-    pub(crate) fn make_room_for(&mut self, need: u64, commands: &mut Vec<Command>) -> bool {
+    /// Makes room for a value that a task of this priority needs, beside what the next task makes. Nothing
+    /// leaves memory for it that is needed before. Returns whether there is room now.
+    pub(crate) fn make_room_for(
+        &mut self,
+        nbytes: u64,
+        priority: u64,
+        commands: &mut Vec<Command>,
+    ) -> bool {
+        let next = self.find_next();
+        let need = nbytes + next.map_or(0, |next| self.predict_bytes(next));
         if !self.memory.fits(need) {
-            self.make_room(need, commands);
+            self.make_room(need, priority.saturating_add(1), commands);
         }
         self.memory.fits(need)
+    }
+
+    fn find_next(&self) -> Option<TaskId> {
+        let (_, next) = self.ready.peek(Pull::Any)?;
+        (self.tasks[next as usize].state == State::Ready).then_some(next)
+    }
+
+    /// Whether a task is about to run for which there is room.
+    pub(crate) fn has_next(&self) -> bool {
+        self.find_next().is_some_and(|next| {
+            let need = self.predict_bytes(next) + self.bytes_to_read_back(next);
+            self.memory.fits(need)
+        })
     }
 
     /// Whether something is going on that will end with an event, whatever else does not go on.
@@ -83,17 +104,18 @@ impl<T: Topology> Machine<T> {
     /// Starts spills when more is held and promised than the budget.
     pub(crate) fn shrink_to_budget(&mut self, commands: &mut Vec<Command>) {
         if self.memory.excess(0) > 0 {
-            self.make_room(0, commands);
+            self.make_room(0, 0, commands);
         }
     }
 
-    /// Evicts and spills until `need` bytes will fit, those first whose next use is farthest away.
-    fn make_room(&mut self, need: u64, commands: &mut Vec<Command>) {
+    /// Evicts and spills until `need` bytes will fit, those first whose next use is farthest away, and
+    /// none that is needed before `earliest`.
+    fn make_room(&mut self, need: u64, earliest: u64, commands: &mut Vec<Command>) {
         if self.memory.candidates.is_none() {
             self.collect_candidates();
         }
         while self.memory.excess(need) > 0 {
-            let Some(task) = self.pop_candidate() else {
+            let Some(task) = self.pop_candidate(earliest) else {
                 return;
             };
             let entry = &mut self.tasks[task as usize];
@@ -109,7 +131,7 @@ impl<T: Topology> Machine<T> {
     }
 
     /// What is to leave memory next: on disk already, or to be written unless the disk is full.
-    fn pop_candidate(&mut self) -> Option<TaskId> {
+    fn pop_candidate(&mut self, earliest: u64) -> Option<TaskId> {
         loop {
             let clean = &mut self.memory.clean_candidates;
             let unwritten = self.memory.candidates.as_mut();
@@ -120,6 +142,9 @@ impl<T: Topology> Machine<T> {
                 (None, _) => unwritten?,
                 (Some(_), _) => clean,
             };
+            if candidates.peek()?.0 < earliest {
+                return None;
+            }
             let listed = candidates.pop()?;
             if let Some(task) = self.take_listed(listed) {
                 return Some(task);

@@ -359,6 +359,56 @@ fn a_fetch_waits_for_room_only_while_something_goes_on() {
     assert_eq!(commands.iter().filter(dropped).count(), 2);
 }
 
+/// A value is fetched early only where there is room beside what is needed before, and beside what
+/// the next task makes.
+#[test]
+fn what_is_needed_earlier_does_not_leave_for_a_fetch() {
+    let limits = Limits {
+        memory_bytes_max: Some(100),
+        spill_bytes_min: 0,
+        spills_ahead: false,
+    };
+    let (mut worker, mut commands) = (Worker::new(limits), Vec::new());
+    make(&mut worker, 1, 40);
+    let from_here = |key| Source {
+        key,
+        part: 0,
+        nbytes: 40,
+        holder: None,
+    };
+    let from_peer = |key| Source {
+        holder: Some(7),
+        ..from_here(key)
+    };
+    let with_input = |key, source| Assignment {
+        inputs: [source].into_iter().collect(),
+        ..task(key, 30)
+    };
+    worker.assign(with_input(2, from_here(1)), &mut commands);
+    worker.assign(with_input(3, from_peer(8)), &mut commands);
+    worker.assign(with_input(4, from_peer(9)), &mut commands);
+    commands.clear();
+    let Some(Job::Run { task }) = worker.pull(Pull::Any, &mut commands) else {
+        panic!("there is room");
+    };
+    // 40 are held, 30 promised.
+    assert_eq!(worker.pull_fetch(&mut commands), None);
+    assert!(commands.is_empty(), "{commands:?}");
+    let event = Event::Finished {
+        task,
+        nbytes: 30,
+        nanos: 1,
+    };
+    worker.handle(event, &mut commands);
+    worker.free(1, &mut commands);
+    let fetch = worker.pull_fetch(&mut commands).expect("there is room");
+    assert_eq!(fetch.key, 8);
+    assert!(worker.fetched(&fetch, 40, &mut commands));
+    // Task 3 can run, and makes something.
+    assert_eq!(worker.pull_fetch(&mut commands), None);
+    worker.check_invariants();
+}
+
 fn task(key: u64, nbytes: u64) -> Assignment {
     Assignment {
         key,
