@@ -110,6 +110,10 @@ impl Value for Run {
         Ok(parts.finish(KINDS.whole))
     }
 
+    fn has_windows(&self) -> bool {
+        true
+    }
+
     fn part(&self, number: u32) -> Option<ValueRef> {
         (number == SAMPLE).then(|| Arc::new(self.sample.clone()) as ValueRef)
     }

@@ -64,7 +64,11 @@ impl Worker<'_, '_> {
                 }
                 Work::Spill { task, value } => {
                     let encoded = value.encode().ok();
-                    let extent = encoded.and_then(|encoded| self.run.disk.write(&encoded).ok());
+                    let disk = &self.run.disk;
+                    let extent = encoded.and_then(|encoded| match value.has_windows() {
+                        true => disk.write_plain(&encoded).ok(),
+                        false => disk.write(&encoded).ok(),
+                    });
                     self.outcomes.push(Outcome::Written {
                         task,
                         extent,

@@ -115,7 +115,16 @@ impl Disk {
 
     /// Writes a value. Nothing of it stays on disk if that fails.
     pub fn write(&self, encoded: &Encoded) -> io::Result<Extent> {
-        let (sources, mut regions) = self.find_sources(&encoded.frames.buffers);
+        self.write_as(encoded, true)
+    }
+
+    /// Writes a value so that memory it is read into is pages of the file, whatever that takes.
+    pub fn write_plain(&self, encoded: &Encoded) -> io::Result<Extent> {
+        self.write_as(encoded, false)
+    }
+
+    fn write_as(&self, encoded: &Encoded, may_pack: bool) -> io::Result<Extent> {
+        let (sources, mut regions) = self.find_sources(&encoded.frames.buffers, may_pack);
         let mut chunks: Vec<&[u8]> = vec![&encoded.frames.header];
         for (buffer, source) in encoded.frames.buffers.iter().zip(&sources) {
             match source {
@@ -164,7 +173,11 @@ impl Disk {
 
     /// What is to become of each buffer, and the regions that have some of them already, behind the place
     /// of the value's own.
-    fn find_sources(&self, buffers: &[Bytes]) -> (Vec<Source>, Vec<Option<Arc<Region>>>) {
+    fn find_sources(
+        &self,
+        buffers: &[Bytes],
+        may_pack: bool,
+    ) -> (Vec<Source>, Vec<Option<Arc<Region>>>) {
         let mut regions: Vec<Option<Arc<Region>>> = vec![None];
         let mut sources = Vec::with_capacity(buffers.len());
         for buffer in buffers {
@@ -185,7 +198,7 @@ impl Disk {
                         start,
                     }
                 }
-                None => match try_compress(buffer, &self.cost) {
+                None => match may_pack.then(|| try_compress(buffer, &self.cost)).flatten() {
                     Some(packed) => Source::Packed(packed),
                     None => Source::Plain,
                 },

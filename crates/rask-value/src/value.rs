@@ -37,6 +37,12 @@ pub trait Value: Any + Send + Sync + std::fmt::Debug {
         Vec::new()
     }
 
+    /// Whether pieces of the value will be made that are windows of it as it was written: what is compressed
+    /// has none.
+    fn has_windows(&self) -> bool {
+        false
+    }
+
     /// A part of the value, as a value of its own, if it is one that was made of parts.
     fn part(&self, number: u32) -> Option<ValueRef> {
         let _ = number;

@@ -130,10 +130,16 @@ fn next_spill(shared: &Shared) -> Option<Job> {
 pub(super) fn spill(shared: &Shared, slot: Slot, value: &ValueRef) {
     let written = match value.encode() {
         Err(_) => Written::Never,
-        Ok(encoded) => match shared.disk.write(&encoded) {
-            Ok(extent) => Written::There(extent),
-            Err(error) => Written::Refused(error, encoded.frames.nbytes()),
-        },
+        Ok(encoded) => {
+            let written = match value.has_windows() {
+                true => shared.disk.write_plain(&encoded),
+                false => shared.disk.write(&encoded),
+            };
+            match written {
+                Ok(extent) => Written::There(extent),
+                Err(error) => Written::Refused(error, encoded.frames.nbytes()),
+            }
+        }
     };
     let mut effects = Effects::default();
     let has_changed = {

@@ -1,6 +1,7 @@
 //! Pieces of tables as one table: each column of the result is written once, straight from the rows
 //! that the pieces have, wherever these lie.
 
+use arrow_array::types::{Int64Type, UInt32Type};
 use arrow_array::{Array, ArrayRef, UInt32Array, make_array};
 use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer};
 use arrow_data::ArrayData;
@@ -8,7 +9,7 @@ use arrow_data::ArrayData;
 use super::concat::concat_columns;
 use super::division::Piece;
 use super::sort::{self, Key, SortSpec, sort_rows};
-use super::{Column, DType, Index, Label, Result, Table};
+use super::{Column, DType, Index, Label, NearLabels, Result, Table};
 
 /// The rows of all pieces, one after the other, as [`Table::concat`] of them as tables.
 pub fn assemble(pieces: &[Piece]) -> Result<Table> {
@@ -64,6 +65,7 @@ enum Place {
 /// Where the values of a piece come from.
 enum Source<'a> {
     Column(&'a Column),
+    Near(&'a NearLabels),
     Range { start: i64, step: i64 },
 }
 
@@ -72,6 +74,7 @@ impl Piece {
         match (place, self.table.index()) {
             (Place::Column(at), _) => Source::Column(self.table.column_at(at)),
             (Place::Level(at), Index::Columns(levels)) => Source::Column(&levels[at].1),
+            (Place::Level(_), Index::Near { labels, .. }) => Source::Near(labels),
             (Place::Level(_), &Index::Range { start, step, .. }) => Source::Range { start, step },
         }
     }
@@ -79,13 +82,13 @@ impl Piece {
     /// Labels and dtypes of the columns, then of the levels.
     fn kinds(&self) -> impl Iterator<Item = (&Label, &DType)> {
         let levels: &[(Label, Column)] = match self.table.index() {
-            Index::Range { .. } => &[],
+            Index::Range { .. } | Index::Near { .. } => &[],
             Index::Columns(levels) => levels,
         };
         let all = self.table.columns().iter().chain(levels);
         let all = all.map(|(label, column)| (label, column.dtype()));
         let range = match self.table.index() {
-            Index::Range { name, .. } => Some((name, &DType::INT64)),
+            Index::Range { name, .. } | Index::Near { name, .. } => Some((name, &DType::INT64)),
             Index::Columns(_) => None,
         };
         all.chain(range)
@@ -107,7 +110,7 @@ fn is_simple(pieces: &[Piece]) -> bool {
     let is_like_first =
         |piece: &Piece| shape(piece) == shape(first) && piece.kinds().eq(first.kinds());
     let has_labels =
-        |piece: &Piece| piece.rows.is_some() || matches!(piece.table.index(), Index::Columns(_));
+        |piece: &Piece| piece.rows.is_some() || !matches!(piece.table.index(), Index::Range { .. });
     pieces.iter().any(has_labels) && rest.iter().all(is_like_first)
 }
 
@@ -118,23 +121,91 @@ fn build(pieces: &[Piece], finish: impl Fn(Column) -> Result<Column>) -> Result<
     let columns = labels
         .map(|(at, (label, _))| Ok((label.clone(), column(Place::Column(at))?)))
         .collect::<Result<_>>()?;
+    let len = pieces.iter().map(Piece::len).sum();
+    if let Some(least) = find_least(pieces) {
+        let steps = Column::from_values::<UInt32Type>(steps(pieces, least));
+        let index = Index::Near {
+            labels: NearLabels::from_column(least, finish(steps)?)?,
+            name: table.index().names().remove(0),
+        };
+        return Table::new(columns, index, len);
+    }
     let names = table.index().names().into_iter().enumerate();
     let levels = names
         .map(|(at, name)| Ok((name, column(Place::Level(at))?)))
         .collect::<Result<_>>()?;
-    let len = pieces.iter().map(Piece::len).sum();
     Table::new(columns, Index::Columns(levels), len)
+}
+
+/// What every label of the index is at least, if all are near each other.
+fn find_least(pieces: &[Piece]) -> Option<i64> {
+    let (mut least, mut most) = (i64::MAX, i64::MIN);
+    for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+        let (first, last) = match piece.source(Place::Level(0)) {
+            Source::Column(_) => return None,
+            Source::Range { start, step } => {
+                let rows = i64::try_from(piece.table.len()).ok()?;
+                (start, start.checked_add(step.checked_mul(rows - 1)?)?)
+            }
+            Source::Near(labels) => {
+                let steps = labels.steps().values::<UInt32Type>();
+                let most = steps.iter().copied().max().unwrap_or(0);
+                (labels.least(), labels.least() + i64::from(most))
+            }
+        };
+        least = least.min(first).min(last);
+        most = most.max(first).max(last);
+    }
+    let is_near = most.checked_sub(least)? <= i64::from(u32::MAX);
+    (is_near && least <= i64::MAX - i64::from(u32::MAX)).then_some(least)
+}
+
+/// How much more than the least each label is.
+fn steps(pieces: &[Piece], least: i64) -> Vec<u32> {
+    let mut all = Vec::with_capacity(pieces.iter().map(Piece::len).sum());
+    for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+        match (piece.source(Place::Level(0)), &piece.rows) {
+            // Not called for these.
+            (Source::Column(_), _) => {}
+            (Source::Near(labels), rows) => {
+                let more = (labels.least() - least) as u32;
+                let start = all.len();
+                match rows {
+                    None => all.extend_from_slice(labels.steps().values::<UInt32Type>()),
+                    Some(rows) => {
+                        append_rows(&mut all, labels.steps().values::<UInt32Type>(), rows);
+                    }
+                }
+                if more > 0 {
+                    all[start..].iter_mut().for_each(|step| *step += more);
+                }
+            }
+            (Source::Range { start, step }, rows) => {
+                let first = start - least;
+                let label = |row: u32| (first + step * i64::from(row)) as u32;
+                match rows {
+                    None => all.extend((0..piece.table.len() as u32).map(label)),
+                    Some(rows) if step == 1 => {
+                        let first = first as u32;
+                        all.extend(rows.iter().map(|row| first + row));
+                    }
+                    Some(rows) => all.extend(rows.iter().map(|row| label(*row))),
+                }
+            }
+        }
+    }
+    all
 }
 
 /// A column of all pieces.
 fn join(pieces: &[Piece], place: Place) -> Result<Column> {
     let is_plain = |piece: &Piece| match piece.source(place) {
         Source::Column(column) => column.array().null_count() == 0,
-        Source::Range { .. } => true,
+        Source::Near(_) | Source::Range { .. } => true,
     };
     let (dtype, kind) = match pieces[0].source(place) {
         Source::Column(column) => (column.dtype().clone(), column.array().data_type().clone()),
-        Source::Range { .. } => (DType::INT64, DType::INT64.arrow()),
+        Source::Near(_) | Source::Range { .. } => (DType::INT64, DType::INT64.arrow()),
     };
     let width = kind.primitive_width();
     let plain = match width.filter(|_| pieces.iter().all(is_plain)) {
@@ -158,6 +229,11 @@ fn join_taken(pieces: &[Piece], place: Place) -> Result<Column> {
             (Source::Column(column), Some(rows)) => {
                 column.take_array(&UInt32Array::new(rows.clone(), None))
             }
+            (Source::Near(labels), None) => labels.to_column(),
+            (Source::Near(labels), Some(rows)) => {
+                let rows = UInt32Array::new(rows.clone(), None);
+                labels.map(|steps| steps.take_array(&rows)).to_column()
+            }
             (Source::Range { start, step }, rows) => {
                 let label = |row: i64| start + step * row;
                 Column::from_i64(match rows {
@@ -178,6 +254,18 @@ fn words<T: ArrowNativeType>(pieces: &[Piece], place: Place) -> Vec<T> {
             (Source::Column(column), None) => all.extend_from_slice(&words_of(column.array())),
             (Source::Column(column), Some(rows)) => {
                 append_rows(&mut all, &words_of(column.array()), rows);
+            }
+            (Source::Near(labels), rows) => {
+                let labels = match rows {
+                    None => labels.clone(),
+                    Some(rows) => {
+                        let rows = UInt32Array::new(rows.clone(), None);
+                        labels.map(|steps| steps.take_array(&rows))
+                    }
+                };
+                let labels = labels.to_column();
+                let labels = labels.values::<Int64Type>().iter();
+                all.extend(labels.map(|label| T::usize_as(*label as usize)));
             }
             (Source::Range { start, step }, rows) => {
                 let label = |row: i64| T::usize_as((start + step * row) as usize);
@@ -263,6 +351,65 @@ mod tests {
             let expected = sort::sort(&expected, &spec).unwrap();
             let found = assemble_sorted(&pieces, &spec).unwrap();
             assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+        }
+    }
+
+    #[test]
+    fn labels_of_ranges_stay_what_they_were() {
+        let labelled = |start: i64, step: i64| {
+            let table = table(0, 20, "one");
+            let name = Label::from("n");
+            table
+                .with_index(Index::Range { start, step, name })
+                .unwrap()
+        };
+        let far = 1 << 40;
+        for (starts, step, is_near) in [
+            ([0, 0], 1, true),
+            ([-7, far / 1024], 3, true),
+            ([5, 900], -2, true),
+            ([0, far], 1, false),
+            ([i64::MAX - 40, i64::MAX - 50], 1, false),
+        ] {
+            let tables = starts.map(|start| labelled(start, step));
+            let divisions = tables.map(division);
+            // Once more, as a shuffle of what was shuffled.
+            let again = divisions.map(|divided| {
+                let pieces = [1, 0, 2].map(|part| divided.part(part).unwrap());
+                division(assemble(&pieces).unwrap())
+            });
+            let pieces: Vec<Piece> = again.iter().map(|d| d.part(1).unwrap()).collect();
+            let found = assemble(&pieces).unwrap();
+            assert_eq!(matches!(found.index(), Index::Near { .. }), is_near);
+            let label_of = |row: u32| found.index_column(0).unwrap().get(row as usize);
+            let expected: Vec<_> = pieces
+                .iter()
+                .flat_map(|piece| {
+                    let labels = piece.table.index_column(0).unwrap();
+                    let rows = piece.rows.clone().unwrap();
+                    rows.iter()
+                        .map(|row| labels.get(*row as usize))
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            let labels: Vec<_> = (0..found.len() as u32).map(label_of).collect();
+            assert_eq!(labels, expected);
+            let spec = SortSpec::by(&["x".into()]);
+            let sorted = assemble_sorted(&pieces, &spec).unwrap();
+            let encoded = rask_value::Value::encode(&sorted).unwrap();
+            let read = crate::engine::decode(&encoded.frames).unwrap();
+            for table in [&sorted, &read] {
+                let batch = Table::from_record_batch(&table.to_record_batch().unwrap()).unwrap();
+                assert_eq!(batch.schema(), table.schema());
+                let order = sort::sort(&found, &spec).unwrap();
+                for other in [table, &batch] {
+                    let (a, b) = (
+                        other.index_column(0).unwrap(),
+                        order.index_column(0).unwrap(),
+                    );
+                    assert_eq!(format!("{a:?}"), format!("{b:?}"));
+                }
+            }
         }
     }
 

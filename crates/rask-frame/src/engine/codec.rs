@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rask_value::{CodecError, Encoded, Frames, Value, ValueRef, codec};
 use serde::{Deserialize, Serialize};
 
-use super::{Column, DType, Index, Label, Table};
+use super::{Column, DType, Index, Label, NearLabels, Number, Table};
 
 /// The kind of encoded tables.
 pub const KIND: &str = "table";
@@ -28,8 +28,17 @@ struct Header {
 
 #[derive(Serialize, Deserialize)]
 enum IndexHeader {
-    Range { start: i64, step: i64, name: Label },
+    Range {
+        start: i64,
+        step: i64,
+        name: Label,
+    },
     Columns(Vec<(Label, DType, Node)>),
+    Near {
+        least: i64,
+        name: Label,
+        steps: Node,
+    },
 }
 
 /// The shape of one Arrow array: its buffers follow in the frames, validity first.
@@ -88,14 +97,12 @@ pub(crate) fn encode_in_place(table: &Table) -> Option<Frames> {
 
 fn encode(table: &Table, own: impl Fn(ArrayData) -> ArrayData) -> Result<Frames, CodecError> {
     let mut buffers = Vec::new();
+    let mut node_of = |column: &Column| describe_data(&own(column.array().to_data()), &mut buffers);
     let mut describe = |columns: &[(Label, Column)]| -> Vec<(Label, DType, Node)> {
-        columns
+        let described = columns
             .iter()
-            .map(|(label, column)| {
-                let node = describe_data(&own(column.array().to_data()), &mut buffers);
-                (label.clone(), column.dtype().clone(), node)
-            })
-            .collect()
+            .map(|(label, column)| (label.clone(), column.dtype().clone(), node_of(column)));
+        described.collect()
     };
     let columns = describe(table.columns());
     let index = match table.index() {
@@ -105,6 +112,11 @@ fn encode(table: &Table, own: impl Fn(ArrayData) -> ArrayData) -> Result<Frames,
             name: name.clone(),
         },
         Index::Columns(levels) => IndexHeader::Columns(describe(levels)),
+        Index::Near { labels, name } => IndexHeader::Near {
+            least: labels.least(),
+            name: name.clone(),
+            steps: node_of(labels.steps()),
+        },
     };
     let header = Header {
         len: table.len() as u64,
@@ -180,20 +192,28 @@ pub fn decode(frames: &Frames) -> Result<Table, CodecError> {
     let header: Header =
         postcard::from_bytes(&frames.header).map_err(|e| malformed(e.to_string()))?;
     let mut buffers = frames.buffers.iter();
+    let mut read_one = |dtype: DType, node: &Node| {
+        let data = rebuild(node, &dtype.arrow(), &mut buffers)?;
+        Column::new(dtype, make_array(data)).map_err(|e| malformed(e.to_string()))
+    };
     let mut read = |columns: Vec<(Label, DType, Node)>| {
         columns
             .into_iter()
-            .map(|(label, dtype, node)| {
-                let data = rebuild(&node, &dtype.arrow(), &mut buffers)?;
-                let column = Column::new(dtype, make_array(data));
-                Ok((label, column.map_err(|e| malformed(e.to_string()))?))
-            })
+            .map(|(label, dtype, node)| Ok((label, read_one(dtype, &node)?)))
             .collect::<Result<Vec<_>, CodecError>>()
     };
     let columns = read(header.columns)?;
     let index = match header.index {
         IndexHeader::Range { start, step, name } => Index::Range { start, step, name },
         IndexHeader::Columns(levels) => Index::Columns(read(levels)?),
+        IndexHeader::Near { least, name, steps } => {
+            let steps = read_one(DType::Number(Number::UInt32), &steps)?;
+            let labels = NearLabels::from_column(least, steps);
+            Index::Near {
+                labels: labels.map_err(|e| malformed(e.to_string()))?,
+                name,
+            }
+        }
     };
     Table::new(columns, index, header.len as usize).map_err(|e| malformed(e.to_string()))
 }

@@ -16,6 +16,10 @@ impl Table {
     /// The table as a record batch. Index levels that are columns follow the others; a range is
     /// in the metadata only.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
+        if let Index::Near { .. } = self.index() {
+            let widened = self.with_index(Index::Columns(self.index_columns()))?;
+            return widened.to_record_batch();
+        }
         let mut fields = Vec::new();
         let mut arrays: Vec<ArrayRef> = Vec::new();
         for (label, column) in self.columns() {
@@ -132,6 +136,8 @@ fn describe(table: &Table) -> Json {
             ),
             ("step", Json::Number(*step as f64)),
         ])],
+        // Written as a column, see `to_record_batch`.
+        Index::Near { .. } => Vec::new(),
         Index::Columns(levels) => levels
             .iter()
             .enumerate()

@@ -4,12 +4,21 @@ use arrow_array::{Array, BooleanArray, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use serde::{Deserialize, Serialize};
 
-use super::{Column, DType, EngineError, Label, Result};
+use super::{Column, DType, EngineError, Label, NearLabels, Result};
 
 /// The index of a table. A range takes no memory; its length is the table's.
 #[derive(Clone, Debug)]
 pub enum Index {
-    Range { start: i64, step: i64, name: Label },
+    Range {
+        start: i64,
+        step: i64,
+        name: Label,
+    },
+    /// A level of `int64`: what rows that were of ranges had there.
+    Near {
+        labels: NearLabels,
+        name: Label,
+    },
     Columns(Vec<(Label, Column)>),
 }
 
@@ -47,7 +56,7 @@ impl Index {
 
     pub fn level_count(&self) -> usize {
         match self {
-            Index::Range { .. } => 1,
+            Index::Range { .. } | Index::Near { .. } => 1,
             Index::Columns(levels) => levels.len(),
         }
     }
@@ -55,7 +64,7 @@ impl Index {
     /// The names of the levels.
     pub fn names(&self) -> Vec<Label> {
         match self {
-            Index::Range { name, .. } => vec![name.clone()],
+            Index::Range { name, .. } | Index::Near { name, .. } => vec![name.clone()],
             Index::Columns(levels) => levels.iter().map(|(name, _)| name.clone()).collect(),
         }
     }
@@ -63,6 +72,10 @@ impl Index {
     fn map(&self, f: impl Fn(&Column) -> Column) -> Index {
         match self {
             Index::Range { .. } => self.clone(),
+            Index::Near { labels, name } => Index::Near {
+                labels: labels.map(f),
+                name: name.clone(),
+            },
             Index::Columns(levels) => Index::Columns(
                 levels
                     .iter()
@@ -123,6 +136,13 @@ impl Table {
     pub fn new(columns: Vec<(Label, Column)>, index: Index, len: usize) -> Result<Table> {
         let levels: &[(Label, Column)] = match &index {
             Index::Range { .. } => &[],
+            Index::Near { labels, .. } if labels.steps().len() == len => &[],
+            Index::Near { labels, .. } => {
+                return Err(EngineError::value(format!(
+                    "{} labels are not those of {len} rows",
+                    labels.steps().len()
+                )));
+            }
             Index::Columns(levels) => levels,
         };
         for (label, column) in columns.iter().chain(levels) {
@@ -185,6 +205,9 @@ impl Table {
             columns: dtypes(&self.columns),
             index: match &self.index {
                 Index::Range { name, .. } => IndexSchema::Range { name: name.clone() },
+                Index::Near { name, .. } => {
+                    IndexSchema::Columns(vec![(name.clone(), DType::INT64)])
+                }
                 Index::Columns(levels) => IndexSchema::Columns(dtypes(levels)),
             },
         }
@@ -238,6 +261,7 @@ impl Table {
             Index::Range { start, step, .. } if level == 0 => Ok(Column::from_i64(
                 (0..self.len as i64).map(|i| start + i * step).collect(),
             )),
+            Index::Near { labels, .. } if level == 0 => Ok(labels.to_column()),
             Index::Columns(levels) if level < levels.len() => Ok(levels[level].1.clone()),
             _ => Err(EngineError::value(format!(
                 "the index has {} levels, not {}",
@@ -251,8 +275,8 @@ impl Table {
     pub fn index_columns(&self) -> Vec<(Label, Column)> {
         match &self.index {
             Index::Columns(levels) => levels.clone(),
-            Index::Range { name, .. } => {
-                let column = self.index_column(0).expect("a range has one level");
+            Index::Range { name, .. } | Index::Near { name, .. } => {
+                let column = self.index_column(0).expect("it has one level");
                 vec![(name.clone(), column)]
             }
         }
@@ -324,6 +348,10 @@ impl Table {
         let columns = filter_all(&source.columns, filter)?;
         let index = match &source.index {
             Index::Columns(levels) => Index::Columns(filter_all(levels, filter)?),
+            Index::Near { labels, name } => Index::Near {
+                labels: NearLabels::from_column(labels.least(), filter(labels.steps())?)?,
+                name: name.clone(),
+            },
             range => range.clone(),
         };
         Table::new(columns, index, kept)
@@ -331,7 +359,7 @@ impl Table {
 
     pub(crate) fn with_materialised_index(&self) -> Table {
         match &self.index {
-            Index::Columns(_) => self.clone(),
+            Index::Columns(_) | Index::Near { .. } => self.clone(),
             Index::Range { .. } => Table {
                 columns: self.columns.clone(),
                 index: Index::Columns(self.index_columns()),
@@ -479,11 +507,13 @@ impl Table {
 
     /// Columns and index levels together.
     pub(crate) fn all_columns(&self) -> impl Iterator<Item = &Column> {
-        let levels: &[(Label, Column)] = match &self.index {
-            Index::Range { .. } => &[],
-            Index::Columns(levels) => levels,
+        let (levels, near): (&[(Label, Column)], _) = match &self.index {
+            Index::Range { .. } => (&[], None),
+            Index::Near { labels, .. } => (&[], Some(labels.steps())),
+            Index::Columns(levels) => (levels, None),
         };
-        self.columns.iter().chain(levels).map(|(_, column)| column)
+        let labelled = self.columns.iter().chain(levels);
+        labelled.map(|(_, column)| column).chain(near)
     }
 }
 
