@@ -200,7 +200,7 @@ mod tests {
                 for value in [&whole, &alone, &own.unwrap(), &view.unwrap()] {
                     let found = find_piece(value, number).unwrap().to_table();
                     assert_eq!(found.len(), expected.len());
-                    assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+                    assert_eq!(found.spelled_out(), expected.spelled_out());
                 }
             }
             assert!(codec::find_part(KINDS.whole, &encoded.frames.header, 3).is_err());

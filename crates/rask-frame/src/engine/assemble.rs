@@ -347,10 +347,10 @@ mod tests {
             ];
             let expected = concat(&pieces).unwrap();
             let found = assemble(&pieces).unwrap();
-            assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+            assert_eq!(found.spelled_out(), expected.spelled_out());
             let expected = sort::sort(&expected, &spec).unwrap();
             let found = assemble_sorted(&pieces, &spec).unwrap();
-            assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+            assert_eq!(found.spelled_out(), expected.spelled_out());
         }
     }
 
@@ -432,7 +432,7 @@ mod tests {
         };
         let found = assemble_sorted(&pieces, &by_index).unwrap();
         let expected = sort::sort(&pieces[0].to_table(), &by_index).unwrap();
-        assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+        assert_eq!(found.spelled_out(), expected.spelled_out());
         assert!(assemble(&[]).is_err());
     }
 }

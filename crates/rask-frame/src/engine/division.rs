@@ -281,7 +281,7 @@ mod tests {
         let read = Division::decode(&frames).unwrap();
         for number in 0..5 {
             let tables = [&division, &read].map(|d| d.part(number).unwrap().to_table());
-            assert_eq!(format!("{:?}", tables[0]), format!("{:?}", tables[1]));
+            assert_eq!(tables[0].spelled_out(), tables[1].spelled_out());
         }
         let column = division
             .table
@@ -329,7 +329,7 @@ mod tests {
                     let expected = table.take(&rows.collect::<Vec<u32>>());
                     let copy = division.copy_of_part(number).unwrap();
                     for found in [part.to_table(), copy] {
-                        assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+                        assert_eq!(found.spelled_out(), expected.spelled_out());
                     }
                     assert_eq!(part.len(), expected.len());
                 }

@@ -517,6 +517,14 @@ impl Table {
     }
 }
 
+#[cfg(test)]
+impl Table {
+    /// What is in it, whatever form its index has.
+    pub(crate) fn spelled_out(&self) -> String {
+        format!("{:?} {:?}", self.columns, self.index_columns())
+    }
+}
+
 fn filter_all(
     columns: &[(Label, Column)],
     filter: impl Fn(&Column) -> Result<Column>,
