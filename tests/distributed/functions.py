@@ -30,6 +30,12 @@ def wait_for_file(path, value=None):
     return value
 
 
+def begin_and_wait(begun, gate):
+    """Leave a file, and wait for another."""
+    Path(begun).touch()
+    wait_for_file(gate)
+
+
 def fail_until(path, times):
     """Raise `times` times; a file counts."""
     with open(path, "a") as file:

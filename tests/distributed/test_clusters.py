@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from functions import inc, wait_for, wait_for_file
+from functions import begin_and_wait, inc, wait_for
 
 from rask.distributed import (
     Client,
@@ -78,7 +78,8 @@ def test_who_waits_for_futures_of_a_cluster_that_is_closed_waits_no_longer(tmp_p
         owner = Client(cluster, set_as_default=False)
         other = Client(cluster.scheduler_address, set_as_default=False)
         gate = tmp_path / "gate"
-        blocked = owner.submit(wait_for_file, str(gate))
+        blocked = owner.submit(begin_and_wait, str(tmp_path / "begun"), str(gate))
+        wait_for((tmp_path / "begun").exists)
         waiting = other.submit(inc, 1)
         with ThreadPoolExecutor(2) as threads:
             ended = [threads.submit(future.result) for future in (blocked, waiting)]
