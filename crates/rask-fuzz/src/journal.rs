@@ -5,8 +5,8 @@ use bytes::Bytes;
 use rask_cluster::fuzzing::{Journalled, journal_bytes, journal_records};
 use rask_graph::ExpansionLimits;
 use rask_proto::{
-    Counted, Failure, Hello, Packed, Plugin, Record, Said, SessionId, TaskFailed, TaskRaised, Wire,
-    WorkerNumber,
+    Counted, Failure, Hello, Packed, Plugin, Record, Said, SessionId, TaskFailed, TaskTroubles,
+    Wire, WorkerNumber,
 };
 use rask_sched::{Scheduler, Settings};
 
@@ -95,11 +95,12 @@ fn record(source: &mut Source<'_>) -> Option<Record> {
             failure: source.flag().then(Failure::default),
         }),
         13 => Record::Forgotten(blocks(source)),
-        15 => Record::Raised(TaskRaised {
+        15 => Record::Troubled(TaskTroubles {
             layer: source.number(),
             block: source.number(),
             retries: source.number(),
             raised: source.number(),
+            deaths: source.number(),
         }),
         14 => Record::Counted(Counted {
             session: session(source),

@@ -70,7 +70,7 @@ pub use runtime::{Call, CallReply, HelperCall, Load, Plugin, PluginKind, PluginN
 pub use samples::{SampleRequest, Samples};
 pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,
-    TaskRaised, Version, WorkerNumber,
+    TaskTroubles, Version, WorkerNumber,
 };
 pub use shares::{ShareFigures, Shares};
 pub use sizes::{BlockSizes, LengthSpec, SizeSpec};

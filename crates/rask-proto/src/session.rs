@@ -136,9 +136,9 @@ pub enum Record {
     /// A plugin, whoever registered it.
     #[prost(message, tag = "320")]
     Plugin(crate::Plugin),
-    /// A task raised, and is run again.
+    /// A task raised, or a worker died while it ran, and it is run again.
     #[prost(message, tag = "360")]
-    Raised(TaskRaised),
+    Troubled(TaskTroubles),
 }
 
 /// A session.
@@ -189,9 +189,9 @@ pub struct TaskFailed {
     pub failure: Option<Failure>,
 }
 
-/// A task that has raised and was run again.
+/// What a task that is run again has been through.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct TaskRaised {
+pub struct TaskTroubles {
     #[prost(uint32, tag = "1")]
     pub layer: u32,
     #[prost(uint32, tag = "2")]
@@ -201,6 +201,9 @@ pub struct TaskRaised {
     pub retries: u32,
     #[prost(uint32, tag = "4")]
     pub raised: u32,
+    /// How many workers died while it ran.
+    #[prost(uint32, tag = "380")]
+    pub deaths: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -1,7 +1,7 @@
 //! What happens to the scheduler, and what it wants done.
 
 use rask_proto::{
-    Blocks, FromClient, FromWorker, Register, Suggestions, TaskFailed, TaskRaised, ToClient,
+    Blocks, FromClient, FromWorker, Register, Suggestions, TaskFailed, TaskTroubles, ToClient,
     ToWorker,
 };
 
@@ -72,7 +72,7 @@ pub enum JournalEntry {
     /// Tasks that nobody waits for ended.
     Forgotten(Blocks),
     /// A task raised, and is run again.
-    Raised(TaskRaised),
+    Troubled(TaskTroubles),
 }
 
 /// Something to do. Messages to one peer must be sent in the order in which they come.

@@ -165,6 +165,7 @@ impl Scheduler {
         let task = self.tasks.get_mut(id);
         task.deaths = task.deaths.saturating_add(1);
         if task.deaths <= self.settings.allowed_failures {
+            self.journal_troubles(id);
             return;
         }
         let layer = self.layers.get(task.layer);

@@ -1,15 +1,15 @@
 //! A scheduler that is started again, and peers whose connections ended and came back.
 //!
 //! What clients say that changes what is to be done goes to the journal ([`Command::Journal`]), and
-//! so does what cannot be found out again: failures, and how many times tasks have raised. After a restart the shell has it said again
-//! ([`Scheduler::replay`]), before any worker is there; then workers come back and say what they
+//! so does what cannot be found out again: failures, and how often tasks have raised or workers died
+//! while they ran. After a restart the shell has it said again ([`Scheduler::replay`]), before any worker is there; then workers come back and say what they
 //! hold ([`Holdings`]), which is believed, and clients, who are told how everything is that they
 //! want. Until the workers are back ([`Event::RecoveryEnded`](crate::Event::RecoveryEnded)) nothing
 //! is handed out, so that nothing is made anew that somebody still holds.
 
 use std::sync::Arc;
 
-use rask_proto::{Blocks, Failure, FromClient, Hello, Holdings, TaskFailed, TaskRaised};
+use rask_proto::{Blocks, Failure, FromClient, Hello, Holdings, TaskFailed, TaskTroubles};
 
 use crate::event::{ClientId, Event, JournalEntry, Time, WorkerId};
 use crate::scheduler::{NOBODY, Scheduler};
@@ -43,14 +43,15 @@ impl Scheduler {
         }
     }
 
-    /// A task had raised before a restart, and was to be run again.
-    pub fn replay_raised(&mut self, raised: &TaskRaised) {
-        if let Some(id) = self.find_task(raised.layer, raised.block) {
+    /// A task was to be run again before a restart: what it had been through.
+    pub fn replay_troubles(&mut self, troubles: &TaskTroubles) {
+        if let Some(id) = self.find_task(troubles.layer, troubles.block) {
             let task = self.tasks.get_mut(id);
-            let (retries, count) = (raised.retries.try_into(), raised.raised.try_into());
+            let (retries, count) = (troubles.retries.try_into(), troubles.raised.try_into());
             // Never more than it was submitted with, whoever wrote it.
             task.retries = task.retries.min(retries.unwrap_or(u8::MAX));
             task.raised = count.unwrap_or(u8::MAX);
+            task.deaths = troubles.deaths.try_into().unwrap_or(u8::MAX);
         }
     }
 
@@ -109,17 +110,19 @@ impl Scheduler {
         erred.collect()
     }
 
-    /// Tasks that have raised and were run again, as they are remembered.
-    pub fn raises(&self) -> Vec<TaskRaised> {
+    /// What tasks that are run again have been through, as it is remembered.
+    pub fn troubles(&self) -> Vec<TaskTroubles> {
         let tasks = self.tasks.iter();
-        let raised = tasks.filter(|(_, task)| task.raised > 0);
-        raised.map(|(_, task)| note_raised(task)).collect()
+        let troubled = tasks.filter(|(_, task)| {
+            task.state != TaskState::Erred && (task.raised > 0 || task.deaths > 0)
+        });
+        troubled.map(|(_, task)| note_troubles(task)).collect()
     }
 
-    /// Writes down that a task raised and is run again.
-    pub(crate) fn journal_raised(&mut self, id: TaskId) {
+    /// Writes down what a task that is run again has been through.
+    pub(crate) fn journal_troubles(&mut self, id: TaskId) {
         if self.settings.journal {
-            let entry = JournalEntry::Raised(note_raised(self.tasks.get(id)));
+            let entry = JournalEntry::Troubled(note_troubles(self.tasks.get(id)));
             self.out.journal(None, entry);
         }
     }
@@ -190,9 +193,7 @@ impl Scheduler {
         for (layer, block) in holdings.running.iter().flat_map(Blocks::iter) {
             match self.find_task(layer, block) {
                 Some(id) => {
-                    // Its worker was taken for dead, and is not.
-                    let task = self.tasks.get_mut(id);
-                    task.deaths = task.deaths.saturating_sub(1);
+                    self.pardon(id);
                     self.adopt_running(id, worker);
                 }
                 None => self.out.unassign(worker, layer, block),
@@ -200,6 +201,16 @@ impl Scheduler {
         }
         if let Some(absent) = &holdings.absent {
             self.on_seceded(worker, absent);
+        }
+    }
+
+    /// The worker of a task that was blamed for its death was taken for dead, and is not. After a restart
+    /// none has been yet.
+    fn pardon(&mut self, id: TaskId) {
+        let task = self.tasks.get_mut(id);
+        if task.deaths > 0 && !self.recovering {
+            task.deaths -= 1;
+            self.journal_troubles(id);
         }
     }
 
@@ -217,11 +228,12 @@ impl Scheduler {
     }
 }
 
-fn note_raised(task: &Task) -> TaskRaised {
-    TaskRaised {
+fn note_troubles(task: &Task) -> TaskTroubles {
+    TaskTroubles {
         layer: task.layer,
         block: task.block,
         retries: task.retries.into(),
         raised: task.raised.into(),
+        deaths: task.deaths.into(),
     }
 }

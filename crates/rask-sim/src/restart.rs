@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rask_proto::{Blocks, FromClient, Hello, Register, TaskFailed, TaskRaised};
+use rask_proto::{Blocks, FromClient, Hello, Register, TaskFailed, TaskTroubles};
 use rask_sched::{
     ClientId, Event, JournalEntry, Scheduler, ShareSettings, Speculation, Time, WorkerId,
 };
@@ -30,7 +30,7 @@ enum Entry {
     Said(ClientId, FromClient, Vec<u32>),
     Failed(TaskFailed),
     Forgotten(Blocks),
-    Raised(TaskRaised),
+    Troubled(TaskTroubles),
 }
 
 impl Journal {
@@ -46,7 +46,7 @@ impl Journal {
         let entry = match entry {
             JournalEntry::Failed(failed) => Entry::Failed(*failed),
             JournalEntry::Forgotten(blocks) => Entry::Forgotten(blocks),
-            JournalEntry::Raised(raised) => Entry::Raised(raised),
+            JournalEntry::Troubled(troubles) => Entry::Troubled(troubles),
             JournalEntry::Said { numbers } => {
                 let client = client.expect("somebody said it");
                 let message = self.message.take().expect("it is being taken in");
@@ -95,7 +95,7 @@ impl Journal {
                 }
                 Entry::Failed(failed) => scheduler.replay_failure(failed.clone()),
                 Entry::Forgotten(blocks) => scheduler.replay_forgotten(blocks),
-                Entry::Raised(raised) => scheduler.replay_raised(raised),
+                Entry::Troubled(troubles) => scheduler.replay_troubles(troubles),
             }
         }
     }
@@ -135,8 +135,8 @@ pub(crate) struct Connections {
     parties: BTreeMap<u32, u32>,
     /// Workers of before the restart that are not back.
     awaited: BTreeSet<u32>,
-    /// Tasks that had raised when the scheduler died.
-    raised: Vec<TaskRaised>,
+    /// What tasks had been through when the scheduler died.
+    troubles: Vec<TaskTroubles>,
     /// What each client has said that must not be lost.
     pub(crate) said: BTreeMap<u32, Vec<FromClient>>,
 }
@@ -183,9 +183,9 @@ impl Simulation {
     /// All that is on its way from the scheduler and to it is lost.
     pub(crate) fn end_scheduler(&mut self) {
         // What follows from the event at hand may not have been written down.
-        self.connections.raised = match std::mem::take(&mut self.connections.dies_in_event) {
+        self.connections.troubles = match std::mem::take(&mut self.connections.dies_in_event) {
             true => Vec::new(),
-            false => self.scheduler.raises(),
+            false => self.scheduler.troubles(),
         };
         self.report.restarts += 1;
         self.connections.is_down = true;
@@ -204,7 +204,7 @@ impl Simulation {
             panic!("the scheduler's books after a restart: {broken}");
         }
         self.check_remembered();
-        self.check_raises();
+        self.check_troubles();
         self.connections.is_down = false;
         self.set_alarm();
         let workers = self.workers.keys().copied();
@@ -222,18 +222,17 @@ impl Simulation {
         self.network.after(RECOVERY_MICROS, ends);
     }
 
-    /// Tasks that had raised may not raise more often than they could before.
-    fn check_raises(&mut self) {
-        let now = self.scheduler.raises();
-        for before in std::mem::take(&mut self.connections.raised) {
+    /// Tasks may raise no more often than they could before, nor end more workers.
+    fn check_troubles(&mut self) {
+        let now = self.scheduler.troubles();
+        for before in std::mem::take(&mut self.connections.troubles) {
             let known = now
                 .iter()
                 .find(|now| (now.layer, now.block) == (before.layer, before.block));
-            let retries = known.map(|known| known.retries);
-            assert!(
-                retries.is_some_and(|retries| retries <= before.retries),
-                "{before:?} has {retries:?} after a restart"
-            );
+            let is_kept = known.is_some_and(|known| {
+                known.retries <= before.retries && known.deaths >= before.deaths
+            });
+            assert!(is_kept, "{before:?} is {known:?} after a restart");
         }
     }
 

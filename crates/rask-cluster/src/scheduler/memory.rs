@@ -107,7 +107,7 @@ impl Memory {
         let record = match entry {
             JournalEntry::Failed(failed) => Record::Failed(*failed),
             JournalEntry::Forgotten(blocks) => Record::Forgotten(blocks),
-            JournalEntry::Raised(raised) => Record::Raised(raised),
+            JournalEntry::Troubled(troubles) => Record::Troubled(troubles),
             JournalEntry::Said { numbers } => {
                 let session = client.and_then(|client| self.sessions_by_client.get(&client));
                 let Some(session) = session else { return };
@@ -164,7 +164,7 @@ impl Memory {
                 }
                 Record::Failed(failed) => machine.replay_failure(failed),
                 Record::Forgotten(blocks) => machine.replay_forgotten(&blocks),
-                Record::Raised(raised) => machine.replay_raised(&raised),
+                Record::Troubled(troubles) => machine.replay_troubles(&troubles),
                 Record::Plugin(plugin) => machine.put_plugin(plugin),
             }
         }
@@ -306,7 +306,7 @@ impl Memory {
             }));
         }
         records.extend(machine.plugins().map(Record::Plugin));
-        records.extend(machine.raises().into_iter().map(Record::Raised));
+        records.extend(machine.troubles().into_iter().map(Record::Troubled));
         records.extend(machine.failures().into_iter().map(Record::Failed));
         let counted = self.sessions.iter().map(|(session, entry)| {
             Record::Counted(Counted {
@@ -364,7 +364,7 @@ impl Leftover {
 
 #[cfg(test)]
 mod tests {
-    use rask_proto::{FromWorker, LayerSpec, Register, Submit, TaskErred, TaskRaised};
+    use rask_proto::{FromWorker, LayerSpec, Register, Submit, TaskErred, TaskTroubles};
     use rask_sched::{Command, Settings, WorkerId};
 
     use super::*;
@@ -440,6 +440,13 @@ mod tests {
             self.on_event(Event::FromWorker { worker, message });
         }
 
+        /// The worker that runs it dies.
+        fn lose_worker(&mut self) {
+            let worker = WorkerId(1);
+            let reason = "signal 9".to_owned();
+            self.on_event(Event::WorkerLeft { worker, reason });
+        }
+
         fn submit_as(&mut self, client: u32, fire_and_forget: bool, retries: u32) {
             let layer = LayerSpec {
                 id: 1,
@@ -513,22 +520,23 @@ mod tests {
     }
 
     #[test]
-    fn how_often_a_task_has_raised_is_kept() {
+    fn what_a_task_has_been_through_is_kept() {
         let mut shell = Shell::new();
         shell.join(1);
-        let raised = TaskRaised {
+        shell.submit_with(1, 3);
+        shell.raise();
+        shell.raise();
+        shell.lose_worker();
+        let troubles = [TaskTroubles {
             layer: 0,
             block: 0,
             retries: 1,
             raised: 2,
-        };
-        shell.submit_with(1, 3);
-        shell.raise();
-        shell.raise();
-        let raised = [raised];
-        assert_eq!(shell.machine.raises(), raised);
+            deaths: 1,
+        }];
+        assert_eq!(shell.machine.troubles(), troubles);
         let (machine, _) = shell.restarted();
-        assert_eq!(machine.raises(), raised);
+        assert_eq!(machine.troubles(), troubles);
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Scheduler {
         task.retries -= 1;
         task.raised = task.raised.saturating_add(1);
         let (raised, serial, block) = (task.raised, task.serial, task.block);
-        self.journal_raised(id);
+        self.journal_troubles(id);
         let task = self.tasks.get(id);
         let layer = self.layers.get(task.layer);
         let millis = decide_delay(layer.retry_millis, layer.retry_millis_max, raised, block);
