@@ -24,6 +24,16 @@ impl NearLabels {
         NearLabels { least, steps }
     }
 
+    /// The labels of a range, if they are near each other.
+    pub(crate) fn of_range(start: i64, step: i64, len: usize) -> Option<Self> {
+        let spanned = step.checked_mul(i64::try_from(len).ok()?)?;
+        let least = start.min(start.checked_add(spanned)?);
+        least.checked_add(i64::from(u32::MAX))?;
+        u32::try_from(spanned.unsigned_abs()).ok()?;
+        let steps = (0..len as i64).map(|row| (start - least + step * row) as u32);
+        Some(Self::new(least, steps.collect()))
+    }
+
     /// As [`NearLabels::new`], of a column that may hold anything.
     pub(crate) fn from_column(least: i64, steps: Column) -> Result<Self> {
         let is_whole = *steps.dtype() == STEP_DTYPE && steps.array().null_count() == 0;

@@ -360,11 +360,20 @@ impl Table {
     pub(crate) fn with_materialised_index(&self) -> Table {
         match &self.index {
             Index::Columns(_) | Index::Near { .. } => self.clone(),
-            Index::Range { .. } => Table {
-                columns: self.columns.clone(),
-                index: Index::Columns(self.index_columns()),
-                len: self.len,
-            },
+            Index::Range { start, step, name } => {
+                let index = match NearLabels::of_range(*start, *step, self.len) {
+                    Some(labels) => Index::Near {
+                        labels,
+                        name: name.clone(),
+                    },
+                    None => Index::Columns(self.index_columns()),
+                };
+                Table {
+                    columns: self.columns.clone(),
+                    index,
+                    len: self.len,
+                }
+            }
         }
     }
 
