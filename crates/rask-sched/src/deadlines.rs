@@ -16,7 +16,8 @@ impl Scheduler {
             self.copies.next_check(),
             self.reduction.next(),
             self.quota_deadline(),
-            self.congestion.deadline(),
+            self.congestion.deadline().filter(|at| *at > self.now),
+            self.needs_deadline(),
             self.delays.next(),
         ];
         deadlines.into_iter().flatten().min()

@@ -129,7 +129,9 @@ impl Scheduler {
             Some(known) => *known += (mean - *known) * 0.1,
             None => operation.mean_micros = Some(mean),
         }
-        if self.layers.get(number).ended_count == 1 {
+        let is_first = self.layers.get(number).ended_count == 1;
+        self.needs.on_ended(is_first);
+        if is_first {
             self.charge_anew(number);
         }
     }

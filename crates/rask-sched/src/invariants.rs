@@ -126,6 +126,7 @@ impl Scheduler {
             return Err(format!("of all workers {needed} bytes are needed"));
         }
         self.check_congestion()?;
+        self.check_needs()?;
         let mut tasks = self.tasks.iter();
         let any_assigned = tasks.any(|(_, task)| task.state == TaskState::Assigned);
         let mut workers = self.workers.by_id.values();

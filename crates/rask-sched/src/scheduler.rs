@@ -63,6 +63,7 @@ pub struct Scheduler {
     /// Workers with holders from which they are to fetch something.
     pub(crate) introductions: Vec<(WorkerId, WorkerId)>,
     pub(crate) congestion: crate::policy::congestion::Congestion,
+    pub(crate) needs: crate::policy::needs::Needs,
     pub(crate) homes: crate::policy::collecting::Homes,
     /// Which workers have to be looked at.
     pub(crate) attention: crate::policy::attention::Attention,
@@ -110,6 +111,7 @@ impl Scheduler {
             value_bytes_max: 0,
             introductions: Vec::new(),
             congestion: Default::default(),
+            needs: Default::default(),
             homes: Default::default(),
             attention: Default::default(),
             last_holder: WorkerId(0),

@@ -335,6 +335,7 @@ impl Scheduler {
             fresh.push((index, id));
             stack.extend_from_slice(table.deps(index));
         }
+        self.sketch(table, ranks, numbers, &fresh);
         for (index, id) in fresh {
             self.add_edges(submit, numbers, table, &made, (index, id));
         }
@@ -518,6 +519,7 @@ fn new_layer(spec: &LayerSpec, layer: &rask_graph::Layer, terms: Terms) -> Layer
         pages_shipped,
         mean_micros: 0.0,
         ended_count: 0,
+        begun_count: 0,
         span: 0,
         ended: Default::default(),
         sizes: None,

@@ -20,6 +20,8 @@ const END_PERCENT: u64 = 10;
 /// As many of them there may be for each worker in any case as so many values have that are just
 /// large: 16 MiB.
 const COUNT_MIN: u64 = 256;
+/// Workers that go on after one event.
+const RELIEVED_MAX: usize = 64;
 /// How long nothing may arrive.
 const PATIENCE_MICROS: u64 = 500_000;
 
@@ -122,10 +124,28 @@ impl Scheduler {
 
     /// Lets those go on who have waited, if that is over.
     pub(crate) fn relieve_congestion(&mut self) {
-        if !self.congestion.refused.is_empty() && !self.is_congested_beyond(END_PERCENT) {
-            let refused = std::mem::take(&mut self.congestion.refused);
-            self.attention.touch_all(refused.iter());
+        if self.congestion.refused.is_empty() {
+            return;
         }
+        // Always looked at, since it is a matter of time too.
+        let has_bytes_left = self.has_bytes_left();
+        if !has_bytes_left || self.is_congested_beyond(END_PERCENT) {
+            return;
+        }
+        for _ in 0..RELIEVED_MAX {
+            let Some(worker) = self.congestion.refused.pop_first() else {
+                return;
+            };
+            self.attention.touch(worker);
+        }
+    }
+
+    /// When more may be known of what is needed, if anybody waits for it.
+    pub(crate) fn needs_deadline(&self) -> Option<Time> {
+        let is_none_there = self.workers.by_id.is_empty() || self.recovering;
+        let waits = !self.congestion.refused.is_empty() && !is_none_there;
+        let deadline = self.needs.deadline().filter(|_| waits);
+        deadline.filter(|at| *at > self.now)
     }
 
     /// The books of what waits for transfers.

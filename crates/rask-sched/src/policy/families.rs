@@ -3,7 +3,9 @@
 //!
 //! A family of a source is what some task that is made from it, directly or not, needs: the largest
 //! such set that is small enough for one worker to make, while the others have enough to do. Larger
-//! ones are spread: a worker for each would take more memory than all workers for one at a time.
+//! ones are spread: a worker for each would take more memory than all workers for one at a time. Only if
+//! the order of the graph needs as much as a group for every worker takes (`needs`), larger groups go
+//! together too.
 //! Only large values are worth it, and idle workers take over what they can, as from any queue.
 
 use crate::event::WorkerId;
@@ -37,7 +39,10 @@ impl Scheduler {
         let for_threads = SOURCES_MAX * record.thread_count() as usize;
         let fitting = record.budget_bytes / 100 * MEMORY_PERCENT / bytes;
         let count_max = share.min(for_threads).min(fitting as usize);
-        for member in self.decide_family(id, count_max) {
+        let group_max = share
+            .min(fitting as usize)
+            .min(self.sources_for_each(bytes));
+        for member in self.decide_family(id, (count_max, group_max)) {
             if self.has_byte_quota(member) {
                 continue;
             }
@@ -53,12 +58,17 @@ impl Scheduler {
         share.settings.bytes_max.is_some()
     }
 
-    /// The other members of the source's family.
-    fn decide_family(&self, id: TaskId, count_max: usize) -> Vec<TaskId> {
+    /// The other members of the source's family; of what is needed together with it first, more may be.
+    fn decide_family(&self, id: TaskId, (count_max, group_max): (usize, usize)) -> Vec<TaskId> {
         let mut family = Vec::new();
         let mut top = id;
         while let Some(user) = self.find_first_user(top) {
             let Some(larger) = self.find_queued_sources(user, count_max) else {
+                if top == id {
+                    family = self
+                        .find_queued_sources(user, group_max)
+                        .unwrap_or_default();
+                }
                 break;
             };
             family = larger;
@@ -68,7 +78,7 @@ impl Scheduler {
     }
 
     /// The task that will be the first to need the value.
-    fn find_first_user(&self, id: TaskId) -> Option<TaskId> {
+    pub(crate) fn find_first_user(&self, id: TaskId) -> Option<TaskId> {
         let users = self.tasks.dependents(id).iter().copied();
         let pending = users.take(LOOKED_AT_MAX).filter(|&user| {
             !self.tasks.is_free(user) && self.tasks.state(user) == TaskState::Waiting

@@ -24,20 +24,7 @@ impl Scheduler {
     pub(crate) fn find_output_bytes(&self, id: TaskId) -> Option<u64> {
         let task = self.tasks.get(id);
         let layer = self.layers.get(task.layer);
-        let learned = layer.output.find();
-        if let Some(sizes) = &layer.sizes {
-            let declared = sizes.at(task.block);
-            return Some(match learned.filter(|_| !sizes.is_dense) {
-                Some(share) => (declared as f64 * f64::from(share)) as u64,
-                None => declared,
-            });
-        }
-        // A page of a block's own is in memory with it.
-        let page = match layer.page_blocks {
-            1 => layer.pages.get(task.block as usize).map(bytes_of_page),
-            _ => None,
-        };
-        if let Some(bytes) = learned.map(|bytes| bytes as u64).max(page) {
+        if let Some(bytes) = layer.predict_bytes(task.block) {
             return Some(bytes);
         }
         if !self.tasks.get(id).is_source() {

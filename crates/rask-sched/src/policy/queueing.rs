@@ -136,7 +136,7 @@ impl Scheduler {
         self.resume_ahead(id);
         let mut held_back = Vec::new();
         let is_held_back = self.fill_within_memory(id, source_quota, &mut held_back);
-        if is_held_back && self.is_congested() {
+        if is_held_back && (self.is_congested() || !self.has_bytes_left()) {
             self.note_refused(id);
         }
         if let Some(worker) = self.workers.find_mut(id) {
@@ -233,7 +233,7 @@ impl Scheduler {
 
     /// Whether a worker that may be given something may be given this task. Of tasks that need
     /// nothing and make something large it gets no more than it can run at once: what is made from values that are there goes first.
-    fn has_room_for(&self, id: TaskId, worker: WorkerId) -> bool {
+    fn has_room_for(&mut self, id: TaskId, worker: WorkerId) -> bool {
         if !self.tasks.get(id).is_source() {
             return true;
         }
@@ -249,14 +249,14 @@ impl Scheduler {
         if bytes < self.settings.large_bytes_min {
             return true;
         }
-        if self.is_congested() {
+        let (threads, busy_count) = (worker.thread_count(), worker.busy_count());
+        if self.is_congested() || !self.may_begin(id, bytes) {
             return false;
         }
-        let threads = worker.thread_count();
-        if worker.busy_count() < threads {
+        if busy_count < threads {
             return true;
         }
-        let ahead = worker.busy_count() + 1 - threads;
+        let ahead = busy_count + 1 - threads;
         let most = SOURCES_AHEAD_COUNT * self.settings.large_bytes_min * u64::from(threads);
         u64::from(ahead).saturating_mul(bytes) <= most
     }

@@ -55,6 +55,8 @@ pub(crate) struct Layer {
     /// Mean duration of its tasks that ended, and how many did.
     pub mean_micros: f32,
     pub ended_count: u32,
+    /// Of its tasks that need nothing, those Placed on workers or Assigned to them.
+    pub begun_count: u32,
     /// The span that its tasks belong to, and what became of these.
     pub span: u32,
     pub ended: Ended,
@@ -143,6 +145,24 @@ impl Layer {
                 varied.kinds.get(kind as usize)?.as_ref()
             }
         }
+    }
+
+    /// Bytes that the value of a block will take, as declared or learned.
+    pub fn predict_bytes(&self, block: u32) -> Option<u64> {
+        let learned = self.output.find();
+        if let Some(sizes) = &self.sizes {
+            let declared = sizes.at(block);
+            return Some(match learned.filter(|_| !sizes.is_dense) {
+                Some(share) => (declared as f64 * f64::from(share)) as u64,
+                None => declared,
+            });
+        }
+        // A page of a block's own is in memory with it.
+        let page = match self.page_blocks {
+            1 => self.pages.get(block as usize).map(bytes_of_page),
+            _ => None,
+        };
+        learned.map(|bytes| bytes as u64).max(page)
     }
 
     /// The task of `block`, if there is one.

@@ -74,6 +74,12 @@ impl Scheduler {
         let charged = u64::from(charged_micros);
         if matches!(task.state, TaskState::Placed | TaskState::Assigned) {
             self.attention.touch(task.worker());
+            if task.state == TaskState::Assigned {
+                self.needs.on_unassigned();
+            }
+            if is_source {
+                self.layers.get_mut(task.layer).begun_count -= 1;
+            }
         }
         match task.state {
             TaskState::Queued => {

@@ -57,6 +57,9 @@ impl Scheduler {
         self.attention.on_placed(worker);
         self.shares.on_placed(share);
         self.note_task(worker, id);
+        if is_source {
+            self.layers.get_mut(self.tasks.get(id).layer).begun_count += 1;
+        }
         if let Some(worker) = self.workers.find_mut(worker) {
             worker.queues.push(share, entry);
             worker.placed_count += 1;
@@ -89,6 +92,10 @@ impl Scheduler {
         let now = self.now;
         let charged_bytes = self.charge(id, worker);
         let is_source = self.tasks.get(id).is_source();
+        self.needs.on_assigned();
+        if is_source {
+            self.layers.get_mut(self.tasks.get(id).layer).begun_count += 1;
+        }
         let task = self.tasks.get_mut(id);
         let was_placed_here = task.state == TaskState::Placed && task.worker() == worker;
         task.set_worker(worker);

@@ -1,0 +1,345 @@
+//! How much the order of a graph needs in memory, and what is begun within that.
+//!
+//! Of every large submission the first tasks in its order are kept as a sketch (`sketch`). Run in one
+//! place with as many threads as there are in all, it tells how much is held at a time at most. Beyond
+//! that, and some for copies on their way, no group of sources is begun whose values are large; groups
+//! that were begun are completed. What comes after the sketch may need more: where many threads have
+//! nothing to do for it, more may be held from then on.
+
+use rask_graph::TaskTable;
+
+use super::sketch::{Known, SKETCHED_MIN, Sketch};
+use crate::HashMap;
+use crate::event::Time;
+use crate::scheduler::Scheduler;
+use crate::state::{TaskId, TaskState};
+
+/// With more submissions at a time, or more layers that need nothing, nothing is held back.
+const SKETCHES_MAX: usize = 16;
+const SOURCES_MAX: usize = 64;
+/// For each worker there may be as much in any case as so many values have that are just large: 32 MiB.
+const COUNT_MIN: u64 = 512;
+/// So much of what is needed may be held and begun, in percent.
+const HELD_PERCENT: u64 = 125;
+/// Between times at which it is worked out anew, at least.
+const LOOK_MICROS: u64 = 1000;
+/// A source looks at so many inputs of its first user for whether its group was begun.
+const LOOKED_AT_MAX: usize = 64;
+/// How long fewer than half of the threads may have something to do because of it: so many times as
+/// long as the longest tasks take, and at least so long. After that, so much more may be held, in percent.
+const PATIENCE_TASKS: u64 = 2;
+const PATIENCE_MICROS: u64 = 100_000;
+/// Of the tasks of sketches so many, in percent, have to be of layers of which some have ended.
+const KNOWN_PERCENT: u64 = 90;
+const RAISED_PERCENT: u64 = 125;
+
+/// What is needed, and what was begun.
+#[derive(Debug, Default)]
+pub(crate) struct Needs {
+    sketches: Vec<Sketch>,
+    /// Bytes that were needed when the first of them came.
+    base_bytes: u64,
+    /// What may be held and begun.
+    limit_bytes: u64,
+    /// Tasks that have ended, and how many there are to be before it is worked out anew.
+    ended_count: u64,
+    next_count: u64,
+    /// Time, from which on it is worked out anew while nothing is known of some layer.
+    began: Time,
+    next_micros: u64,
+    /// Layers that they have whose tasks need nothing.
+    sources: Vec<u32>,
+    /// Threads that there were.
+    thread_count: u64,
+    /// Tasks that are handed out.
+    assigned_count: u64,
+    /// Most of the tasks are of layers of which some have ended.
+    is_known: bool,
+    /// The bytes of the group that was asked for last.
+    waiting_bytes: u64,
+    /// How long threads may be without work.
+    patience_micros: u64,
+    /// Since when many have been.
+    starved: Option<Time>,
+    /// What may be held in any case, since less left them so.
+    raised_bytes: u64,
+}
+
+impl Needs {
+    /// A task was handed out.
+    #[inline]
+    pub fn on_assigned(&mut self) {
+        self.assigned_count += 1;
+    }
+
+    /// A task that was handed out is not any more.
+    #[inline]
+    pub fn on_unassigned(&mut self) {
+        self.assigned_count -= 1;
+    }
+
+    /// A task has ended; `is_first` of its layer.
+    #[inline]
+    pub fn on_ended(&mut self, is_first: bool) {
+        self.ended_count += 1;
+        if is_first {
+            self.next_count = self.next_count.min(self.ended_count);
+        }
+    }
+
+    /// When the time that has passed since tells more of what takes long, or patience ends.
+    pub fn deadline(&self) -> Option<Time> {
+        if self.is_without() {
+            return None;
+        }
+        let patience = self.patience_micros;
+        let starved = self.starved.map(|since| since.micros + patience);
+        let micros = starved.unwrap_or(u64::MAX).min(self.next_micros);
+        (micros < u64::MAX).then_some(Time { micros })
+    }
+
+    /// Nothing is held back.
+    fn is_without(&self) -> bool {
+        self.sketches.is_empty() || self.sketches.len() > SKETCHES_MAX
+    }
+}
+
+impl Scheduler {
+    /// Keeps the beginning of a submission, of which these tasks are new.
+    pub(crate) fn sketch(
+        &mut self,
+        table: &TaskTable,
+        ranks: &[u32],
+        numbers: &[u32],
+        fresh: &[(u32, TaskId)],
+    ) {
+        if fresh.len() < SKETCHED_MIN {
+            return;
+        }
+        self.forget_sketches();
+        let needs = &mut self.needs;
+        if needs.sketches.is_empty() {
+            needs.base_bytes = self.workers.needed_bytes();
+            needs.began = self.now;
+            needs.raised_bytes = 0;
+            needs.starved = None;
+        }
+        if needs.sketches.len() <= SKETCHES_MAX {
+            let fresh = fresh.iter().map(|&(index, _)| index);
+            needs
+                .sketches
+                .push(Sketch::new(table, ranks, numbers, fresh));
+            needs.next_count = 0;
+        }
+    }
+
+    /// Of submissions that are done.
+    fn forget_sketches(&mut self) {
+        if self.tasks.pending_count() == 0 {
+            self.needs.sketches.clear();
+        }
+        let layers = &self.layers;
+        let is_there = |layer| layers.find(layer).is_some();
+        self.needs
+            .sketches
+            .retain(|sketch| sketch.last_layer().is_some_and(is_there));
+    }
+
+    /// Whether a source that makes a large value may be begun: for its group has been, or because what
+    /// is needed leaves room.
+    pub(crate) fn may_begin(&mut self, id: TaskId, bytes: u64) -> bool {
+        if self.needs.is_without() || self.needs.assigned_count == 0 {
+            return true;
+        }
+        if self.tasks.state(id) != TaskState::Queued {
+            return true;
+        }
+        let limit = self.find_limit();
+        if limit == u64::MAX {
+            return true;
+        }
+        let Some(group) = self.count_group(id) else {
+            return true;
+        };
+        self.needs.waiting_bytes = bytes.saturating_mul(group);
+        self.held_bytes().saturating_add(self.needs.waiting_bytes) <= limit
+    }
+
+    /// How many sources that make so many bytes may be begun for each worker, so that all have as many
+    /// within what is needed; none while too little is known of what that is.
+    pub(crate) fn sources_for_each(&mut self, bytes: u64) -> usize {
+        if self.needs.is_without() {
+            return 0;
+        }
+        let limit = self.find_limit();
+        if limit == u64::MAX || !self.needs.is_known {
+            return 0;
+        }
+        let workers = self.workers.by_id.len().max(1) as u64;
+        (limit / workers / bytes.max(1)) as usize
+    }
+
+    /// Whether anything may be begun at all.
+    pub(crate) fn has_bytes_left(&mut self) -> bool {
+        if self.needs.is_without() || self.needs.assigned_count == 0 {
+            return true;
+        }
+        let limit = self.find_limit();
+        let held = self.held_bytes().saturating_add(self.needs.waiting_bytes);
+        self.note_starved(held > limit, held);
+        held <= limit
+    }
+
+    /// Many threads may have been without work for too long.
+    fn note_starved(&mut self, is_full: bool, held: u64) {
+        let needs = &mut self.needs;
+        if !is_full || needs.assigned_count * 2 >= self.shares.thread_count {
+            needs.starved = None;
+            return;
+        }
+        let since = *needs.starved.get_or_insert(self.now);
+        if self.now.micros >= since.micros + needs.patience_micros {
+            needs.raised_bytes = (held / 100).saturating_mul(RAISED_PERCENT);
+            needs.starved = None;
+            needs.next_count = 0;
+        }
+    }
+
+    /// Bytes that are needed, and those of sources that were begun.
+    fn held_bytes(&self) -> u64 {
+        let sources = self.needs.sources.iter();
+        let begun = sources.filter_map(|&number| {
+            let layer = self.layers.find(number)?;
+            let bytes = self.known_of(number, true).bytes;
+            let bytes = bytes.unwrap_or(self.settings.large_bytes_min);
+            Some(u64::from(layer.begun_count) * bytes)
+        });
+        self.workers.needed_bytes() + begun.sum::<u64>()
+    }
+
+    /// What may be held and begun.
+    fn find_limit(&mut self) -> u64 {
+        let is_time = self.now.micros >= self.needs.next_micros;
+        let threads = self.needs.thread_count;
+        let are_threads_others = threads.abs_diff(self.shares.thread_count) > threads / 2;
+        if is_time || are_threads_others || self.needs.ended_count >= self.needs.next_count {
+            self.work_out_all();
+        }
+        self.needs.limit_bytes
+    }
+
+    /// How many sources of the group of one wait to be begun; `None` if others have been.
+    fn count_group(&self, id: TaskId) -> Option<u64> {
+        let user = self.find_first_user(id)?;
+        let deps = self.tasks.deps(user);
+        let mut count = 1;
+        for &dep in deps.iter().take(LOOKED_AT_MAX).filter(|&&dep| dep != id) {
+            match self.tasks.state(dep) {
+                TaskState::Memory | TaskState::Assigned | TaskState::Placed => return None,
+                TaskState::Queued => count += 1,
+                _ => {}
+            }
+        }
+        Some(count)
+    }
+
+    /// What is known of the tasks of a layer.
+    fn known_of(&self, number: u32, is_source: bool) -> Known {
+        let Some(layer) = self.layers.find(number) else {
+            return Known::default();
+        };
+        let taught = self.layers.operation(layer).output.find();
+        let taught = taught.filter(|_| is_source).map(|bytes| bytes as u64);
+        Known {
+            micros: (layer.ended_count > 0).then(|| layer.mean_micros.max(1.0) as u64),
+            bytes: layer.predict_bytes(0).or(taught),
+        }
+    }
+
+    /// Whether some source of a sketch makes something large, or may; and they are few layers.
+    fn may_make_large(&self) -> bool {
+        let sources = || self.needs.sketches.iter().flat_map(Sketch::sources);
+        let are_few = sources().take(SOURCES_MAX + 1).count() <= SOURCES_MAX;
+        are_few
+            && sources().any(|number| {
+                let bytes = self.known_of(number, true).bytes;
+                bytes.is_none_or(|bytes| bytes >= self.settings.large_bytes_min)
+            })
+    }
+
+    fn work_out_all(&mut self) {
+        self.forget_sketches();
+        if !self.may_make_large() {
+            self.needs.limit_bytes = u64::MAX;
+            self.needs.is_known = false;
+            self.needs.thread_count = self.shares.thread_count;
+            self.needs.next_count = (self.needs.ended_count * 2).max(16);
+            self.needs.next_micros = u64::MAX;
+            return;
+        }
+        let elapsed = self.now.micros - self.needs.began.micros;
+        let guess_micros = elapsed.max(LOOK_MICROS);
+        let (mut sources, mut needed) = (Vec::new(), 0u64);
+        let (mut is_known, mut are_sizes_known, mut longest) = (true, true, 0);
+        let (mut task_count, mut known_count) = (0u64, 0u64);
+        for sketch in &self.needs.sketches {
+            for (number, tasks) in sketch.layers() {
+                let known = self.known_of(number, false);
+                is_known &= known.micros.is_some();
+                task_count += tasks;
+                known_count += if known.micros.is_some() { tasks } else { 0 };
+                longest = longest.max(known.micros.unwrap_or(guess_micros));
+            }
+            for number in sketch.sources() {
+                are_sizes_known &= self.known_of(number, true).bytes.is_some();
+                if !sources.contains(&number) {
+                    sources.push(number);
+                }
+            }
+            let bytes_min = self.settings.large_bytes_min;
+            let threads = self.shares.thread_count.max(1);
+            let known = |number, is_source| self.known_of(number, is_source);
+            needed = needed.saturating_add(sketch.run(threads, (guess_micros, bytes_min), known));
+        }
+        let workers = self.workers.by_id.len() as u64;
+        let least = match are_sizes_known {
+            true => COUNT_MIN * self.settings.large_bytes_min * workers,
+            false => 0,
+        };
+        let needs = &mut self.needs;
+        let allowed = (needed / 100).saturating_mul(HELD_PERCENT).max(least);
+        let allowed = allowed.saturating_add(needs.base_bytes);
+        needs.limit_bytes = match needed == u64::MAX {
+            true => u64::MAX,
+            false => allowed.max(needs.raised_bytes),
+        };
+        needs.is_known = known_count >= task_count / 100 * KNOWN_PERCENT;
+        needs.thread_count = self.shares.thread_count;
+        needs.sources = sources;
+        needs.patience_micros = PATIENCE_MICROS.max(PATIENCE_TASKS * longest);
+        needs.next_count = (needs.ended_count * 2).max(16);
+        needs.next_micros = match is_known {
+            true => u64::MAX,
+            false => self.now.micros + guess_micros,
+        };
+    }
+
+    /// What was begun is counted.
+    pub(crate) fn check_needs(&self) -> Result<(), String> {
+        let mut begun: HashMap<u32, u32> = HashMap::default();
+        let mut assigned_count = 0;
+        for (_, task) in self.tasks.iter() {
+            let is_begun = matches!(task.state, TaskState::Placed | TaskState::Assigned);
+            assigned_count += u64::from(task.state == TaskState::Assigned);
+            *begun.entry(task.layer).or_default() += u32::from(is_begun && task.is_source());
+        }
+        let is_counted = |(number, count): (&u32, &u32)| {
+            let layer = self.layers.find(*number);
+            layer.is_some_and(|layer| layer.begun_count == *count)
+        };
+        match assigned_count == self.needs.assigned_count && begun.iter().all(is_counted) {
+            true => Ok(()),
+            false => Err(format!("begun: {begun:?}, {assigned_count} assigned")),
+        }
+    }
+}
