@@ -100,11 +100,13 @@ impl Scheduler {
             }
         }
         for &id in &ready {
+            self.anticipate_sample(id, false);
             for &input in self.tasks.deps(id).iter().take(NEIGHBOURS_MAX) {
                 self.tasks.prefetch(input);
             }
         }
         for &id in &ready {
+            self.anticipate_sample(id, true);
             for &input in self.tasks.deps(id).iter().take(NEIGHBOURS_MAX) {
                 self.anticipate_holder(input, WORKER_LINES);
             }
@@ -138,6 +140,15 @@ impl Scheduler {
         }
         for Reverse((_, id, _)) in next(FILLED_AHEAD) {
             self.anticipate_neighbours(*id);
+        }
+        for Reverse((_, id, _)) in next(0) {
+            for &dependent in self.tasks.dependents(*id).iter().take(NEIGHBOURS_MAX) {
+                if self.tasks.missing(dependent) > 1 {
+                    let deps = self.tasks.deps(dependent);
+                    self.tasks
+                        .prefetch_states(&deps[..deps.len().min(NEIGHBOURS_MAX)]);
+                }
+            }
         }
         for Reverse((_, id, _)) in next(1) {
             for &input in self.tasks.deps(*id).iter().take(NEIGHBOURS_MAX) {

@@ -1,9 +1,21 @@
 //! What must hold after every event. Checked in tests and in the simulator; each check is named
 //! after the sentence at the field it is about.
 
+use crate::HashMap;
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{Task, TaskId, TaskState, Worker};
+use crate::state::{Task, TaskId, TaskState};
+
+/// What a worker has, as far as that is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Books {
+    placed: u32,
+    assigned: u32,
+    promised_bytes: u64,
+    held: u64,
+    held_bytes: u64,
+    needed_bytes: u64,
+}
 
 impl Scheduler {
     /// Checks everything; the first thing that does not hold is the error.
@@ -87,18 +99,33 @@ impl Scheduler {
         ensure(pending_is_needed, id, task, "what is pending is needed")
     }
 
+    /// What the books of each worker have to say.
+    fn count_by_worker(&self) -> HashMap<WorkerId, Books> {
+        let mut all: HashMap<WorkerId, Books> = HashMap::default();
+        for (id, task) in self.tasks.iter() {
+            match task.state {
+                TaskState::Placed => all.entry(task.worker()).or_default().placed += 1,
+                TaskState::Assigned => {
+                    let books = all.entry(task.worker()).or_default();
+                    books.assigned += 1;
+                    books.promised_bytes += task.charge().1.bytes();
+                }
+                _ => {}
+            }
+            for &holder in self.tasks.holders(id) {
+                let books = all.entry(holder).or_default();
+                books.held += 1;
+                books.held_bytes += task.nbytes();
+                books.needed_bytes += self.needed_bytes_of(task);
+            }
+        }
+        all
+    }
+
     fn check_workers(&self) -> Result<(), String> {
+        let all = self.count_by_worker();
         for (&id, worker) in self.workers.by_id.iter() {
-            let count = |state| {
-                let tasks = self.tasks.iter();
-                tasks
-                    .filter(|(_, task)| task.worker() == id && task.state == state)
-                    .count() as u32
-            };
-            let held = self.tasks.iter();
-            let held = held.filter(|(task, _)| self.tasks.holders(*task).contains(&id));
-            let held_bytes: u64 = held.map(|(_, task)| task.nbytes()).sum();
-            self.check_memory(id, worker)?;
+            let books = all.get(&id).copied().unwrap_or_default();
             let here = worker.tasks_here(&self.tasks, id).len() as u64;
             let expected = u64::from(worker.assigned_count + worker.placed_count);
             if here != expected + worker.held_count {
@@ -107,12 +134,19 @@ impl Scheduler {
                     id.0
                 ));
             }
-            let fits = count(TaskState::Assigned) == worker.assigned_count
-                && count(TaskState::Placed) == worker.placed_count
-                && held_bytes == worker.held_bytes;
+            let own = Books {
+                placed: worker.placed_count,
+                assigned: worker.assigned_count,
+                promised_bytes: worker.promised_bytes,
+                held: worker.held_count,
+                held_bytes: worker.held_bytes,
+                needed_bytes: worker.needed_bytes,
+            };
+            let idle = worker.assigned_count > 0 || worker.incoming.is_empty();
+            let fits = own == books && worker.incoming.check() && worker.freeing.check() && idle;
             if !fits {
                 return Err(format!(
-                    "the books of worker {} are wrong: {worker:?}",
+                    "the books of worker {} are wrong, there are {books:?}: {worker:?}",
                     id.0
                 ));
             }
@@ -146,28 +180,6 @@ impl Scheduler {
             return Err(format!("queued_count is {}", self.queued_count));
         }
         Ok(())
-    }
-
-    fn check_memory(&self, id: WorkerId, worker: &Worker) -> Result<(), String> {
-        let tasks = self.tasks.iter();
-        let held = tasks.filter(|(task, _)| self.tasks.holders(*task).contains(&id));
-        let needed: u64 = held.map(|(_, task)| self.needed_bytes_of(task)).sum();
-        let tasks = self.tasks.iter();
-        let assigned = tasks.filter(|(_, t)| t.worker() == id && t.state == TaskState::Assigned);
-        let promised: u64 = assigned.map(|(_, task)| task.charge().1.bytes()).sum();
-        let idle = worker.assigned_count > 0 || worker.incoming.is_empty();
-        let fits = needed == worker.needed_bytes
-            && promised == worker.promised_bytes
-            && worker.incoming.check()
-            && worker.freeing.check()
-            && idle;
-        match fits {
-            true => Ok(()),
-            false => Err(format!(
-                "worker {} has needed {needed}, promised {promised}: {worker:?}",
-                id.0
-            )),
-        }
     }
 
     fn check_shares(&self) -> Result<(), String> {

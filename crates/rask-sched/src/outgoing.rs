@@ -169,12 +169,22 @@ impl Outgoing {
         free.push(layer, block);
     }
 
+    /// A task is not the worker's any more, of which it may not have been told that it was.
     pub fn unassign(&mut self, worker: WorkerId, layer: u32, block: u32) {
-        self.worker(worker).unassign.push(layer, block);
+        let entry = self.worker(worker);
+        if !withdraw(&mut entry.assign, (layer, block)) {
+            entry.unassign.push(layer, block);
+        }
     }
 
+    /// A layer is gone, of which the worker may not have been told.
     pub fn forget_layer(&mut self, worker: WorkerId, layer: u32) {
-        self.worker(worker).forget.push(layer);
+        let entry = self.worker(worker);
+        entry.pages.retain(|page| page.layer != layer);
+        match entry.layers.iter().position(|new| new.id == layer) {
+            Some(at) => drop(entry.layers.remove(at)),
+            None => entry.forget.push(layer),
+        }
     }
 
     /// Adds a task to the assignment, with its inputs: each a block, who holds it and its bytes.
@@ -285,6 +295,35 @@ impl Outgoing {
     }
 }
 
+/// Takes a task out of an assignment; `false` if it is not there.
+fn withdraw(assign: &mut Assign, task: (u32, u32)) -> bool {
+    let Some(tasks) = &mut assign.tasks else {
+        return false;
+    };
+    let Some(at) = tasks.iter().position(|given| given == task) else {
+        return false;
+    };
+    let first: u32 = assign.input_counts[..at].iter().sum();
+    let first = first as usize;
+    let inputs = first..first + assign.input_counts[at] as usize;
+    tasks.layers.remove(at);
+    tasks.blocks.remove(at);
+    let is_empty = tasks.is_empty();
+    assign.priorities.remove(at);
+    assign.wanted.remove(at);
+    assign.input_counts.remove(at);
+    if let Some(blocks) = &mut assign.inputs {
+        blocks.layers.drain(inputs.clone());
+        blocks.blocks.drain(inputs.clone());
+        assign.holders.drain(inputs.clone());
+        assign.input_nbytes.drain(inputs);
+    }
+    if is_empty {
+        *assign = Assign::default();
+    }
+    true
+}
+
 impl ForWorker {
     /// Says everything, and is empty afterwards.
     fn flush(&mut self, worker: WorkerId, commands: &mut Vec<Command>) {
@@ -341,5 +380,62 @@ impl ForClient {
             })
         }));
         messages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKER: WorkerId = WorkerId(7);
+
+    fn assign(out: &mut Outgoing, block: u32) {
+        let inputs = (0..block).map(|input| ((1, input), WORKER, 8));
+        let inputs: Vec<_> = inputs.collect();
+        out.assign(WORKER, (2, block), (0, false), inputs.into_iter());
+    }
+
+    #[test]
+    fn what_is_taken_back_before_it_was_sent_is_not_sent() {
+        let mut out = Outgoing::default();
+        (0..4).for_each(|block| assign(&mut out, block));
+        out.unassign(WORKER, 2, 2);
+        out.unassign(WORKER, 2, 9);
+        out.layer(WORKER, WorkerLayer::default());
+        out.forget_layer(WORKER, 0);
+        out.forget_layer(WORKER, 5);
+        let mut commands = Vec::new();
+        out.flush(&mut commands);
+        let messages = commands.into_iter().map(|command| match command {
+            Command::ToWorker { message, .. } => message,
+            other => panic!("{other:?}"),
+        });
+        let messages: Vec<ToWorker> = messages.collect();
+        let [
+            ToWorker::Unassign(unassign),
+            ToWorker::ForgetLayers(forget),
+            ToWorker::Assign(sent),
+        ] = &messages[..]
+        else {
+            panic!("{messages:?}");
+        };
+        assert_eq!(*unassign, Blocks::from_iter([(2, 9)]));
+        assert_eq!(*forget, Blocks::from_iter([(5, 0)]));
+        let tasks = sent.tasks.clone().unwrap_or_default();
+        assert_eq!(tasks, Blocks::from_iter([(2, 0), (2, 1), (2, 3)]));
+        assert_eq!(sent.input_counts, [0, 1, 3]);
+        let inputs = sent.inputs.clone().unwrap_or_default();
+        assert_eq!(inputs.blocks, [0, 0, 1, 2]);
+        assert_eq!((sent.holders.len(), sent.input_nbytes.len()), (4, 4));
+    }
+
+    #[test]
+    fn an_assignment_of_which_all_is_taken_back_is_not_sent() {
+        let mut out = Outgoing::default();
+        assign(&mut out, 3);
+        out.unassign(WORKER, 2, 3);
+        let mut commands = Vec::new();
+        out.flush(&mut commands);
+        assert_eq!(commands, []);
     }
 }

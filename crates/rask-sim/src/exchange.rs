@@ -25,7 +25,7 @@ impl Simulation {
         let micros = effects.jobs.iter().map(|job| worker.find_micros(job));
         let micros: Vec<Option<u64>> = micros.collect();
         let crawls = worker.pace() == Pace::OneByOne;
-        self.note_held();
+        self.note_held(number);
         let party = Party::Worker(number);
         for message in effects.tell {
             self.send(party, Party::Scheduler, Message::FromWorker(message));

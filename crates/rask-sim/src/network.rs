@@ -61,6 +61,8 @@ pub(crate) enum Happening {
     },
     /// The scheduler is told the time.
     TimePasses,
+    /// The scheduler takes in what has come.
+    SchedulerLooks,
     /// The connection of a worker or a client to the scheduler ends.
     ConnectionEnds,
     /// The scheduler notices that the connection of the worker of this number has ended.

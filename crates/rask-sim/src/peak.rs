@@ -25,12 +25,16 @@ pub type Peak = Vec<AtPeak>;
 const NOTED_PART: u64 = 64;
 
 impl Simulation {
-    /// Something may have changed in the memory of workers.
-    pub(crate) fn note_held(&mut self) {
+    /// Something may have changed in the memory of a worker.
+    pub(crate) fn note_held(&mut self, number: u32) {
         if !self.costs.is_study() {
             return;
         }
-        let together = self.workers.values().map(SimWorker::bytes_in_memory).sum();
+        let worker = self.workers.get(&number);
+        let bytes = worker.map_or(0, SimWorker::bytes_in_memory);
+        let before = self.held.insert(number, bytes).unwrap_or(0);
+        self.held_together = self.held_together - before + bytes;
+        let together = self.held_together;
         self.report.held_together_most = self.report.held_together_most.max(together);
         if together > self.peak_noted + self.peak_noted / NOTED_PART {
             self.peak_noted = together;

@@ -191,6 +191,7 @@ impl Simulation {
         self.connections.is_down = true;
         self.connections.incarnation += 1;
         self.network.lose_all(Party::Scheduler);
+        self.inbox.clear();
         let micros = self.random.below(DOWN_MICROS);
         self.network.after(micros, Happening::SchedulerStarts);
     }
@@ -238,6 +239,8 @@ impl Simulation {
 
     /// A worker or a client connects again.
     pub(crate) fn on_returns(&mut self, party: Party, incarnation: u32) {
+        // What is said to its connection before goes nowhere.
+        self.take_inbox();
         if incarnation != self.connections.incarnation || self.connections.is_down {
             return;
         }

@@ -20,6 +20,9 @@ pub struct Settings {
     /// Superfluous copies of values are dropped.
     pub drops_replicas: bool,
     pub faults: Faults,
+    /// The scheduler is so long busy with others before it looks at a report, and then takes in
+    /// together what has come; 0: at once.
+    pub together_micros: u64,
     /// More happenings than this are taken for a standstill.
     pub happenings_max: u64,
     /// Print what happens.
@@ -62,6 +65,7 @@ impl Settings {
                 suggestions: 4,
                 straggling_percent: 3,
             },
+            together_micros: 0,
             happenings_max: 200_000,
             trace: false,
         }

@@ -1,10 +1,10 @@
 //! One simulation: the parties, and the loop that lets things happen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rask_exec::Job;
-use rask_proto::{FromClient, ToClient, ToWorker};
+use rask_proto::{FromClient, FromWorker, ToClient, ToWorker};
 use rask_sched::{ClientId, Command, Event, Scheduler, Time};
 
 use crate::cancelling::Forced;
@@ -49,6 +49,8 @@ pub(crate) struct Simulation {
     pub(crate) forced: Forced,
     flakes: Flakes,
     pub(crate) next_worker: u32,
+    /// Reports that the scheduler has not looked at.
+    pub(crate) inbox: Vec<Event>,
     /// When the scheduler is told the time next.
     alarm: Option<u64>,
     pub(crate) costs: Arc<Costs>,
@@ -57,7 +59,17 @@ pub(crate) struct Simulation {
     pub(crate) report: Report,
     pub(crate) peak: Peak,
     pub(crate) peak_noted: u64,
+    /// Bytes in the memory of each worker, and of all together, while a graph is studied.
+    pub(crate) held: HashMap<u32, u64>,
+    pub(crate) held_together: u64,
+    /// As many happenings there were when the scheduler's books were checked last.
+    checked_at: u64,
 }
+
+/// While a graph is studied the scheduler's books are checked after so many happenings, and of as
+/// many as a part of its tasks: that takes as long as all tasks are many.
+const CHECKED_HAPPENINGS: u64 = 64;
+const CHECKED_PART: u64 = 4;
 
 /// Characters of a happening that are printed.
 const TRACE_LENGTH: usize = 400;
@@ -115,12 +127,16 @@ impl Simulation {
             forced: Forced::default(),
             flakes: Flakes::default(),
             next_worker: 1,
+            inbox: Vec::new(),
             alarm: None,
             costs: Arc::new(costs),
             link_free_micros: 0,
             report: Report::default(),
             peak: Peak::default(),
             peak_noted: 0,
+            held: HashMap::new(),
+            held_together: 0,
+            checked_at: 0,
         }
     }
 
@@ -250,6 +266,7 @@ impl Simulation {
                 Happening::Returns { party, incarnation } => self.on_returns(party, incarnation),
                 Happening::RecoveryEnds { incarnation } => self.on_recovery_ends(incarnation),
                 Happening::TimePasses => self.on_time_passes(),
+                Happening::SchedulerLooks => self.take_inbox(),
                 Happening::ConnectionEnds => self.on_connection_ends(),
                 Happening::ConnectionMissed { id } => self.on_connection_missed(id),
                 Happening::WorkersPart => self.on_workers_part(),
@@ -266,6 +283,13 @@ impl Simulation {
     }
 
     fn on_arrival(&mut self, from: Party, to: Party, message: Message) {
+        if to == Party::Scheduler && !self.may_wait_together(&message) {
+            // It may not survive that.
+            self.take_inbox();
+            if self.connections.is_down {
+                return;
+            }
+        }
         match (from, to, message) {
             (Party::Worker(number), Party::Scheduler, message) => {
                 let Some(worker) = self.connections.find_id(number) else {
@@ -273,8 +297,13 @@ impl Simulation {
                 };
                 match message {
                     Message::FromWorker(message) => {
-                        let is_back = matches!(message, rask_proto::FromWorker::Holdings(_));
-                        self.on_scheduler_event(Event::FromWorker { worker, message });
+                        let is_back = matches!(message, FromWorker::Holdings(_));
+                        let may_wait = !is_back && self.settings.together_micros > 0;
+                        let event = Event::FromWorker { worker, message };
+                        if may_wait {
+                            return self.wait_together(event);
+                        }
+                        self.on_scheduler_event(event);
                         if is_back {
                             self.on_holdings_told(number);
                         }
@@ -364,7 +393,39 @@ impl Simulation {
         self.flakes = flakes;
     }
 
+    fn may_wait_together(&self, message: &Message) -> bool {
+        let is_back = matches!(message, Message::FromWorker(FromWorker::Holdings(_)));
+        let is_report = matches!(message, Message::FromWorker(_)) && !is_back;
+        is_report && self.settings.together_micros > 0
+    }
+
+    /// A report waits until the scheduler looks.
+    fn wait_together(&mut self, event: Event) {
+        if self.connections.is_down {
+            return;
+        }
+        if self.inbox.is_empty() {
+            let micros = self.settings.together_micros;
+            self.network.after(micros, Happening::SchedulerLooks);
+        }
+        self.inbox.push(event);
+    }
+
+    pub(crate) fn take_inbox(&mut self) {
+        let mut events = std::mem::take(&mut self.inbox);
+        if !events.is_empty() {
+            self.with_scheduler(|scheduler, now, commands| {
+                scheduler.on_all(now, &mut events, commands);
+            });
+        }
+    }
+
     pub(crate) fn on_scheduler_event(&mut self, event: Event) {
+        self.take_inbox();
+        self.with_scheduler(|scheduler, now, commands| scheduler.on_event(now, event, commands));
+    }
+
+    fn with_scheduler(&mut self, take: impl FnOnce(&mut Scheduler, Time, &mut Vec<Command>)) {
         if self.connections.is_down {
             return;
         }
@@ -372,10 +433,10 @@ impl Simulation {
             micros: self.network.now,
         };
         let mut commands = Vec::new();
-        self.scheduler.on_event(now, event, &mut commands);
-        // Large graphs are studied, small ones are tested: the books take long to check.
-        let is_checked = !self.costs.is_study() || self.report.happenings.is_multiple_of(64);
-        if is_checked && let Err(broken) = self.scheduler.check_invariants() {
+        take(&mut self.scheduler, now, &mut commands);
+        if self.is_to_be_checked()
+            && let Err(broken) = self.scheduler.check_invariants()
+        {
             panic!("the scheduler's books: {broken}");
         }
         let done = match self.connections.dies_in_event {
@@ -404,6 +465,21 @@ impl Simulation {
             self.end_scheduler();
         }
         self.set_alarm();
+    }
+
+    /// Whether the scheduler's books are to be checked now. Large graphs are studied, small ones are
+    /// tested.
+    fn is_to_be_checked(&mut self) -> bool {
+        if !self.costs.is_study() {
+            return true;
+        }
+        let entries = self.scheduler.task_count() + self.scheduler.worker_count();
+        let between = CHECKED_HAPPENINGS.max(entries as u64 / CHECKED_PART);
+        let is_due = self.report.happenings >= self.checked_at + between;
+        if is_due {
+            self.checked_at = self.report.happenings;
+        }
+        is_due
     }
 
     /// The scheduler is told the time when it wants to be.

@@ -139,6 +139,14 @@ pub fn study_between(
     seed: u64,
 ) -> Study {
     let graph = graph_of(layers);
+    let tasks = layers
+        .iter()
+        .map(|layer| u64::from(layer.blocks))
+        .sum::<u64>();
+    let names: Vec<String> = (0..)
+        .zip(layers)
+        .map(|(number, layer)| full_name(number, layer))
+        .collect();
     let costs = Costs {
         layers: layers
             .iter()
@@ -153,7 +161,7 @@ pub fn study_between(
     let cost_of = |at: Block| {
         let number = at.layer.0 as usize;
         let layer = &layers[number];
-        let micros = costs.find_micros(&full_name(number, layer), at.block);
+        let micros = costs.find_micros(&names[number], at.block);
         Cost {
             micros: micros.unwrap_or(layer.cost.micros),
             ..layer.cost
@@ -173,7 +181,8 @@ pub fn study_between(
         blocks: 0,
         faults: Faults::default(),
         hosts,
-        happenings_max: 10_000_000,
+        together_micros: 0,
+        happenings_max: HAPPENINGS_MAX + HAPPENINGS_PER_TASK * tasks,
         trace: false,
     };
     let simulation = Simulation::for_study(seed, settings, graph, (costs, cluster.latency_micros));
@@ -191,6 +200,10 @@ pub fn study_between(
         peak,
     }
 }
+
+/// A study that has not come to its end after so many happenings is thought to stand still.
+const HAPPENINGS_MAX: u64 = 10_000_000;
+const HAPPENINGS_PER_TASK: u64 = 100;
 
 fn full_name(number: usize, layer: &StudyLayer) -> String {
     format!("{}-{number}", layer.name)

@@ -40,6 +40,8 @@ pub(crate) struct SimWorker {
     disk_full: bool,
     /// Most bytes held at a time.
     pub(crate) held_most: u64,
+    /// How often it has looked for something to do.
+    pulls: u64,
     /// See [`crate::Hosts::value_scale`].
     pub(crate) value_scale: u64,
 }
@@ -74,6 +76,7 @@ impl SimWorker {
             costs,
             disk_full: false,
             held_most: 0,
+            pulls: 0,
             value_scale: 1,
         }
     }

@@ -36,6 +36,7 @@ const SETTINGS: Settings = Settings {
         suggestions: 0,
         straggling_percent: 0,
     },
+    together_micros: 0,
     happenings_max: 200_000,
     trace: false,
 };
@@ -413,6 +414,18 @@ fn with_clients_that_cancel_and_bad_workers() {
         ..SETTINGS
     };
     run_seeds(&settings);
+}
+
+#[test]
+fn with_reports_that_are_taken_in_together() {
+    run_seeds(&Settings {
+        together_micros: 300,
+        ..SETTINGS
+    });
+    run_seeds(&Settings {
+        together_micros: 1_000,
+        ..Settings::with_every_fault()
+    });
 }
 
 #[test]

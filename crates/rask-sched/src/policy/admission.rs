@@ -12,6 +12,10 @@ use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
 use crate::state::{Charge, Task, TaskId, TaskState, Worker};
 
+/// The inputs of a task do not matter if they and what it makes are less than this part of what is
+/// kept account of.
+const SMALL_PART: u64 = 64;
+
 /// What a task means for a worker's memory.
 #[derive(Clone, Copy, Debug, Default)]
 struct Need {
@@ -61,7 +65,7 @@ impl Scheduler {
     /// Whether there is room for the task even if all its inputs were to come and as large as any
     /// value is: most tasks make little, and need not be looked at further.
     fn fits_surely(&self, id: TaskId, worker: &Worker) -> bool {
-        let fetched = (self.tasks.deps(id).len() as u64).saturating_mul(self.value_bytes_max);
+        let fetched = self.fetched_bytes_max(id);
         let made = self.predict_made_bytes(id);
         worker
             .projected_bytes()
@@ -78,6 +82,11 @@ impl Scheduler {
         let more = need.made + need.fetched;
         need.freed < need.made
             && worker.projected_bytes().saturating_add(more) > worker.budget_bytes
+    }
+
+    /// Bytes of its inputs, if all are as large as any value is.
+    fn fetched_bytes_max(&self, id: TaskId) -> u64 {
+        (self.tasks.deps(id).len() as u64).saturating_mul(self.value_bytes_max)
     }
 
     /// Bytes of its value, and what it takes while it runs.
@@ -125,6 +134,9 @@ impl Scheduler {
         }
         let counted = self.counted_bytes(worker.budget_bytes);
         let mut made = self.predict_made_bytes(id);
+        if made + self.fetched_bytes_max(id) < counted / SMALL_PART {
+            return Charge::new(made, false);
+        }
         let mut small = 0;
         let mut has_entries = false;
         for at in 0..self.tasks.deps(id).len() {

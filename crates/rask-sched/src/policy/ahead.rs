@@ -19,7 +19,7 @@ impl Scheduler {
     /// Hands out a Waiting task to the worker that is making all that it waits for, if there is
     /// one and it has room.
     pub(crate) fn try_assign_ahead(&mut self, id: TaskId) {
-        if let Some(worker) = self.find_maker(id) {
+        if let Some(worker) = self.find_maker(id, None) {
             self.assign_ahead(id, worker);
         }
     }
@@ -36,7 +36,7 @@ impl Scheduler {
             for at in 0..self.tasks.dependents(id).len() {
                 let dependent = self.tasks.dependents(id)[at];
                 let is_again = std::mem::replace(&mut last, dependent) == dependent;
-                if is_again || self.find_maker(dependent) != Some(worker) {
+                if is_again || self.find_maker(dependent, Some(worker)) != Some(worker) {
                     continue;
                 }
                 if !self.has_room_for_more(dependent, worker)
@@ -99,17 +99,18 @@ impl Scheduler {
             .find(|&dep| self.tasks.get(dep).state == TaskState::Assigned)
     }
 
-    /// The worker that is making everything that a short, unrestricted Waiting task waits for.
-    fn find_maker(&self, id: TaskId) -> Option<WorkerId> {
-        if self.tasks.state(id) != TaskState::Waiting {
-            return None;
-        }
-        let task = self.tasks.get(id);
+    /// The worker that is making everything that a short, unrestricted Waiting task waits for; `giver`
+    /// is making some of it.
+    fn find_maker(&self, id: TaskId, giver: Option<WorkerId>) -> Option<WorkerId> {
+        let task = self.tasks.find_waiting(id)?;
         let deps = self.tasks.deps(id);
         if deps.len() > NEIGHBOURS_MAX {
             return None;
         }
-        let maker = self.find_maker_of(deps, task.missing())?;
+        let maker = match (giver, task.missing()) {
+            (Some(giver), 1) => giver,
+            (_, missing) => self.find_maker_of(deps, missing)?,
+        };
         if self.recovering || self.delays.holds(id, task.serial) {
             return None;
         }

@@ -141,6 +141,21 @@ impl Scheduler {
         moving > MOVED_MICROS && is_tried && self.is_unlearned(task)
     }
 
+    /// Where the sample of workers for a task begins.
+    fn sample_position(&self, id: TaskId) -> usize {
+        id.wrapping_mul(0x9E37_79B9) as usize % self.workers.by_id.len().max(1)
+    }
+
+    /// A task will be placed: who is compared for it, by number at first and then by record.
+    #[inline]
+    pub(crate) fn anticipate_sample(&self, id: TaskId, by_record: bool) {
+        let workers = &self.workers.by_id;
+        if workers.len() > COMPARED_MAX {
+            let start = self.sample_position(id);
+            workers.prefetch_from(start, by_record.then_some(SAMPLE_COUNT));
+        }
+    }
+
     /// The workers that are compared besides the holders: all of a few, or all for a task that may
     /// not run everywhere; else some, others for each task.
     fn compared(&self, id: TaskId) -> impl Iterator<Item = (WorkerId, &Worker)> {
@@ -148,10 +163,9 @@ impl Scheduler {
         let takes_all = workers.len() <= COMPARED_MAX || self.restriction_of(id).is_some();
         let (start, count) = match takes_all {
             true => (0, workers.len()),
-            false => (id.wrapping_mul(0x9E37_79B9) as usize, SAMPLE_COUNT),
+            false => (self.sample_position(id), SAMPLE_COUNT),
         };
         // One that has nothing to do is among them, if there is one.
-        let start = start % workers.len().max(1);
         let idle = &self.attention.idle;
         let idle = idle.find_from(start as u32).or_else(|| idle.find_from(0));
         let idle = idle.filter(|_| !takes_all).map(|slot| workers.id_at(slot));

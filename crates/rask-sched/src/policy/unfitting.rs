@@ -64,8 +64,14 @@ impl Scheduler {
         {
             return Some(Excess::Made(bytes));
         }
-        let deps = self.tasks.deps(id).iter();
-        let rough: u64 = deps.map(|&dep| self.tasks.get(dep).nbytes()).sum();
+        let deps = self.tasks.deps(id);
+        if has_limit_for(
+            worker,
+            (deps.len() as u64).saturating_mul(self.value_bytes_max),
+        ) {
+            return None;
+        }
+        let rough: u64 = deps.iter().map(|&dep| self.tasks.get(dep).nbytes()).sum();
         match has_limit_for(worker, rough) {
             true => None,
             false => self.find_given_excess(id, worker_id, worker),

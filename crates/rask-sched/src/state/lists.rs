@@ -118,7 +118,7 @@ impl<T> Default for Lists<T> {
 
 impl<T: Number> Lists<T> {
     /// The numbers.
-    #[inline]
+    #[inline(always)]
     pub fn items<'a, const N: usize>(&'a self, short: &'a Short<T, N>) -> &'a [T] {
         match short.elsewhere() {
             None => {

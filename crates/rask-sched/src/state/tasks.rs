@@ -113,6 +113,21 @@ impl Tasks {
         (task.serial == serial && task.state != TaskState::Forgotten).then_some(task)
     }
 
+    /// The task of a record, if it is Waiting.
+    #[inline]
+    pub fn find_waiting(&self, id: TaskId) -> Option<&Task> {
+        let task = &self.records[id as usize];
+        (task.state == TaskState::Waiting).then_some(task)
+    }
+
+    /// What its deps are in will be asked soon.
+    #[inline]
+    pub fn prefetch_states(&self, ids: &[TaskId]) {
+        for &id in ids {
+            prefetch(&self.states[id as usize]);
+        }
+    }
+
     /// The state of a record.
     #[inline]
     pub fn state(&self, id: TaskId) -> TaskState {
@@ -147,12 +162,6 @@ impl Tasks {
         self.history.note(task, worker, from, state);
     }
 
-    /// Whether a record's task is Waiting; for where the record is needed then.
-    #[inline]
-    pub fn is_waiting(&self, id: TaskId) -> bool {
-        self.records[id as usize].state == TaskState::Waiting
-    }
-
     /// How many of its deps a record misses while its task is Waiting.
     #[inline]
     pub fn missing(&self, id: TaskId) -> u32 {
@@ -178,13 +187,13 @@ impl Tasks {
 
     /// Tasks that name this one in their deps, once an entry; may hold entries of tasks that are
     /// Forgotten, whose records are not used again before.
-    #[inline]
+    #[inline(always)]
     pub fn dependents(&self, id: TaskId) -> &[TaskId] {
         self.edges.items(&self.records[id as usize].dependents)
     }
 
     /// Workers that hold the value, while in Memory.
-    #[inline]
+    #[inline(always)]
     pub fn holders(&self, id: TaskId) -> &[WorkerId] {
         let record = &self.records[id as usize];
         match record.state {
@@ -209,6 +218,34 @@ impl Tasks {
             Some(failure) => self.failures.insert(id, failure),
             None => self.failures.remove(&id),
         };
+    }
+
+    /// What a task is given is needed by one task less; returns what none needs any more.
+    pub fn unneed_deps(&mut self, id: TaskId) -> SmallVec<[TaskId; 8]> {
+        let mut unneeded = SmallVec::new();
+        let deps = self.records[id as usize].deps;
+        for &dep in self.edges.items(&deps) {
+            let record = &mut self.records[dep as usize];
+            record.needed_by -= 1;
+            if record.needed_by == 0 {
+                unneeded.push(dep);
+            }
+        }
+        unneeded
+    }
+
+    /// A task's value is in memory: tasks that are Waiting miss one entry less for every entry that
+    /// names it; returns those that miss nothing any more.
+    pub fn count_down_dependents(&mut self, id: TaskId) -> SmallVec<[TaskId; 8]> {
+        let mut ready = SmallVec::new();
+        let dependents = self.records[id as usize].dependents;
+        for &dependent in self.edges.items(&dependents) {
+            let record = &mut self.records[dependent as usize];
+            if record.state == TaskState::Waiting && record.count_down() == 0 {
+                ready.push(dependent);
+            }
+        }
+        ready
     }
 
     /// Writes down what a task that was just added is given.

@@ -110,6 +110,9 @@ pub(crate) fn host_of(address: &str) -> Option<&str> {
 fn keep_here(noted: &mut SmallVec<[TaskId; INLINE]>, tasks: &Tasks, id: WorkerId) {
     noted.sort_unstable();
     noted.dedup();
+    for &task in &*noted {
+        tasks.prefetch(task);
+    }
     noted.retain(|&mut task| match tasks.state(task) {
         TaskState::Placed | TaskState::Assigned => tasks.get(task).worker() == id,
         TaskState::Memory => tasks.holders(task).contains(&id),

@@ -2,7 +2,7 @@
 
 use crate::HashMap;
 use crate::event::WorkerId;
-use crate::prefetch::prefetch_lines;
+use crate::prefetch::{prefetch, prefetch_lines};
 use crate::state::Worker;
 
 /// In the place of a slot: no worker has this number.
@@ -54,6 +54,26 @@ impl WorkerTable {
     pub fn prefetch(&self, id: WorkerId, lines: usize) {
         if let Some(slot) = self.find_slot(id) {
             prefetch_lines(&self.records[slot as usize], lines);
+        }
+    }
+
+    /// So many workers from this position on will be needed soon, or, without a number, where their
+    /// records are.
+    #[inline]
+    pub fn prefetch_from(&self, position: usize, count: Option<usize>) {
+        const LINES: usize = 2;
+        let rest = &self.order[position.min(self.order.len())..];
+        match count {
+            None => {
+                if let Some(first) = rest.first() {
+                    prefetch(first);
+                }
+            }
+            Some(count) => {
+                for (_, slot) in &rest[..rest.len().min(count)] {
+                    prefetch_lines(&self.records[*slot as usize], LINES);
+                }
+            }
         }
     }
 

@@ -132,14 +132,8 @@ impl Scheduler {
     }
 
     fn advance_dependents(&mut self, id: TaskId) {
-        for at in 0..self.tasks.dependents(id).len() {
-            let dependent = self.tasks.dependents(id)[at];
-            if !self.tasks.is_waiting(dependent) {
-                continue;
-            }
-            if self.tasks.get_mut(dependent).count_down() == 0 {
-                self.transition_waiting_ready(dependent);
-            }
+        for dependent in self.tasks.count_down_dependents(id) {
+            self.transition_waiting_ready(dependent);
         }
     }
 }

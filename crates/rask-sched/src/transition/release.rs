@@ -9,14 +9,9 @@ const SETTLE_KEPT_MAX: usize = 1 << 16;
 impl Scheduler {
     /// A pending task leaves that state: what it needs is needed once less.
     pub(crate) fn release_needs(&mut self, id: TaskId) {
-        for at in 0..self.tasks.deps(id).len() {
-            let dep = self.tasks.deps(id)[at];
-            let dep_task = self.tasks.get_mut(dep);
-            dep_task.needed_by -= 1;
-            if dep_task.needed_by == 0 {
-                self.settle.push(dep);
-                self.on_last_need(dep);
-            }
+        for dep in self.tasks.unneed_deps(id) {
+            self.settle.push(dep);
+            self.on_last_need(dep);
         }
     }
 
