@@ -176,6 +176,35 @@ mod tests {
     }
 
     #[test]
+    fn no_header_makes_it_panic() {
+        register();
+        engine::register();
+        crate::parts::register();
+        let spec = SortSpec::by(&["x".into()]);
+        let table = table(30).drop(&["t".into()]).unwrap();
+        let run = Run::new(table.clone(), &spec, 4).unwrap().encode().unwrap();
+        let division = Division::new(table.take(&(0..30).collect::<Vec<_>>()), &[1; 30], 2);
+        let division = Encoded {
+            kind: engine::DIVISION_KIND.into(),
+            frames: division.encode_in_place().unwrap(),
+        };
+        for encoded in [run, division] {
+            let header = encoded.frames.header.to_vec();
+            let flips = [0x01, 0x10, 0x80, 0xFF];
+            for (at, flip) in (0..header.len()).flat_map(|at| flips.map(|flip| (at, flip))) {
+                let mut broken = encoded.clone();
+                let mut bytes = header.clone();
+                bytes[at] ^= flip;
+                broken.frames.header = bytes.into();
+                if let Ok(value) = codec::decode_value(&broken) {
+                    value.nbytes();
+                    let _ = value.encode();
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_run_is_an_error() {
         register();
         engine::register();
