@@ -1,6 +1,7 @@
 """Runs all cases with Rask and its peers, and writes ``benchmarks/RESULTS.md``.
 
-Usage: python -m benchmarks.run --rask-python PATH [--cases NAME ...] [--scale S] [--repeats N]
+Usage: python -m benchmarks.run --rask-python PATH [--cases NAME ...] [--libraries NAME ...]
+       [--scale S] [--repeats N]
 
 The peers live in an environment of their own (``.bench-venv``), which this script makes. Each
 measurement is a fresh process; libraries take turns, so that a slow minute of the machine falls
@@ -193,9 +194,10 @@ def measure(python: Path, case: Case, library: str, scale: float) -> dict:
 
 def run_case(case: Case, pythons: dict[str, Path], scale: float, repeats: int) -> dict[str, dict]:
     """Medians by library; the libraries take turns."""
-    runs: dict[str, list[dict]] = {library: [] for library in case.libraries}
+    libraries = [library for library in case.libraries if library in pythons]
+    runs: dict[str, list[dict]] = {library: [] for library in libraries}
     for turn in range(repeats):
-        for library in case.libraries:
+        for library in libraries:
             share = case.peer_scale if library == "dask" else 1.0
             if library == "dask" and turn > 0 and runs["dask"][0].get("seconds", 60) > 20:
                 continue
@@ -217,11 +219,16 @@ def summarise(results: list[dict]) -> dict:
         "runs": len(good),
         "peak_rss_mib": max(peaks),
     }
-    shares = [result["share_of_disk"] for result in good if "share_of_disk" in result]
-    return {**summary, "share_of_disk": statistics.median(shares)} if shares else summary
+    for share in ("share_of_disk", "share_of_cache"):
+        values = [result[share] for result in good if share in result]
+        if values:
+            summary[share] = statistics.median(values)
+    return summary
 
 
 def format_seconds(result: dict) -> str:
+    if not result:
+        return "not run"
     if "error" in result:
         return f"failed: {result['error'][:60]}"
     seconds = result["seconds"]
@@ -237,7 +244,7 @@ def format_table(results: dict[str, dict[str, dict]]) -> list[str]:
         if case.name not in results:
             continue
         found = results[case.name]
-        ours, theirs = found["rask"], found["dask"]
+        ours, theirs = found["rask"], found.get("dask", {})
         ratio = ""
         if "seconds" in ours and "seconds" in theirs:
             ratio = f"**{theirs['seconds'] / ours['seconds']:.1f}×**"
@@ -247,8 +254,12 @@ def format_table(results: dict[str, dict[str, dict]]) -> list[str]:
             if library not in ("rask", "dask")
         )
         if "share_of_disk" in ours:
-            others = f"{ours['share_of_disk']:.0%} of the disk's own speed"
-        scaled = f" (from {case.peer_scale:.0%} of the work)" if case.peer_scale < 1 else ""
+            others = (
+                f"{ours['share_of_disk']:.0%} of the disk's own speed, "
+                f"{ours['share_of_cache']:.0%} of that of its cache in memory"
+            )
+        is_scaled = theirs and case.peer_scale < 1
+        scaled = f" (from {case.peer_scale:.0%} of the work)" if is_scaled else ""
         target = f"{case.target:g}×" if case.target else ""
         lines.append(
             f"| {case.what} | {format_seconds(ours)} | {format_seconds(theirs)}{scaled} | {ratio} "
@@ -286,6 +297,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rask-python", type=Path, required=True)
     parser.add_argument("--cases", nargs="*", default=[case.name for case in CASES])
+    parser.add_argument("--libraries", nargs="*", help="Only these; all by default.")
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
@@ -297,6 +309,8 @@ def main() -> None:
         "duckdb": peers,
         "ray": peers,
     }
+    if arguments.libraries:
+        pythons = {name: pythons[name] for name in arguments.libraries}
     known = ROOT / "benchmarks" / "results.json"
     results = json.loads(known.read_text()) if known.exists() else {}
     for case in CASES:

@@ -138,10 +138,11 @@ def case_join_memory(library: str, scale: float) -> dict:
     return measure_within_memory(library, 2 * rows * parts * ROW_BYTES, work)
 
 
-def measure_disk(nbytes: int) -> float:
+def measure_disk(nbytes: int, *, through_cache: bool) -> float:
     """Seconds that writing a file of so many bytes and reading it takes, where values are spilled.
 
-    The system may keep it in memory, as it may what is spilled.
+    Through its cache, the system may keep in memory what it is given, as it may what is spilled;
+    otherwise the time is the disk's own.
     """
     block = os.urandom(PARTITION_BYTES)
     buffer = bytearray(PARTITION_BYTES)
@@ -149,6 +150,9 @@ def measure_disk(nbytes: int) -> float:
     with tempfile.TemporaryFile(buffering=0) as file:
         for _ in range(nbytes // PARTITION_BYTES):
             file.write(block)
+        if not through_cache:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         file.seek(0)
         while file.readinto(buffer):
             pass
@@ -158,15 +162,18 @@ def measure_disk(nbytes: int) -> float:
 def case_sort_memory(library: str, scale: float) -> dict:
     """A table of three times the workers' memory, sorted; its values go to disk and come back.
 
-    ``share_of_disk`` is how much of the speed of writing and reading a file of that size remains.
+    ``share_of_disk`` is how much of the speed of writing and reading a file of that size remains, and
+    ``share_of_cache`` how much of that speed where the system keeps the file in memory.
     """
     nbytes = int(3 * WORKERS_LIMIT * scale)
-    disk_seconds = measure_disk(nbytes)
+    disk_seconds = measure_disk(nbytes, through_cache=False)
+    cache_seconds = measure_disk(nbytes, through_cache=True)
     result = measure_sort(library, nbytes)
     return {
         **result,
         "disk_seconds": disk_seconds,
         "share_of_disk": round(disk_seconds / result["seconds"], 3),
+        "share_of_cache": round(cache_seconds / result["seconds"], 3),
     }
 
 
