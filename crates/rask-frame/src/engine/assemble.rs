@@ -220,6 +220,17 @@ fn join(pieces: &[Piece], place: Place) -> Result<Column> {
     Column::new(dtype, make_array(data.build()?))
 }
 
+/// The labels of these rows, or of all, as they are.
+fn spell_out(labels: &NearLabels, rows: Option<&ScalarBuffer<u32>>) -> Column {
+    match rows {
+        None => labels.to_column(),
+        Some(rows) => {
+            let rows = UInt32Array::new(rows.clone(), None);
+            labels.map(|steps| steps.take_array(&rows)).to_column()
+        }
+    }
+}
+
 /// Texts, categories, and what has missing entries.
 fn join_taken(pieces: &[Piece], place: Place) -> Result<Column> {
     let taken: Vec<Column> = pieces
@@ -229,11 +240,7 @@ fn join_taken(pieces: &[Piece], place: Place) -> Result<Column> {
             (Source::Column(column), Some(rows)) => {
                 column.take_array(&UInt32Array::new(rows.clone(), None))
             }
-            (Source::Near(labels), None) => labels.to_column(),
-            (Source::Near(labels), Some(rows)) => {
-                let rows = UInt32Array::new(rows.clone(), None);
-                labels.map(|steps| steps.take_array(&rows)).to_column()
-            }
+            (Source::Near(labels), rows) => spell_out(labels, rows.as_ref()),
             (Source::Range { start, step }, rows) => {
                 let label = |row: i64| start + step * row;
                 Column::from_i64(match rows {
@@ -256,14 +263,7 @@ fn words<T: ArrowNativeType>(pieces: &[Piece], place: Place) -> Vec<T> {
                 append_rows(&mut all, &words_of(column.array()), rows);
             }
             (Source::Near(labels), rows) => {
-                let labels = match rows {
-                    None => labels.clone(),
-                    Some(rows) => {
-                        let rows = UInt32Array::new(rows.clone(), None);
-                        labels.map(|steps| steps.take_array(&rows))
-                    }
-                };
-                let labels = labels.to_column();
+                let labels = spell_out(labels, rows.as_ref());
                 let labels = labels.values::<Int64Type>().iter();
                 all.extend(labels.map(|label| T::usize_as(*label as usize)));
             }
