@@ -18,13 +18,9 @@ from rask.distributed import Client, LocalCluster, Worker, get_worker
 
 
 @pytest.fixture(scope="module")
-def client():
+def client(narrow):
     """A client of one worker with one thread, without resources."""
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
+    return narrow
 
 
 @pytest.fixture(scope="module")
