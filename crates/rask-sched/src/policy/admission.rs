@@ -38,8 +38,7 @@ impl Scheduler {
             return true;
         }
         let need = self.decide_need(id, worker_id, worker);
-        let more = need.made + need.fetched;
-        if worker.projected_bytes().saturating_add(more) <= worker.budget_bytes {
+        if worker.has_bytes_for(need.made + need.fetched) {
             return true;
         }
         if threads_busy >= worker.thread_count() {
@@ -58,8 +57,7 @@ impl Scheduler {
             return true;
         }
         let need = self.decide_need(id, worker_id, worker);
-        let more = need.made + need.fetched;
-        worker.projected_bytes().saturating_add(more) <= worker.budget_bytes
+        worker.has_bytes_for(need.made + need.fetched)
     }
 
     /// Whether there is room for the task even if all its inputs were to come and as large as any
@@ -67,10 +65,7 @@ impl Scheduler {
     fn fits_surely(&self, id: TaskId, worker: &Worker) -> bool {
         let fetched = self.fetched_bytes_max(id);
         let made = self.predict_made_bytes(id);
-        worker
-            .projected_bytes()
-            .saturating_add(made.saturating_add(fetched))
-            <= worker.budget_bytes
+        worker.has_bytes_for(made.saturating_add(fetched))
     }
 
     /// Whether the worker's memory has no room for a task that leaves more than it finds.
@@ -79,9 +74,7 @@ impl Scheduler {
             return false;
         }
         let need = self.decide_need(id, worker_id, worker);
-        let more = need.made + need.fetched;
-        need.freed < need.made
-            && worker.projected_bytes().saturating_add(more) > worker.budget_bytes
+        need.freed < need.made && !worker.has_bytes_for(need.made + need.fetched)
     }
 
     /// Bytes of its inputs, if all are as large as any value is.

@@ -199,7 +199,7 @@ impl Scheduler {
             let holders = there.keys().copied().filter(takes);
             return holders.max_by_key(|id| (bytes(id), std::cmp::Reverse((count(id), *id))));
         }
-        let start = id.wrapping_mul(0x9E37_79B9) as usize % self.workers.by_id.len().max(1);
+        let start = self.sample_position(id);
         let sample = self.workers.by_id.iter_from(start).map(|(id, _)| *id);
         let sample = sample.take(COMPARED_MAX).chain(there.keys().copied());
         sample
@@ -211,10 +211,8 @@ impl Scheduler {
     fn bring(&mut self, value: TaskId, holder: WorkerId, home: WorkerId) {
         let task = self.tasks.get(value);
         let (layer, block) = (task.layer, task.block);
-        let has_room = self.workers.find(home).is_some_and(|worker| {
-            let projected = worker.projected_bytes().saturating_add(task.nbytes());
-            !worker.is_limited() || projected <= worker.budget_bytes
-        });
+        let record = self.workers.find(home);
+        let has_room = record.is_some_and(|record| record.has_bytes_for(task.nbytes()));
         if !has_room
             || task.nbytes() < self.settings.large_bytes_min
             || self.tasks.holders(value).contains(&home)

@@ -142,7 +142,7 @@ impl Scheduler {
     }
 
     /// Where the sample of workers for a task begins.
-    fn sample_position(&self, id: TaskId) -> usize {
+    pub(super) fn sample_position(&self, id: TaskId) -> usize {
         id.wrapping_mul(0x9E37_79B9) as usize % self.workers.by_id.len().max(1)
     }
 

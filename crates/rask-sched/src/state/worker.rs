@@ -245,6 +245,11 @@ impl Worker {
         needed + self.promised_bytes + self.incoming.bytes()
     }
 
+    /// Whether so many bytes more are within its budget, once all that it was given runs.
+    pub fn has_bytes_for(&self, bytes: u64) -> bool {
+        self.projected_bytes().saturating_add(bytes) <= self.budget_bytes
+    }
+
     /// The tasks that are Placed or Assigned here or held here, and some that were.
     pub fn tasks_here(&self, tasks: &Tasks, id: WorkerId) -> Vec<TaskId> {
         let mut here = self.noted.clone();
