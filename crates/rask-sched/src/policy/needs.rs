@@ -65,6 +65,21 @@ pub(crate) struct Needs {
     raised_bytes: u64,
 }
 
+/// What all sketches say together.
+#[derive(Default)]
+struct Survey {
+    /// Bytes that are needed.
+    bytes: u64,
+    sources: Vec<u32>,
+    longest_micros: u64,
+    /// Of all layers, and of all sources, it is known how long tasks take and what they make.
+    are_times_known: bool,
+    are_sizes_known: bool,
+    /// Tasks, and those of layers of which some have ended.
+    task_count: u64,
+    known_count: u64,
+}
+
 impl Needs {
     /// A task was handed out.
     #[inline]
@@ -269,59 +284,68 @@ impl Scheduler {
 
     fn work_out_all(&mut self) {
         self.forget_sketches();
+        let needs = &mut self.needs;
+        needs.thread_count = self.shares.thread_count;
+        needs.next_count = (needs.ended_count * 2).max(16);
         if !self.may_make_large() {
             self.needs.limit_bytes = u64::MAX;
             self.needs.is_known = false;
-            self.needs.thread_count = self.shares.thread_count;
-            self.needs.next_count = (self.needs.ended_count * 2).max(16);
             self.needs.next_micros = u64::MAX;
             return;
         }
         let elapsed = self.now.micros - self.needs.began.micros;
         let guess_micros = elapsed.max(LOOK_MICROS);
-        let (mut sources, mut needed) = (Vec::new(), 0u64);
-        let (mut is_known, mut are_sizes_known, mut longest) = (true, true, 0);
-        let (mut task_count, mut known_count) = (0u64, 0u64);
-        for sketch in &self.needs.sketches {
-            for (number, tasks) in sketch.layers() {
-                let known = self.known_of(number, false);
-                is_known &= known.micros.is_some();
-                task_count += tasks;
-                known_count += if known.micros.is_some() { tasks } else { 0 };
-                longest = longest.max(known.micros.unwrap_or(guess_micros));
-            }
-            for number in sketch.sources() {
-                are_sizes_known &= self.known_of(number, true).bytes.is_some();
-                if !sources.contains(&number) {
-                    sources.push(number);
-                }
-            }
-            let bytes_min = self.settings.large_bytes_min;
-            let threads = self.shares.thread_count.max(1);
-            let known = |number, is_source| self.known_of(number, is_source);
-            needed = needed.saturating_add(sketch.run(threads, (guess_micros, bytes_min), known));
-        }
+        let survey = self.survey(guess_micros);
         let workers = self.workers.by_id.len() as u64;
-        let least = match are_sizes_known {
+        let least = match survey.are_sizes_known {
             true => COUNT_MIN * self.settings.large_bytes_min * workers,
             false => 0,
         };
         let needs = &mut self.needs;
-        let allowed = (needed / 100).saturating_mul(HELD_PERCENT).max(least);
-        let allowed = allowed.saturating_add(needs.base_bytes);
-        needs.limit_bytes = match needed == u64::MAX {
+        let allowed = (survey.bytes / 100).saturating_mul(HELD_PERCENT);
+        let allowed = allowed.max(least).saturating_add(needs.base_bytes);
+        needs.limit_bytes = match survey.bytes == u64::MAX {
             true => u64::MAX,
             false => allowed.max(needs.raised_bytes),
         };
-        needs.is_known = known_count >= task_count / 100 * KNOWN_PERCENT;
-        needs.thread_count = self.shares.thread_count;
-        needs.sources = sources;
-        needs.patience_micros = PATIENCE_MICROS.max(PATIENCE_TASKS * longest);
-        needs.next_count = (needs.ended_count * 2).max(16);
-        needs.next_micros = match is_known {
+        needs.is_known = survey.known_count >= survey.task_count / 100 * KNOWN_PERCENT;
+        needs.patience_micros = PATIENCE_MICROS.max(PATIENCE_TASKS * survey.longest_micros);
+        needs.next_micros = match survey.are_times_known {
             true => u64::MAX,
             false => self.now.micros + guess_micros,
         };
+        needs.sources = survey.sources;
+    }
+
+    /// What the sketches say; a task of which nothing is known takes so long.
+    fn survey(&self, guess_micros: u64) -> Survey {
+        let mut survey = Survey {
+            are_times_known: true,
+            are_sizes_known: true,
+            ..Survey::default()
+        };
+        let guess = (guess_micros, self.settings.large_bytes_min);
+        let threads = self.shares.thread_count.max(1);
+        for sketch in &self.needs.sketches {
+            for (number, tasks) in sketch.layers() {
+                let micros = self.known_of(number, false).micros;
+                survey.are_times_known &= micros.is_some();
+                survey.task_count += tasks;
+                survey.known_count += if micros.is_some() { tasks } else { 0 };
+                let micros = micros.unwrap_or(guess_micros);
+                survey.longest_micros = survey.longest_micros.max(micros);
+            }
+            for number in sketch.sources() {
+                survey.are_sizes_known &= self.known_of(number, true).bytes.is_some();
+                if !survey.sources.contains(&number) {
+                    survey.sources.push(number);
+                }
+            }
+            let known = |number, is_source| self.known_of(number, is_source);
+            let bytes = sketch.run(threads, guess, known);
+            survey.bytes = survey.bytes.saturating_add(bytes);
+        }
+        survey
     }
 
     /// What was begun is counted.
