@@ -252,8 +252,16 @@ pub enum ToClient {
 pub struct PeerAddress {
     #[prost(uint32, tag = "1")]
     pub worker: u32,
-    #[prost(string, tag = "2")]
-    pub address: String,
+    /// Text; shared by the messages to all who are told.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub address: Bytes,
+}
+
+impl PeerAddress {
+    /// The address as text; what is no text is no address.
+    pub fn to_text(&self) -> String {
+        String::from_utf8_lossy(&self.address).into_owned()
+    }
 }
 
 /// Blocks in memory.

@@ -100,13 +100,11 @@ impl Scheduler {
             }
         }
         for &id in &ready {
-            self.anticipate_sample(id, false);
             for &input in self.tasks.deps(id).iter().take(NEIGHBOURS_MAX) {
                 self.tasks.prefetch(input);
             }
         }
         for &id in &ready {
-            self.anticipate_sample(id, true);
             for &input in self.tasks.deps(id).iter().take(NEIGHBOURS_MAX) {
                 self.anticipate_holder(input, WORKER_LINES);
             }

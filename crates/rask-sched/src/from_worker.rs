@@ -69,25 +69,18 @@ impl Scheduler {
                 self.out.free(worker, layer, block);
                 continue;
             };
-            let duration_micros = finished.duration_micros[at];
-            self.learn(layer, duration_micros);
-            let grown = finished.working_bytes.get(at).copied();
-            let grown = grown.filter(|&bytes| bytes > 0);
-            self.learn_bytes((layer, block), finished.nbytes[at], grown);
-            self.shares
-                .on_ended(self.tasks.get(id).share, duration_micros);
-            after_micros -= u64::from(duration_micros);
             let ended = crate::task_stream::Task {
                 layer,
                 block,
-                duration_micros,
+                duration_micros: finished.duration_micros[at],
                 nbytes: finished.nbytes[at],
                 working_bytes: finished.working_bytes.get(at).copied().unwrap_or(0),
             };
+            after_micros -= u64::from(ended.duration_micros);
+            self.learn(&ended, now.micros.saturating_sub(after_micros));
+            self.shares
+                .on_ended(self.tasks.get(id).share, ended.duration_micros);
             self.stream.push(now, worker, ended, after_micros);
-            let stop_micros = now.micros.saturating_sub(after_micros);
-            let figures = &mut self.layers.get_mut(layer).ended;
-            figures.note(stop_micros, duration_micros, finished.nbytes[at]);
             let flat = inline.as_ref().and_then(|inline| inline[at].as_ref());
             self.on_value(worker, id, finished.nbytes[at], flat);
         }
@@ -120,19 +113,19 @@ impl Scheduler {
         }
     }
 
-    fn learn(&mut self, number: u32, micros: u32) {
-        let layer = self.layers.get_mut(number);
-        layer.learn(micros);
-        let mean = layer.mean_micros;
-        let operation = self.layers.operation_mut(number);
-        match &mut operation.mean_micros {
-            Some(known) => *known += (mean - *known) * 0.1,
-            None => operation.mean_micros = Some(mean),
-        }
-        let is_first = self.layers.get(number).ended_count == 1;
+    /// What a task that ended then tells of others of its layer and its operation.
+    #[inline]
+    fn learn(&mut self, ended: &crate::task_stream::Task, stop_micros: u64) {
+        let (layer, operation) = self.layers.get_with_operation_mut(ended.layer);
+        layer.learn(ended.duration_micros);
+        operation.learn(layer.mean_micros);
+        layer.learn_bytes(operation, ended.block, ended.nbytes, ended.working_bytes);
+        let figures = &mut layer.ended;
+        figures.note(stop_micros, ended.duration_micros, ended.nbytes);
+        let is_first = layer.ended_count == 1;
         self.needs.on_ended(is_first);
         if is_first {
-            self.charge_anew(number);
+            self.charge_anew(ended.layer);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rask_proto::{Blocks, Failure, PeerAddress, Peers, Register, ToClient, ToWorker, Welcome};
 
 use crate::event::{ClientId, Command, WorkerId};
@@ -23,7 +24,7 @@ impl Scheduler {
         });
         let joined = PeerAddress {
             worker: worker.0,
-            address: register.address.clone(),
+            address: Bytes::copy_from_slice(register.address.as_bytes()),
         };
         let address = &register.address;
         self.stream.add_worker(worker, address);
@@ -69,7 +70,8 @@ impl Scheduler {
             left: vec![worker.0],
         };
         self.tell_clients(&news);
-        self.tell_left(worker, slot, &left);
+        self.tell_left(worker, &left);
+        self.forget_places();
         let copied = self.lose_copies_at(worker);
         let (mut lost, called_back) = self.collect_lost(worker, &left);
         let mut blamed = self.decide_blamed(&left, &called_back);
@@ -213,7 +215,7 @@ impl Scheduler {
             joined: workers
                 .map(|(id, worker)| PeerAddress {
                     worker: id.0,
-                    address: worker.register.address.clone(),
+                    address: worker.address.clone(),
                 })
                 .collect(),
             left: Vec::new(),

@@ -116,6 +116,20 @@ struct ForWorker {
     assign: Assign,
 }
 
+/// The inputs of a task that is added to an assignment.
+pub(crate) struct AssignedInputs<'a>(&'a mut Assign);
+
+impl AssignedInputs<'_> {
+    /// One of them: a block, who holds it and its bytes.
+    #[inline]
+    pub fn push(&mut self, block: (u32, u32), holder: WorkerId, nbytes: u64) {
+        let blocks = self.0.inputs.get_or_insert_default();
+        blocks.push(block.0, block.1);
+        self.0.holders.push(holder.0);
+        self.0.input_nbytes.push(nbytes);
+    }
+}
+
 /// For one client; sent in the order of the fields.
 #[derive(Default)]
 struct ForClient {
@@ -187,15 +201,15 @@ impl Outgoing {
         }
     }
 
-    /// Adds a task to the assignment, with its inputs: each a block, who holds it and its bytes.
+    /// Adds a task to the assignment; so many inputs are to be added to what is returned.
     #[inline]
     pub fn assign(
         &mut self,
         worker: WorkerId,
         task: (u32, u32),
         (priority, wanted): (u64, bool),
-        inputs: impl ExactSizeIterator<Item = ((u32, u32), WorkerId, u64)>,
-    ) {
+        count: usize,
+    ) -> AssignedInputs<'_> {
         let assign = &mut self.workers.get(worker).assign;
         if assign.tasks.is_none() {
             *assign = self.spare.assign();
@@ -203,22 +217,11 @@ impl Outgoing {
         assign.tasks.get_or_insert_default().push(task.0, task.1);
         assign.priorities.push(priority);
         assign.wanted.push(wanted);
-        let count = inputs.len();
         assign.input_counts.push(count as u32);
-        if count == 0 {
-            return;
+        if count > 0 && assign.inputs.is_none() {
+            assign.inputs = Some(self.spare.blocks());
         }
-        let spare = &mut self.spare;
-        let blocks = assign.inputs.get_or_insert_with(|| spare.blocks());
-        blocks.layers.reserve(count);
-        blocks.blocks.reserve(count);
-        assign.holders.reserve(count);
-        assign.input_nbytes.reserve(count);
-        for (block, holder, nbytes) in inputs {
-            blocks.push(block.0, block.1);
-            assign.holders.push(holder.0);
-            assign.input_nbytes.push(nbytes);
-        }
+        AssignedInputs(assign)
     }
 
     pub fn finished(
@@ -390,9 +393,8 @@ mod tests {
     const WORKER: WorkerId = WorkerId(7);
 
     fn assign(out: &mut Outgoing, block: u32) {
-        let inputs = (0..block).map(|input| ((1, input), WORKER, 8));
-        let inputs: Vec<_> = inputs.collect();
-        out.assign(WORKER, (2, block), (0, false), inputs.into_iter());
+        let mut inputs = out.assign(WORKER, (2, block), (0, false), block as usize);
+        (0..block).for_each(|input| inputs.push((1, input), WORKER, 8));
     }
 
     #[test]

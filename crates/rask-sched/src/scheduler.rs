@@ -16,6 +16,9 @@ use crate::stimulus::{FINISHED, kind_of};
 /// The client that nobody is: it wants the tasks of `fire_and_forget` until they end.
 pub(crate) const NOBODY: ClientId = ClientId(u32::MAX);
 
+/// Of events that have come together, so many are taken in before it is decided what follows from them.
+const ROUND: usize = 64;
+
 /// The scheduler. Call [`on_event`](Self::on_event) for everything that happens, in order, and do
 /// what it appends to `commands`, in order.
 pub struct Scheduler {
@@ -128,10 +131,14 @@ impl Scheduler {
 
     /// Takes note of events that have come together, and appends what is to be done: as
     /// [`on_event`](Self::on_event) for each of them, but what follows from them is decided once, and
-    /// what a peer is to be told goes in fewer messages. The list is empty afterwards.
+    /// what a peer is to be told goes in fewer messages. Of many events it is decided in rounds, while
+    /// what they have touched is in the processor's caches. The list is empty afterwards.
     pub fn on_all(&mut self, now: Time, events: &mut Vec<Event>, commands: &mut Vec<Command>) {
         let mut anticipated = 0;
         for at in 0..events.len() {
+            if at > 0 && at % ROUND == 0 {
+                self.decide();
+            }
             if at == anticipated {
                 anticipated += self.anticipate_reports(&events[at..]);
             }
@@ -183,8 +190,8 @@ impl Scheduler {
         }
     }
 
-    /// Decides what follows from all that was taken in, and appends what is to be done.
-    pub fn conclude(&mut self, commands: &mut Vec<Command>) {
+    /// Releases and forgets what nobody needs, and hands out what there is room for.
+    fn decide(&mut self) {
         self.settle();
         self.hand_out();
         // What was refused when it was to be handed out has left others that nobody needs now.
@@ -192,6 +199,11 @@ impl Scheduler {
             self.settle();
             self.hand_out();
         }
+    }
+
+    /// Decides what follows from all that was taken in, and appends what is to be done.
+    pub fn conclude(&mut self, commands: &mut Vec<Command>) {
+        self.decide();
         self.advance_retirements();
         self.advance_copies();
         self.shares.settle();

@@ -5,30 +5,43 @@ use std::mem::take;
 
 use rask_proto::{Assign, Blocks, ToWorker};
 
-/// Of each kind so many are kept.
-const KEPT_MAX: usize = 1024;
+/// All that are kept together take no more than this: enough for messages to thousands of workers.
+const KEPT_BYTES_MAX: usize = 16 << 20;
 /// Longer ones are given back.
 const LENGTH_MAX: usize = 1024;
 
 /// Empty lists with room.
 #[derive(Default)]
 pub(crate) struct Spare {
-    words: Vec<Vec<u32>>,
-    doubles: Vec<Vec<u64>>,
-    flags: Vec<Vec<bool>>,
+    words: Lists<u32>,
+    doubles: Lists<u64>,
+    flags: Lists<bool>,
+    bytes: usize,
 }
 
+type Lists<T> = Vec<Vec<T>>;
+
 #[inline]
-fn keep<T>(kept: &mut Vec<Vec<T>>, mut list: Vec<T>) {
-    if kept.len() < KEPT_MAX && (1..=LENGTH_MAX).contains(&list.capacity()) {
+fn keep<T>(kept: &mut Lists<T>, bytes: &mut usize, mut list: Vec<T>) {
+    let taken = list.capacity() * size_of::<T>();
+    if (1..=LENGTH_MAX).contains(&list.capacity()) && *bytes + taken <= KEPT_BYTES_MAX {
         list.clear();
         kept.push(list);
+        *bytes += taken;
     }
 }
 
+#[inline]
+fn take_one<T>(kept: &mut Lists<T>, bytes: &mut usize) -> Vec<T> {
+    let list = kept.pop().unwrap_or_default();
+    *bytes -= list.capacity() * size_of::<T>();
+    list
+}
+
 impl Spare {
+    #[inline]
     pub fn words(&mut self) -> Vec<u32> {
-        self.words.pop().unwrap_or_default()
+        take_one(&mut self.words, &mut self.bytes)
     }
 
     pub fn blocks(&mut self) -> Blocks {
@@ -42,21 +55,21 @@ impl Spare {
     pub fn assign(&mut self) -> Assign {
         Assign {
             tasks: Some(self.blocks()),
-            priorities: self.doubles.pop().unwrap_or_default(),
-            wanted: self.flags.pop().unwrap_or_default(),
+            priorities: take_one(&mut self.doubles, &mut self.bytes),
+            wanted: take_one(&mut self.flags, &mut self.bytes),
             input_counts: self.words(),
             inputs: None,
             holders: self.words(),
-            input_nbytes: self.doubles.pop().unwrap_or_default(),
+            input_nbytes: take_one(&mut self.doubles, &mut self.bytes),
         }
     }
 
     pub fn keep_words(&mut self, list: Vec<u32>) {
-        keep(&mut self.words, list);
+        keep(&mut self.words, &mut self.bytes, list);
     }
 
     pub fn keep_doubles(&mut self, list: Vec<u64>) {
-        keep(&mut self.doubles, list);
+        keep(&mut self.doubles, &mut self.bytes, list);
     }
 
     pub fn keep_blocks(&mut self, blocks: Blocks) {
@@ -74,7 +87,7 @@ impl Spare {
                 self.keep_words(take(&mut assign.holders));
                 self.keep_doubles(take(&mut assign.priorities));
                 self.keep_doubles(take(&mut assign.input_nbytes));
-                keep(&mut self.flags, take(&mut assign.wanted));
+                keep(&mut self.flags, &mut self.bytes, take(&mut assign.wanted));
             }
             ToWorker::Free(blocks) | ToWorker::Unassign(blocks) => self.keep_blocks(take(blocks)),
             _ => {}
@@ -97,10 +110,14 @@ mod tests {
         let again = spare.assign();
         assert_eq!(again, Spare::default().assign());
         assert!(again.priorities.capacity() > 0 && again.wanted.capacity() > 0);
-        for _ in 0..2 * KEPT_MAX {
-            spare.keep_blocks(Blocks::from_iter([(1, 1)]));
+        let per_list = LENGTH_MAX * size_of::<u32>();
+        for _ in 0..2 * KEPT_BYTES_MAX / per_list {
+            spare.keep_words(Vec::with_capacity(LENGTH_MAX));
         }
-        assert_eq!(spare.words.len(), KEPT_MAX);
+        assert!(spare.words.len() <= KEPT_BYTES_MAX / per_list);
+        while !spare.words.is_empty() {
+            spare.words();
+        }
         spare.keep_doubles(Vec::with_capacity(LENGTH_MAX + 1));
         assert!(spare.doubles.is_empty(), "large ones are given back");
     }

@@ -290,7 +290,7 @@ impl State {
         match message {
             ToClient::Peers(peers) => {
                 for peer in peers.joined {
-                    self.peers.insert(peer.worker, peer.address);
+                    self.peers.insert(peer.worker, peer.to_text());
                 }
                 for worker in peers.left {
                     self.peers.remove(&worker);

@@ -109,7 +109,7 @@ impl Core {
 
     pub fn on_peers(&mut self, peers: Peers) -> Vec<String> {
         for peer in peers.joined {
-            self.peers.insert(peer.worker, peer.address);
+            self.peers.insert(peer.worker, peer.to_text());
         }
         let left = peers.left.iter();
         left.filter_map(|worker| self.peers.remove(worker))

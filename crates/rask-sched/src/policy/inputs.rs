@@ -5,13 +5,15 @@ use std::cmp::Reverse;
 
 use smallvec::SmallVec;
 
-use super::bandwidth::Place;
+use super::bandwidth::{Bandwidth, Place};
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{TaskId, Worker};
+use crate::state::{TaskId, Worker, Workers};
 
 /// Of many places, those from which most comes are looked at one by one.
 const PLACES_MAX: usize = 16;
+/// The holders of so few inputs are put in order one by one.
+const ADDED_MAX: usize = 8;
 /// Of many holders of one input, so many are compared.
 const SENDERS_MAX: usize = 16;
 /// A holder is preferred if it sends so many times as fast as another.
@@ -39,16 +41,22 @@ impl Scheduler {
         let mut total_bytes = 0;
         let mut is_shared = false;
         let layer = self.layers.get(self.tasks.get(id).layer);
-        for &dep in self.tasks.deps(id) {
+        let deps = self.tasks.deps(id);
+        for &dep in deps {
             let nbytes = layer.bytes_taken_of(self.tasks.get(dep).nbytes()).max(1);
             total_bytes += nbytes;
             let holders = self.tasks.holders(dep);
             for &holder in holders {
-                held.push((holder, nbytes));
+                match deps.len() <= ADDED_MAX {
+                    true => add(&mut held, holder, nbytes),
+                    false => held.push((holder, nbytes)),
+                }
             }
             is_shared |= holders.len() > 1;
         }
-        sum_up(&mut held);
+        if deps.len() > ADDED_MAX {
+            sum_up(&mut held);
+        }
         let first = match is_shared {
             true => self.first_holders(id),
             false => largest(&held, PLACES_MAX),
@@ -107,34 +115,6 @@ impl Scheduler {
         let part = missing as f32 / nbytes.max(1) as f32;
         (latency + micros * part) as u64
     }
-
-    /// The holder that a worker has an input of this many bytes from: one from where it comes fast,
-    /// not the same for every task.
-    pub(crate) fn decide_sender(
-        &self,
-        holders: &[WorkerId],
-        to: WorkerId,
-        nbytes: u64,
-        spread: usize,
-    ) -> Option<WorkerId> {
-        let start = spread % holders.len().max(1);
-        if holders.len() <= 1 {
-            return holders.first().copied();
-        }
-        let place = self.workers.find(to)?.place;
-        let from_start = holders[start..].iter().chain(&holders[..start]);
-        let mut best: Option<(u64, WorkerId)> = None;
-        for &holder in from_start.take(SENDERS_MAX) {
-            let Some(worker) = self.workers.find(holder) else {
-                continue;
-            };
-            let micros = self.bandwidth.rate(worker.place, place).micros_of(nbytes);
-            if best.is_none_or(|(least, _)| micros.saturating_mul(FASTER_TIMES) < least) {
-                best = Some((micros, holder));
-            }
-        }
-        best.map(|(_, holder)| holder)
-    }
 }
 
 impl Inputs {
@@ -143,6 +123,35 @@ impl Inputs {
         let here = self.held.binary_search_by_key(&id, |(holder, _)| *holder);
         self.total_bytes - here.map_or(0, |at| self.held[at].1)
     }
+}
+
+/// The holder that a worker has an input of this many bytes from: one from where it comes fast,
+/// not the same for every task.
+#[inline]
+pub(crate) fn decide_sender(
+    (workers, bandwidth): (&Workers, &Bandwidth),
+    holders: &[WorkerId],
+    to: WorkerId,
+    nbytes: u64,
+    spread: usize,
+) -> Option<WorkerId> {
+    if holders.len() <= 1 {
+        return holders.first().copied();
+    }
+    let start = spread % holders.len();
+    let place = workers.find(to)?.place;
+    let from_start = holders[start..].iter().chain(&holders[..start]);
+    let mut best: Option<(u64, WorkerId)> = None;
+    for &holder in from_start.take(SENDERS_MAX) {
+        let Some(worker) = workers.find(holder) else {
+            continue;
+        };
+        let micros = bandwidth.rate(worker.place, place).micros_of(nbytes);
+        if best.is_none_or(|(least, _)| micros.saturating_mul(FASTER_TIMES) < least) {
+            best = Some((micros, holder));
+        }
+    }
+    best.map(|(_, holder)| holder)
 }
 
 /// Those who hold most, no more than so many of them, in no order if there are more.
@@ -154,6 +163,18 @@ pub(crate) fn largest(held: &[(WorkerId, u64)], count_max: usize) -> Cow<'_, [(W
     largest.select_nth_unstable_by_key(count_max, |&(id, bytes)| (Reverse(bytes), id));
     largest.truncate(count_max);
     Cow::Owned(largest)
+}
+
+/// So many bytes more are at a worker, of entries that are in the order of the workers.
+#[inline]
+fn add(entries: &mut ByWorker, worker: WorkerId, nbytes: u64) {
+    let before = entries.iter().rposition(|(known, _)| *known <= worker);
+    match before {
+        Some(at) if entries[at].0 == worker => entries[at].1 += nbytes,
+        Some(at) if at + 1 < entries.len() => entries.insert(at + 1, (worker, nbytes)),
+        None if !entries.is_empty() => entries.insert(0, (worker, nbytes)),
+        _ => entries.push((worker, nbytes)),
+    }
 }
 
 /// One entry a worker, in the order of the workers.

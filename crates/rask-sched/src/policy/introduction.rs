@@ -1,6 +1,9 @@
 //! Which workers know each other: a worker is told where another listens when it is to fetch
 //! something from it for the first time, so that a worker that joins costs the same in a cluster of
 //! ten workers and in one of a hundred thousand.
+//!
+//! Who was told is written down with the worker that listens, by the places of the workers' records.
+//! A place is not used again before nobody's list names it (`forget_places`).
 
 use rask_proto::{Missing, PeerAddress};
 
@@ -19,26 +22,17 @@ impl Scheduler {
     pub(crate) fn make_introductions(&mut self) {
         let mut pairs = std::mem::take(&mut self.introductions);
         for at in 0..pairs.len() {
-            if let Some(&(worker, holder)) = pairs.get(at + 2 * AHEAD)
-                && let (Some(worker), Some(holder)) =
-                    (self.workers.find(worker), self.workers.find(holder))
+            if let Some(&(_, holder)) = pairs.get(at + 2 * AHEAD)
+                && let Some(holder) = self.workers.find(holder)
             {
-                prefetch(&worker.knows);
                 prefetch(&holder.known_by);
-                prefetch(&holder.register.address);
+                prefetch(&holder.address);
             }
             if let Some(&(worker, holder)) = pairs.get(at + AHEAD)
-                && let (Some(worker), Some(holder)) =
-                    (self.workers.find(worker), self.workers.find(holder))
-                && let Some(slot) = self.workers.by_id.find_slot(pairs[at + AHEAD].1)
+                && let Some(slot) = self.workers.by_id.find_slot(worker)
+                && let Some(holder) = self.workers.find(holder)
             {
-                worker.knows.prefetch(slot);
-                if let Some(first) = holder.register.address.as_bytes().first() {
-                    prefetch(first);
-                }
-                if let Some(last) = holder.known_by.last() {
-                    prefetch(last);
-                }
+                holder.known_by.prefetch(slot);
             }
             let (worker, holder) = pairs[at];
             self.introduce(worker, holder);
@@ -54,47 +48,41 @@ impl Scheduler {
         if worker == holder {
             return;
         }
-        let Some(slot) = self.workers.by_id.find_slot(holder) else {
+        let Some(slot) = self.workers.by_id.find_slot(worker) else {
             return;
         };
-        let record = self.workers.find_mut(worker);
-        if !record.is_some_and(|record| record.knows.insert(slot)) {
+        let Some(peer) = self.workers.find_mut(holder) else {
+            return;
+        };
+        if !peer.known_by.insert(slot) {
             return;
         }
-        self.note_known(holder, worker);
-        let Some(peer) = self.workers.find(holder) else {
-            return;
-        };
         let address = PeerAddress {
             worker: holder.0,
-            address: peer.register.address.clone(),
+            address: peer.address.clone(),
         };
         self.out.joined_peer(worker, address);
     }
 
-    /// A worker was told where a holder listens.
-    fn note_known(&mut self, holder: WorkerId, worker: WorkerId) {
-        let Some(peer) = self.workers.find_mut(holder) else {
-            return;
-        };
-        let mut known_by = std::mem::take(&mut peer.known_by);
-        if known_by.len() == known_by.capacity() {
-            known_by.retain(|&mut id| self.workers.by_id.find_slot(id).is_some());
-        }
-        known_by.push(worker);
-        if let Some(peer) = self.workers.find_mut(holder) {
-            peer.known_by = known_by;
-        }
-    }
-
-    /// Who knew a worker that has left, whose record was in this place, is told.
-    pub(crate) fn tell_left(&mut self, id: WorkerId, slot: u32, left: &Worker) {
-        for &peer in &left.known_by {
-            if let Some(record) = self.workers.find_mut(peer) {
-                record.knows.remove(slot);
+    /// Who knew a worker that has left is told.
+    pub(crate) fn tell_left(&mut self, id: WorkerId, left: &Worker) {
+        for slot in left.known_by.members() {
+            let peer = self.workers.by_id.id_at(slot);
+            if self.workers.find(peer).is_some() {
                 self.out.left_peer(peer, id);
             }
         }
+    }
+
+    /// The places of workers that have left may be used again, once nobody's list names them. Looks
+    /// at all lists, but only when an eighth of all places is to be had.
+    pub(crate) fn forget_places(&mut self) {
+        let Some(gone) = self.workers.by_id.take_resting() else {
+            return;
+        };
+        self.workers
+            .by_id
+            .for_each_mut(|worker| worker.known_by.remove_all(&gone));
     }
 
     /// Tells a worker to hold values, which others have.

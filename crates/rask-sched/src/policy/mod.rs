@@ -10,7 +10,7 @@ pub(crate) mod collecting;
 pub(crate) mod congestion;
 mod families;
 mod holding;
-mod inputs;
+pub(crate) mod inputs;
 mod introduction;
 mod moving;
 pub(crate) mod needs;

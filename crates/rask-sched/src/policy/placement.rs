@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::inputs::{Inputs, largest};
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{NO_TASK, Restriction, TaskId, TaskState, Worker};
+use crate::state::{NO_LOAD, NO_TASK, Restriction, TaskId, TaskState, Worker};
 
 /// Up to this many workers, all are compared; above, the largest holders and a sample.
 const COMPARED_MAX: usize = 32;
@@ -33,6 +33,13 @@ impl Scheduler {
     pub(crate) fn restriction_of(&self, id: TaskId) -> Option<&Arc<Restriction>> {
         let task = self.tasks.get(id);
         self.layers.get(task.layer).restriction_of(task.block)
+    }
+
+    /// The restriction of a task that takes resources.
+    #[inline]
+    pub(crate) fn restriction_with_resources(&self, id: TaskId) -> Option<Arc<Restriction>> {
+        let restriction = self.restriction_of(id)?;
+        (!restriction.resources.is_empty()).then(|| restriction.clone())
     }
 
     fn decide_worker_among(&self, id: TaskId, stays: fn(&Worker) -> bool) -> Option<WorkerId> {
@@ -79,25 +86,38 @@ impl Scheduler {
             0 => 0,
             nbytes => self.bandwidth.micros_at_least(nbytes),
         };
-        let starts_before = |best: Option<(bool, u64, u64, WorkerId)>, micros: u64| {
-            best.is_some_and(|(lacks_room, start, ..)| !lacks_room && start < micros)
+        // Of those who can start at the same time, holders come first: less has to be moved.
+        let mut is_holder = true;
+        let starts_by = |best: Option<(bool, u64, u64, WorkerId)>, is_holder, micros: u64| {
+            best.is_some_and(|(lacks_room, start, ..)| {
+                !lacks_room && start < micros.saturating_add(u64::from(is_holder))
+            })
         };
         let here = best.map_or(0, |(.., id)| inputs.total_bytes - inputs.missing_bytes(id));
         let more_micros = self.bandwidth.network().micros_of(here);
         let is_most = here > inputs.total_bytes / 2;
         let is_kept = is_most && more_micros > MOVED_MICROS && self.is_unlearned(task);
-        if starts_before(best, elsewhere_micros) || (is_kept && starts_before(best, u64::MAX)) {
+        let is_best = |micros| starts_by(best, true, micros);
+        if is_best(elsewhere_micros) || (is_kept && is_best(u64::MAX)) {
             return best.map(|(.., id)| id);
         }
-        for (id, worker) in self.compared(task) {
-            // Moving takes long to work out: not for those that are too busy anyway.
-            let least_moving = match inputs.missing_bytes(id) == inputs.total_bytes {
-                true => elsewhere_micros,
-                false => 0,
+        for (slot, load) in self.compared(task) {
+            // Most are too busy anyway, which is told without a look at them.
+            let least = u64::from(load) + elsewhere_micros;
+            if load != NO_LOAD && starts_by(best, is_holder, least) {
+                continue;
+            }
+            let id = self.workers.by_id.id_at(slot);
+            let Some(worker) = self.workers.find(id).filter(|worker| allows(worker)) else {
+                continue;
             };
-            if !starts_before(best, occupancy(worker) + least_moving) && allows(worker) {
+            let is_known = holders.iter().any(|&(holder, _)| holder == id);
+            let least = occupancy(worker) + elsewhere_micros;
+            if !is_known && !starts_by(best, is_holder, least) {
                 let found = cost(id, worker);
-                best = Some(best.map_or(found, |best| best.min(found)));
+                if best.is_none_or(|best| found < best) {
+                    (best, is_holder) = (Some(found), false);
+                }
             }
         }
         best.map(|(.., id)| id)
@@ -131,6 +151,8 @@ impl Scheduler {
             if is_source {
                 worker.sources.placed_micros = anew(worker.sources.placed_micros);
             }
+            let id = self.tasks.get(id).worker();
+            self.workers.by_id.note_load(id);
         }
     }
 
@@ -143,34 +165,32 @@ impl Scheduler {
 
     /// Where the sample of workers for a task begins.
     pub(super) fn sample_position(&self, id: TaskId) -> usize {
-        id.wrapping_mul(0x9E37_79B9) as usize % self.workers.by_id.len().max(1)
+        spread(id, self.workers.by_id.len())
     }
 
-    /// A task will be placed: who is compared for it, by number at first and then by record.
-    #[inline]
-    pub(crate) fn anticipate_sample(&self, id: TaskId, by_record: bool) {
-        let workers = &self.workers.by_id;
-        if workers.len() > COMPARED_MAX {
-            let start = self.sample_position(id);
-            workers.prefetch_from(start, by_record.then_some(SAMPLE_COUNT));
-        }
-    }
-
-    /// The workers that are compared besides the holders: all of a few, or all for a task that may
-    /// not run everywhere; else some, others for each task.
-    fn compared(&self, id: TaskId) -> impl Iterator<Item = (WorkerId, &Worker)> {
+    /// The workers that are compared besides the holders, with their loads: all of a few, or all for
+    /// a task that may not run everywhere; else some, others for each task.
+    fn compared(&self, id: TaskId) -> impl Iterator<Item = (u32, u32)> {
         let workers = &self.workers.by_id;
         let takes_all = workers.len() <= COMPARED_MAX || self.restriction_of(id).is_some();
         let (start, count) = match takes_all {
-            true => (0, workers.len()),
-            false => (self.sample_position(id), SAMPLE_COUNT),
+            true => (0, workers.slot_count()),
+            false => (spread(id, workers.slot_count()), SAMPLE_COUNT),
         };
         // One that has nothing to do is among them, if there is one.
         let idle = &self.attention.idle;
-        let idle = idle.find_from(start as u32).or_else(|| idle.find_from(0));
-        let idle = idle.filter(|_| !takes_all).map(|slot| workers.id_at(slot));
-        let idle = idle.and_then(|id| Some((id, workers.get(&id)?)));
-        let sample = workers.iter_from(start).map(|(id, worker)| (*id, worker));
-        sample.take(count).chain(idle)
+        let idle = match takes_all {
+            true => None,
+            false => idle.find_from(start as u32).or_else(|| idle.find_from(0)),
+        };
+        let sample = workers.loads_from(start).take(count);
+        sample.chain(idle.map(|slot| (slot, 0)))
     }
+}
+
+/// A number below `count` that is another for each task, and not like that of its neighbours.
+#[inline]
+fn spread(id: TaskId, count: usize) -> usize {
+    let part = u64::from(id.wrapping_mul(0x9E37_79B9));
+    (part * count as u64 >> 32) as usize
 }

@@ -5,9 +5,6 @@ use super::unfitting::bytes_of_page;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
 
-/// After this many tasks of a layer, other layers of the same operation learn nothing more from it.
-const TAUGHT_MAX: u32 = 4;
-
 impl Scheduler {
     /// Bytes that the value of a task is thought to take: nothing or as much as its largest input,
     /// where nothing is known.
@@ -62,32 +59,5 @@ impl Scheduler {
             let is_whole = sizes.is_some_and(|sizes| task.nbytes() >= sizes.at(task.block));
             task.state == TaskState::Memory && is_whole
         })
-    }
-
-    /// A task has ended. `grown` is by how much its process grew for it, if that was measured.
-    pub(crate) fn learn_bytes(
-        &mut self,
-        (number, block): (u32, u32),
-        nbytes: u64,
-        grown: Option<u64>,
-    ) {
-        let layer = self.layers.get_mut(number);
-        if let Some(grown) = grown {
-            layer.working.learn(grown.saturating_sub(nbytes) as f32);
-        }
-        match &layer.sizes {
-            Some(sizes) if sizes.is_dense => {}
-            Some(sizes) => {
-                let declared = sizes.at(block).max(1);
-                layer.output.learn((nbytes as f64 / declared as f64) as f32);
-            }
-            None => {
-                layer.output.learn(nbytes as f32);
-                if layer.output.count() <= TAUGHT_MAX {
-                    let operation = self.layers.operation_mut(number);
-                    operation.output.learn(nbytes as f32);
-                }
-            }
-        }
     }
 }

@@ -51,6 +51,7 @@ impl Copies {
 
 impl Scheduler {
     /// A task was handed out.
+    #[inline]
     pub(crate) fn note_begin(&mut self, id: TaskId, worker: WorkerId) {
         if self.settings.speculation.is_none() {
             return;
@@ -175,6 +176,7 @@ impl Scheduler {
     }
 
     /// There is no copy of the task any more; where it was.
+    #[inline]
     pub(crate) fn take_copy(&mut self, id: TaskId) -> Option<WorkerId> {
         if self.copies.by_task.is_empty() {
             return None;
@@ -188,6 +190,7 @@ impl Scheduler {
     }
 
     /// The task is not Assigned any more: its copy need not run, unless that is what `done` ended.
+    #[inline]
     pub(crate) fn end_copy(&mut self, id: TaskId, done: Option<WorkerId>) {
         let Some(worker) = self.take_copy(id) else {
             return;

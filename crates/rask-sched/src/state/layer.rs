@@ -5,10 +5,12 @@ use std::sync::Arc;
 use rask_proto::{BlockSizes, OriginSpec, Packed};
 use smallvec::SmallVec;
 
-use super::{Estimate, Restriction, SlotSet, TaskId};
+use super::{Estimate, Operation, Restriction, SlotSet, TaskId};
 use crate::event::WorkerId;
 use crate::policy::unfitting::bytes_of_page;
 
+/// After this many tasks of a layer, other layers of the same operation learn nothing more from it.
+const TAUGHT_MAX: u32 = 4;
 /// In [`Layer::slots`]: the block has no task.
 pub(crate) const NO_TASK: TaskId = u32::MAX;
 
@@ -190,6 +192,28 @@ impl Layer {
     /// The page of `block`.
     pub fn page_of(&self, block: u32) -> Option<usize> {
         (self.page_blocks > 0).then(|| (block / self.page_blocks) as usize)
+    }
+
+    /// Learns from the value of one more task, and by how much its process grew for it, if that was
+    /// measured and is not 0.
+    #[inline]
+    pub fn learn_bytes(&mut self, operation: &mut Operation, block: u32, nbytes: u64, grown: u64) {
+        if grown > 0 {
+            self.working.learn(grown.saturating_sub(nbytes) as f32);
+        }
+        match &self.sizes {
+            Some(sizes) if sizes.is_dense => {}
+            Some(sizes) => {
+                let declared = sizes.at(block).max(1);
+                self.output.learn((nbytes as f64 / declared as f64) as f32);
+            }
+            None => {
+                self.output.learn(nbytes as f32);
+                if self.output.count() <= TAUGHT_MAX {
+                    operation.output.learn(nbytes as f32);
+                }
+            }
+        }
     }
 
     /// Learns from one more task that ended. Short durations count for more than long ones: the

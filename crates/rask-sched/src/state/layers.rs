@@ -1,12 +1,12 @@
 //! All layers: found by their numbers in one step, and by their names.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Layer, Operation, Operations};
 use crate::HashMap;
 
-/// Of so many of the latest numbers it is known by position where the layer is.
+/// Of so many of the latest numbers at least it is known by position where the layer is, of at most
+/// twice as many.
 const RECENT_MAX: usize = 1 << 16;
 /// In the place of a slot: there is no layer of this number.
 const NO_SLOT: u32 = u32::MAX;
@@ -18,7 +18,7 @@ pub(crate) struct Layers {
     records: Vec<Option<(u32, Box<Layer>)>>,
     free: Vec<u32>,
     /// Slots of the numbers from `recent_from` on.
-    recent: VecDeque<u32>,
+    recent: Vec<u32>,
     recent_from: u32,
     /// Slots of other numbers.
     others: HashMap<u32, u32>,
@@ -79,25 +79,23 @@ impl Layers {
         };
         if at >= self.recent.len() + RECENT_MAX {
             // Far from all others, as after a restart.
-            while !self.recent.is_empty() {
-                self.forget_recent();
-            }
+            self.forget_recent(self.recent.len());
             self.recent_from = number;
-            self.recent.push_back(slot);
+            self.recent.push(slot);
             return;
         }
-        while self.recent.len() <= at {
-            self.recent.push_back(NO_SLOT);
+        if self.recent.len() <= at {
+            self.recent.resize(at + 1, NO_SLOT);
         }
         self.recent[at] = slot;
-        while self.recent.len() > RECENT_MAX {
-            self.forget_recent();
+        if self.recent.len() > 2 * RECENT_MAX {
+            self.forget_recent(self.recent.len() - RECENT_MAX);
         }
     }
 
-    /// The first of the recent numbers is one of the others.
-    fn forget_recent(&mut self) {
-        if let Some(slot) = self.recent.pop_front() {
+    /// The first of the recent numbers, so many, are some of the others.
+    fn forget_recent(&mut self, count: usize) {
+        for slot in self.recent.drain(..count) {
             if slot != NO_SLOT {
                 self.others.insert(self.recent_from, slot);
             }
@@ -105,14 +103,19 @@ impl Layers {
         }
     }
 
-    #[inline]
-    fn find_slot(&self, number: u32) -> Option<usize> {
+    /// The slot of a number, or `NO_SLOT`, which is beyond all records.
+    #[inline(always)]
+    fn slot_of(&self, number: u32) -> usize {
         let at = number.wrapping_sub(self.recent_from) as usize;
-        let slot = match self.recent.get(at) {
-            Some(slot) => *slot,
-            None => *self.others.get(&number)?,
-        };
-        (slot != NO_SLOT).then_some(slot as usize)
+        match self.recent.get(at) {
+            Some(slot) => *slot as usize,
+            None => self.slot_of_other(number),
+        }
+    }
+
+    #[cold]
+    fn slot_of_other(&self, number: u32) -> usize {
+        self.others.get(&number).map_or(NO_SLOT, |slot| *slot) as usize
     }
 
     /// The number of the layer of this name.
@@ -123,7 +126,7 @@ impl Layers {
     /// The layer of this number, which a peer may have made up.
     #[inline]
     pub fn find(&self, number: u32) -> Option<&Layer> {
-        let record = self.records[self.find_slot(number)?].as_ref();
+        let record = self.records.get(self.slot_of(number))?.as_ref();
         record.map(|(_, layer)| &**layer)
     }
 
@@ -136,8 +139,8 @@ impl Layers {
     /// The layer, which must exist.
     #[inline]
     pub fn get_mut(&mut self, number: u32) -> &mut Layer {
-        let slot = self.find_slot(number);
-        let record = slot.and_then(|slot| self.records[slot].as_mut());
+        let slot = self.slot_of(number);
+        let record = self.records.get_mut(slot).and_then(Option::as_mut);
         let (_, layer) = record.expect("tasks name existing layers");
         layer
     }
@@ -148,17 +151,21 @@ impl Layers {
         self.operations.get(layer.operation_number)
     }
 
-    /// What is known of the operation of the layer of this number, which must exist.
+    /// The layer, which must exist, and what is known of its operation.
     #[inline]
-    pub fn operation_mut(&mut self, number: u32) -> &mut Operation {
-        let operation = self.get(number).operation_number;
-        self.operations.get_mut(operation)
+    pub fn get_with_operation_mut(&mut self, number: u32) -> (&mut Layer, &mut Operation) {
+        let slot = self.slot_of(number);
+        let record = self.records.get_mut(slot).and_then(Option::as_mut);
+        let (_, layer) = record.expect("tasks name existing layers");
+        let operation = self.operations.get_mut(layer.operation_number);
+        (layer, operation)
     }
 
     /// Removes a layer.
     pub fn remove(&mut self, number: u32) -> Option<Box<Layer>> {
         self.unname(number);
-        let slot = self.find_slot(number)?;
+        let slot = self.slot_of(number);
+        let record = self.records.get_mut(slot)?.take();
         let at = number.wrapping_sub(self.recent_from) as usize;
         match self.recent.get_mut(at) {
             Some(recent) => *recent = NO_SLOT,
@@ -167,7 +174,7 @@ impl Layers {
             }
         }
         self.free.push(slot as u32);
-        self.records[slot].take().map(|(_, layer)| layer)
+        record.map(|(_, layer)| layer)
     }
 
     /// Lets a layer's name go: another layer may have it.
@@ -227,7 +234,7 @@ mod tests {
     fn old_layers_are_found_when_there_were_many_since() {
         let mut layers = Layers::default();
         let first = layers.add(layer("first"));
-        for number in 0..RECENT_MAX as u32 + 10 {
+        for number in 0..2 * RECENT_MAX as u32 + 10 {
             let added = layers.add(layer(&number.to_string()));
             assert!(layers.remove(added).is_some());
         }
@@ -235,6 +242,6 @@ mod tests {
         assert_eq!(*layers.get(first).name, *"first");
         assert_eq!(*layers.get(last).name, *"last");
         assert_eq!(layers.numbers(), [first, last]);
-        assert!(layers.recent.len() <= RECENT_MAX && layers.others.len() == 1);
+        assert!(layers.recent.len() <= 2 * RECENT_MAX && layers.others.len() == 1);
     }
 }

@@ -38,4 +38,5 @@ pub(crate) use slot_set::SlotSet;
 pub(crate) use task::{Task, TaskId, TaskState};
 pub(crate) use tasks::Tasks;
 pub(crate) use worker::{QueueEntry, Worker, Workers, host_of};
+pub(crate) use worker_table::NO_LOAD;
 use worker_table::WorkerTable;

@@ -64,34 +64,31 @@ impl PeerSet {
         true
     }
 
-    /// Removes a number.
-    pub fn remove(&mut self, number: u32) {
-        if !self.contains(number) {
-            return;
-        }
-        self.count -= 1;
+    /// Removes all numbers that are members of a set of bits.
+    pub fn remove_all(&mut self, gone: &[u32]) {
+        let is_gone = |number: u32| {
+            let word = gone.get(number as usize / 32);
+            word.is_some_and(|word| word >> (number % 32) & 1 == 1)
+        };
         if self.has_bits {
-            self.words[number as usize / 32] &= !(1 << (number % 32));
+            for (word, gone) in self.words.iter_mut().zip(gone) {
+                self.count -= (*word & gone).count_ones();
+                *word &= !gone;
+            }
             return;
         }
-        let capacity = self.words.len();
-        let mut hole = self.find(number);
-        let mut at = hole;
-        loop {
-            at = (at + 1) & (capacity - 1);
-            let next = self.words[at];
-            if next == EMPTY {
-                break;
-            }
-            // It may move to the hole if that is not before the place where it is looked for first.
-            let start = start_of(next, capacity);
-            let distance = at.wrapping_sub(start) & (capacity - 1);
-            if distance >= at.wrapping_sub(hole) & (capacity - 1) {
-                self.words[hole] = next;
-                hole = at;
-            }
+        let stays = |number: &u32| *number != EMPTY && !is_gone(*number);
+        let kept: SmallVec<[u32; CAPACITY_MIN]> =
+            self.words.iter().copied().filter(stays).collect();
+        if kept.len() == self.count as usize {
+            return;
         }
-        self.words[hole] = EMPTY;
+        self.count = kept.len() as u32;
+        self.words.fill(EMPTY);
+        for number in kept {
+            let at = self.find(number);
+            self.words[at] = number;
+        }
     }
 
     /// The members, in no order.
@@ -157,8 +154,12 @@ mod tests {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let number = (state >> 10) % limit;
                 if state & 0x300 == 0 {
-                    set.remove(number);
+                    let mut gone = vec![0; number as usize / 32 + 1];
+                    gone[number as usize / 32] = 1 << (number % 32) | 1;
+                    let first = number / 32 * 32;
+                    set.remove_all(&gone);
                     expected.remove(&number);
+                    expected.remove(&first);
                 } else {
                     assert_eq!(set.insert(number), expected.insert(number));
                 }

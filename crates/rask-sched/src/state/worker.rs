@@ -3,9 +3,11 @@
 use std::cmp::Reverse;
 
 use crate::HashMap;
+use bytes::Bytes;
 use rask_proto::{Blocks, Heartbeat, Register};
 use smallvec::SmallVec;
 
+use super::worker_table::NO_LOAD;
 use super::{ByValue, PeerSet, TaskId, TaskState, Tasks};
 use crate::event::{Time, WorkerId};
 use crate::policy::bandwidth::Place;
@@ -73,10 +75,10 @@ pub(crate) struct Worker {
     pub ahead_stopped: Vec<(super::TaskId, u32)>,
     /// Layers whose op it has, and some that are forgotten.
     pub shipped: SmallVec<[u32; INLINE]>,
-    /// The places of the workers of which it was told where they listen.
-    pub knows: PeerSet,
-    /// Workers that were told where it listens, and some that have left.
-    pub known_by: SmallVec<[WorkerId; INLINE]>,
+    /// Where it listens, as others are told.
+    pub address: Bytes,
+    /// The places of the workers that were told so, and of some that have left.
+    pub known_by: PeerSet,
     /// Resources that running tasks have taken.
     pub taken: HashMap<String, f64>,
     pub register: Register,
@@ -187,11 +189,11 @@ impl Worker {
             noticed: Default::default(),
             place: Place::of(&register),
             budget_bytes: budget_of(&register, 0),
+            address: Bytes::copy_from_slice(register.address.as_bytes()),
             register,
             heartbeat: Heartbeat::default(),
             shipped: SmallVec::new(),
-            knows: PeerSet::default(),
-            known_by: SmallVec::new(),
+            known_by: PeerSet::default(),
             noted: SmallVec::new(),
             queues: super::PlacedQueues::default(),
             placed_count: 0,
@@ -288,6 +290,22 @@ impl Worker {
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.busy_count() < self.thread_count && !self.retiring
+    }
+
+    /// No less than this is the predicted time until a thread is free for any task that is new here;
+    /// `NO_LOAD` if the worker takes none.
+    #[inline]
+    pub fn load_micros(&self) -> u32 {
+        if !self.takes_tasks() {
+            return NO_LOAD;
+        }
+        let all = self.placed_micros + self.assigned_micros;
+        let others = all - self.sources.placed_micros - self.sources.assigned_micros;
+        let load = match self.thread_count {
+            1 => others,
+            threads => others / u64::from(threads),
+        };
+        load.min(u64::from(NO_LOAD - 1)) as u32
     }
 
     /// Predicted time until all that is here has run.
@@ -403,6 +421,7 @@ impl Workers {
         let is = (worker.paused_since.is_some(), worker.takes_tasks());
         self.paused_count = self.paused_count + usize::from(is.0) - usize::from(was.0);
         self.taking_count = self.taking_count + usize::from(is.1) - usize::from(was.1);
+        self.by_id.note_load(id);
     }
 
     /// A worker is paused since then, or goes on.
@@ -431,6 +450,7 @@ impl Workers {
         let paused = self.by_id.values().filter(|w| w.paused_since.is_some());
         let taking = self.by_id.values().filter(|w| w.takes_tasks());
         (paused.count(), taking.count()) == (self.paused_count, self.taking_count)
+            && self.by_id.check_loads()
     }
 
     /// A worker leaves.

@@ -2,14 +2,20 @@
 
 use crate::HashMap;
 use crate::event::WorkerId;
-use crate::prefetch::{prefetch, prefetch_lines};
+use crate::prefetch::prefetch_lines;
 use crate::state::Worker;
 
+/// The load of a worker that takes no tasks, and of a free place.
+pub(crate) const NO_LOAD: u32 = u32::MAX;
 /// In the place of a slot: no worker has this number.
 const NO_SLOT: u32 = u32::MAX;
 /// Numbers below this are indices of a list of slots; workers are numbered as they come, so that
 /// higher ones are rare.
 const LISTED_MAX: u32 = 1 << 22;
+
+/// So many places of workers that have left, and such a part of all, are looked for together.
+const RESTING_MIN: usize = 64;
+const RESTING_PART: usize = 8;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -20,9 +26,13 @@ pub(crate) struct WorkerTable {
     unlisted: HashMap<WorkerId, u32>,
     /// In free slots they stand for nobody.
     records: Vec<Worker>,
+    /// Of each record, see [`Worker::load_micros`].
+    loads: Vec<u32>,
     /// Whose record is, or was, in each slot.
     ids: Vec<WorkerId>,
     free: Vec<u32>,
+    /// Free, but some lists may name them.
+    resting: Vec<u32>,
 }
 
 impl WorkerTable {
@@ -30,51 +40,74 @@ impl WorkerTable {
     /// another has later.
     #[inline]
     pub fn find_slot(&self, id: WorkerId) -> Option<u32> {
-        if id.0 >= LISTED_MAX {
-            return self.unlisted.get(&id).copied();
-        }
-        let slot = *self.listed.get(id.0 as usize)?;
+        let slot = self.slot_or_none(id);
         (slot != NO_SLOT).then_some(slot)
+    }
+
+    /// The slot, or `NO_SLOT`, which is beyond all records.
+    #[inline(always)]
+    fn slot_or_none(&self, id: WorkerId) -> u32 {
+        match self.listed.get(id.0 as usize) {
+            Some(slot) => *slot,
+            None => self.slot_unlisted(id),
+        }
+    }
+
+    #[cold]
+    fn slot_unlisted(&self, id: WorkerId) -> u32 {
+        self.unlisted.get(&id).copied().unwrap_or(NO_SLOT)
     }
 
     #[inline]
     pub fn get(&self, id: &WorkerId) -> Option<&Worker> {
-        Some(&self.records[self.find_slot(*id)? as usize])
+        self.records.get(self.slot_or_none(*id) as usize)
     }
 
     #[inline]
     pub fn get_mut(&mut self, id: &WorkerId) -> Option<&mut Worker> {
-        let slot = self.find_slot(*id)?;
-        Some(&mut self.records[slot as usize])
+        let slot = self.slot_or_none(*id);
+        self.records.get_mut(slot as usize)
     }
 
     /// So many lines of the worker's record, in which what is needed most comes first, will be needed
     /// soon.
     #[inline]
     pub fn prefetch(&self, id: WorkerId, lines: usize) {
-        if let Some(slot) = self.find_slot(id) {
-            prefetch_lines(&self.records[slot as usize], lines);
+        if let Some(record) = self.get(&id) {
+            prefetch_lines(record, lines);
         }
     }
 
-    /// So many workers from this position on will be needed soon, or, without a number, where their
-    /// records are.
+    /// Something that the load of a worker depends on has changed.
     #[inline]
-    pub fn prefetch_from(&self, position: usize, count: Option<usize>) {
-        const LINES: usize = 2;
-        let rest = &self.order[position.min(self.order.len())..];
-        match count {
-            None => {
-                if let Some(first) = rest.first() {
-                    prefetch(first);
-                }
-            }
-            Some(count) => {
-                for (_, slot) in &rest[..rest.len().min(count)] {
-                    prefetch_lines(&self.records[*slot as usize], LINES);
-                }
-            }
+    pub fn note_load(&mut self, id: WorkerId) {
+        let slot = self.slot_or_none(id) as usize;
+        if let (Some(record), Some(load)) = (self.records.get(slot), self.loads.get_mut(slot)) {
+            *load = record.load_micros();
         }
+    }
+
+    /// Slots with the loads of those whose record is there, beginning at this one, the first ones
+    /// last.
+    #[inline]
+    pub fn loads_from(&self, start: usize) -> impl Iterator<Item = (u32, u32)> {
+        let (before, after) = self.loads.split_at(start.min(self.loads.len()));
+        let after = (start as u32..).zip(after);
+        after
+            .chain((0..).zip(before))
+            .map(|(slot, load)| (slot, *load))
+    }
+
+    /// How many places of records there are.
+    #[inline]
+    pub fn slot_count(&self) -> usize {
+        self.loads.len()
+    }
+
+    /// Whether the loads are those of the records.
+    pub fn check_loads(&self) -> bool {
+        let mut loads = self.order.iter().map(|(_, slot)| *slot as usize);
+        loads.all(|slot| self.loads[slot] == self.records[slot].load_micros())
     }
 
     /// Whose record is there.
@@ -86,18 +119,22 @@ impl WorkerTable {
     /// Adds a worker, in the place of one of the same number if there is one.
     pub fn insert(&mut self, id: WorkerId, worker: Worker) {
         if let Some(slot) = self.find_slot(id) {
+            self.loads[slot as usize] = worker.load_micros();
             self.records[slot as usize] = worker;
             return;
         }
+        let load = worker.load_micros();
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.records[slot as usize] = worker;
                 self.ids[slot as usize] = id;
+                self.loads[slot as usize] = load;
                 slot
             }
             None => {
                 self.records.push(worker);
                 self.ids.push(id);
+                self.loads.push(load);
                 (self.records.len() - 1) as u32
             }
         };
@@ -117,9 +154,29 @@ impl WorkerTable {
         }
         let at = self.order.partition_point(|(known, _)| known < id);
         self.order.remove(at);
-        self.free.push(slot);
+        self.resting.push(slot);
+        self.loads[slot as usize] = NO_LOAD;
         let nobody = Worker::new(Default::default());
         Some(std::mem::replace(&mut self.records[slot as usize], nobody))
+    }
+
+    /// The places of workers that have left, as a set of bits, if they are many: they may be used
+    /// again.
+    pub fn take_resting(&mut self) -> Option<Vec<u32>> {
+        if self.resting.len() < RESTING_MIN + self.records.len() / RESTING_PART {
+            return None;
+        }
+        let mut gone = vec![0; self.records.len().div_ceil(32)];
+        for &slot in &self.resting {
+            gone[slot as usize / 32] |= 1 << (slot % 32);
+        }
+        self.free.append(&mut self.resting);
+        Some(gone)
+    }
+
+    /// Every record, in no order, and those that stand for nobody.
+    pub fn for_each_mut(&mut self, change: impl FnMut(&mut Worker)) {
+        self.records.iter_mut().for_each(change);
     }
 
     fn note_slot(&mut self, id: WorkerId, slot: u32) {

@@ -98,7 +98,7 @@ impl Scheduler {
             }
             TaskState::Assigned => {
                 self.end_transfers(id);
-                let restriction = self.restriction_of(id).cloned();
+                let restriction = self.restriction_with_resources(id);
                 let task = self.tasks.get_mut(id);
                 let seceded = std::mem::take(&mut task.seceded);
                 self.shares
@@ -118,6 +118,10 @@ impl Scheduler {
                 }
             }
             _ => {}
+        }
+        if charged > 0 {
+            let worker = self.tasks.get(id).worker();
+            self.workers.by_id.note_load(worker);
         }
         if charged_bytes.has_entries() {
             self.leave_values(id);

@@ -2,9 +2,8 @@
 
 use std::cmp::Reverse;
 
-use smallvec::SmallVec;
-
 use crate::event::WorkerId;
+use crate::policy::inputs::decide_sender;
 use crate::scheduler::Scheduler;
 use crate::state::{Charge, TaskId, TaskState};
 
@@ -68,6 +67,7 @@ impl Scheduler {
                 worker.sources.placed_micros += u64::from(charged);
             }
         }
+        self.workers.by_id.note_load(worker);
     }
 
     /// Hands a Queued or Placed task to `worker`, or a Waiting one that waits for nothing but what
@@ -88,7 +88,7 @@ impl Scheduler {
         let worker = worker_id;
         let layer_number = self.tasks.get(id).layer;
         let charged = self.predict_micros(layer_number);
-        let restriction = self.restriction_of(id).cloned();
+        let restriction = self.restriction_with_resources(id);
         let now = self.now;
         let charged_bytes = self.charge(id, worker);
         let is_source = self.tasks.get(id).is_source();
@@ -124,16 +124,20 @@ impl Scheduler {
                 worker.take(&restriction.resources, 1.0);
             }
         }
+        self.workers.by_id.note_load(worker_id);
         self.note_begin(id, worker);
     }
 
     /// Returns whether anything large has to be fetched for it.
     pub(crate) fn send_assignment(&mut self, id: TaskId, worker: WorkerId) -> bool {
         let mut is_any_large = false;
-        let mut inputs: SmallVec<[_; 8]> = SmallVec::new();
         let task = self.tasks.get(id);
         let layer = self.layers.get(task.layer);
-        for &dep_id in self.tasks.deps(id) {
+        let order = (self.priority_at_worker(task.priority), task.is_wanted());
+        let deps = self.tasks.deps(id);
+        let block = (task.layer, task.block);
+        let mut inputs = self.out.assign(worker, block, order, deps.len());
+        for &dep_id in deps {
             let dep = self.tasks.get(dep_id);
             let holders = self.tasks.holders(dep_id);
             let nbytes = layer.bytes_taken_of(dep.nbytes());
@@ -141,18 +145,16 @@ impl Scheduler {
             let holder = if is_made_here || holders.contains(&worker) {
                 worker
             } else {
-                let sender = self.decide_sender(holders, worker, nbytes, id as usize);
+                let places = (&self.workers, &self.bandwidth);
+                let sender = decide_sender(places, holders, worker, nbytes, id as usize);
                 sender.unwrap_or(worker)
             };
-            inputs.push(((dep.layer, dep.block), holder, nbytes));
+            inputs.push((dep.layer, dep.block), holder, nbytes);
             if holder != worker {
                 self.introductions.push((worker, holder));
                 is_any_large |= nbytes >= self.settings.large_bytes_min;
             }
         }
-        let order = (self.priority_at_worker(task.priority), task.is_wanted());
-        let block = (task.layer, task.block);
-        self.out.assign(worker, block, order, inputs.into_iter());
         is_any_large
     }
 
