@@ -1,6 +1,8 @@
 //! Pieces of tables as one table: each column of the result is written once, straight from the rows
 //! that the pieces have, wherever these lie.
 
+use std::cell::RefCell;
+
 use arrow_array::types::{Int64Type, UInt32Type};
 use arrow_array::{Array, ArrayRef, UInt32Array, make_array};
 use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer};
@@ -14,7 +16,7 @@ use super::{Column, DType, Index, Label, NearLabels, Result, Table};
 /// The rows of all pieces, one after the other, as [`Table::concat`] of them as tables.
 pub fn assemble(pieces: &[Piece]) -> Result<Table> {
     match is_simple(pieces) {
-        true => build(pieces, Ok),
+        true => build(pieces, None),
         false => concat(pieces),
     }
 }
@@ -24,30 +26,50 @@ pub fn assemble_sorted(pieces: &[Piece], spec: &SortSpec) -> Result<Table> {
     if !is_simple(pieces) {
         return sort::sort(&concat(pieces)?, spec);
     }
-    let table = &pieces[0].table;
-    let key = |key: &Key| match key {
-        Key::Column(label) => join(pieces, Place::Column(table.find(label)?)),
-        Key::Index(level) if *level < table.index().level_count() => {
-            join(pieces, Place::Level(*level))
-        }
-        Key::Index(level) => table.index_column(*level),
-    };
-    let keys = spec.keys.iter().map(|entry| key(&entry.key));
+    let keys = spec.keys.iter().map(|entry| key_of(pieces, &entry.key));
     let keys = keys.collect::<Result<Vec<_>>>()?;
     let directions = spec.keys.iter().map(|key| key.ascending);
-    let order: Vec<_> = keys.iter().zip(directions).collect();
-    let order = sort_rows(&order, spec.na_last)?;
-    drop(keys);
-    if order.is_sorted() {
-        return build(pieces, Ok);
+    let sorted: Vec<_> = keys
+        .iter()
+        .map(|(_, column)| column)
+        .zip(directions)
+        .collect();
+    let rows = sort_rows(&sorted, spec.na_last)?;
+    if rows.is_sorted() {
+        return build(pieces, None);
     }
-    let order = UInt32Array::from(order);
-    build(pieces, |column| Ok(column.take_array(&order)))
+    let order = Order {
+        rows: rows.into(),
+        keys: keys.into(),
+    };
+    build(pieces, Some(order))
+}
+
+/// The order of rows that have been put together.
+struct Order {
+    rows: UInt32Array,
+    /// Columns that are together already, until they are in order.
+    keys: RefCell<Vec<(Place, Column)>>,
+}
+
+/// A key of all pieces, and where it comes from.
+fn key_of(pieces: &[Piece], key: &Key) -> Result<(Place, Column)> {
+    let table = &pieces[0].table;
+    let place = match key {
+        Key::Column(label) => Place::Column(table.find(label)?),
+        Key::Index(level) => Place::Level(*level),
+    };
+    match place {
+        Place::Level(level) if level >= table.index().level_count() => {
+            Ok((place, table.index_column(level)?))
+        }
+        _ => Ok((place, join(pieces, place)?)),
+    }
 }
 
 /// The rows of one piece.
 pub(super) fn pick(piece: &Piece) -> Table {
-    build(std::slice::from_ref(piece), Ok).expect("rows of a table are a table")
+    build(std::slice::from_ref(piece), None).expect("rows of a table are a table")
 }
 
 fn concat(pieces: &[Piece]) -> Result<Table> {
@@ -56,7 +78,7 @@ fn concat(pieces: &[Piece]) -> Result<Table> {
 }
 
 /// A column or a level of the index, by position.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Column(usize),
     Level(usize),
@@ -114,9 +136,16 @@ fn is_simple(pieces: &[Piece]) -> bool {
     pieces.iter().any(has_labels) && rest.iter().all(is_like_first)
 }
 
-fn build(pieces: &[Piece], finish: impl Fn(Column) -> Result<Column>) -> Result<Table> {
+/// The rows of all pieces, in an order.
+fn build(pieces: &[Piece], order: Option<Order>) -> Result<Table> {
     let table = &pieces[0].table;
-    let column = |place| finish(join(pieces, place)?);
+    let column = |place| match &order {
+        None => join(pieces, place),
+        Some(order) => Ok(match order.take_key(place) {
+            Some(key) => key.take_array(&order.rows),
+            None => join(pieces, place)?.take_array(&order.rows),
+        }),
+    };
     let labels = table.columns().iter().enumerate();
     let columns = labels
         .map(|(at, (label, _))| Ok((label.clone(), column(Place::Column(at))?)))
@@ -124,8 +153,12 @@ fn build(pieces: &[Piece], finish: impl Fn(Column) -> Result<Column>) -> Result<
     let len = pieces.iter().map(Piece::len).sum();
     if let Some(least) = find_least(pieces) {
         let steps = Column::from_values::<UInt32Type>(steps(pieces, least));
+        let steps = match &order {
+            None => steps,
+            Some(order) => steps.take_array(&order.rows),
+        };
         let index = Index::Near {
-            labels: NearLabels::from_column(least, finish(steps)?)?,
+            labels: NearLabels::from_column(least, steps)?,
             name: table.index().names().remove(0),
         };
         return Table::new(columns, index, len);
@@ -135,6 +168,14 @@ fn build(pieces: &[Piece], finish: impl Fn(Column) -> Result<Column>) -> Result<
         .map(|(at, name)| Ok((name, column(Place::Level(at))?)))
         .collect::<Result<_>>()?;
     Table::new(columns, Index::Columns(levels), len)
+}
+
+impl Order {
+    fn take_key(&self, place: Place) -> Option<Column> {
+        let mut keys = self.keys.borrow_mut();
+        let at = keys.iter().position(|(known, _)| *known == place)?;
+        Some(keys.swap_remove(at).1)
+    }
 }
 
 /// What every label of the index is at least, if all are near each other.

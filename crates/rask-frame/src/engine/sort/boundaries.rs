@@ -154,12 +154,12 @@ fn find_between(keys: &Table, borders: &Table, spec: &SortSpec) -> Option<Vec<u3
     }
     let flip = if key.ascending { 0 } else { u64::MAX };
     let borders: Vec<u64> = find_words(border)?.iter().map(|word| word ^ flip).collect();
+    let borders = Borders::new(borders);
     let words = find_words(column)?.into_iter();
-    let part_of = |word: u64| borders.partition_point(|border| *border <= word ^ flip) as u32;
-    let mut parts: Vec<u32> = words.map(part_of).collect();
+    let mut parts: Vec<u32> = words.map(|word| borders.part_of(word ^ flip)).collect();
     if let Some(validity) = column.validity() {
         let missing = if spec.na_last {
-            borders.len() as u32
+            borders.words.len() as u32
         } else {
             0
         };
@@ -170,6 +170,56 @@ fn find_between(keys: &Table, borders: &Table, spec: &SortSpec) -> Option<Vec<u3
         }
     }
     Some(parts)
+}
+
+/// Borders in ascending order, and between which of them words lie that begin alike.
+struct Borders {
+    words: Vec<u64>,
+    least: u64,
+    /// Bits that words which begin alike may differ in.
+    shift: u32,
+    /// The borders below words that begin so, those of the next ones, and so on.
+    starts: Vec<u32>,
+}
+
+/// Of this many beginnings, few have a border among them.
+const BEGINNINGS: usize = 1 << 11;
+
+impl Borders {
+    fn new(mut words: Vec<u64>) -> Self {
+        words.sort_unstable();
+        let least = words.first().copied().unwrap_or(0);
+        let span = words.last().map_or(0, |last| last - least);
+        let bits = u64::BITS - span.leading_zeros();
+        let shift = bits.saturating_sub(BEGINNINGS.ilog2());
+        let mut starts = vec![0; (span >> shift) as usize + 2];
+        for word in &words {
+            starts[((word - least) >> shift) as usize + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        Borders {
+            words,
+            least,
+            shift,
+            starts,
+        }
+    }
+
+    /// How many borders are not above the word.
+    #[inline]
+    fn part_of(&self, word: u64) -> u32 {
+        let Some(above) = word.checked_sub(self.least) else {
+            return 0;
+        };
+        let beginning = (above >> self.shift) as usize;
+        let Some(&[start, end]) = self.starts.get(beginning..beginning.saturating_add(2)) else {
+            return self.words.len() as u32;
+        };
+        let alike = &self.words[start as usize..end as usize];
+        start + alike.partition_point(|border| *border <= word) as u32
+    }
 }
 
 fn key_table(table: &Table, spec: &SortSpec) -> Result<Table> {

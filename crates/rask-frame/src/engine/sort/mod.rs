@@ -65,8 +65,18 @@ impl SortSpec {
 
 /// Row numbers in sorted order; equal rows keep theirs.
 pub fn sort_rows(keys: &[(&Column, bool)], na_last: bool) -> Result<Vec<u32>> {
+    if let &[(column, ascending)] = keys
+        && let Some(rows) = rank::order_of_numbers(column, ascending)
+    {
+        return Ok(rows);
+    }
     let len = keys.first().map_or(0, |(column, _)| column.len());
-    let mut rows: Vec<u32> = (0..len as u32).collect();
+    // `None` as long as the rows are in their own order.
+    let mut rows: Option<Vec<u32>> = None;
+    let mut sort_by = |ranks: &rank::Ranks| match &mut rows {
+        None => rows = Some(radix::order_of_keys(&ranks.values, ranks.bits)),
+        Some(rows) => radix::sort_by_key(rows, &ranks.values, ranks.bits),
+    };
     let mut word: Option<rank::Ranks> = None;
     for (column, ascending) in keys.iter().rev() {
         let ranks = rank::rank_bits(column, *ascending, na_last)?;
@@ -74,15 +84,15 @@ pub fn sort_rows(keys: &[(&Column, bool)], na_last: bool) -> Result<Vec<u32>> {
             None => ranks,
             Some(lower) if lower.bits + ranks.bits <= 64 => pack(lower, &ranks),
             Some(lower) => {
-                radix::sort_by_key(&mut rows, &lower.values, lower.bits);
+                sort_by(&lower);
                 ranks
             }
         });
     }
     if let Some(word) = word {
-        radix::sort_by_key(&mut rows, &word.values, word.bits);
+        sort_by(&word);
     }
-    Ok(rows)
+    Ok(rows.unwrap_or_else(|| (0..len as u32).collect()))
 }
 
 fn pack(mut lower: rank::Ranks, upper: &rank::Ranks) -> rank::Ranks {

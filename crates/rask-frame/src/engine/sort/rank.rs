@@ -6,6 +6,7 @@ use arrow_array::{Array, ArrowPrimitiveType};
 use arrow_buffer::BooleanBuffer;
 use num_traits::AsPrimitive;
 
+use super::radix::order_of_words;
 use crate::engine::cast::decode_category;
 use crate::engine::dispatch::for_number;
 use crate::engine::hash::encode_one;
@@ -15,6 +16,47 @@ use crate::engine::{Column, DType, EngineError, Number, Result};
 pub(crate) struct Ranks {
     pub(crate) values: Vec<u64>,
     pub(crate) bits: u32,
+}
+
+/// Rows in the order of a column of numbers, none of which is missing; `None` for other columns.
+pub(crate) fn order_of_numbers(column: &Column, ascending: bool) -> Option<Vec<u32>> {
+    let len = column.len();
+    match column.dtype() {
+        DType::Number(_) | DType::NullableNumber(_) | DType::Datetime(..) | DType::Timedelta(_) => {
+        }
+        _ => return None,
+    }
+    if column.validity().is_some() {
+        return None;
+    }
+    Some(match column.dtype() {
+        DType::Number(n) | DType::NullableNumber(n) if n.is_float() => for_number!(*n, T => {
+            let values = column.values::<T>();
+            let value = |row: usize| AsPrimitive::<f64>::as_(values[row]);
+            match (0..len).all(|row| is_whole(value(row))) {
+                true => order_of_words(len, ascending, |row| ordered(value(row) as i64)),
+                false => order_of_words(len, ascending, |row| ordered_float(value(row))),
+            }
+        }),
+        DType::Number(Number::UInt64) | DType::NullableNumber(Number::UInt64) => {
+            let values = column.values::<arrow_array::types::UInt64Type>();
+            order_of_words(len, ascending, |row| values[row])
+        }
+        DType::Number(n) | DType::NullableNumber(n) => for_number!(*n, T => {
+            let values = column.values::<T>();
+            order_of_words(len, ascending, |row| ordered(AsPrimitive::<i64>::as_(values[row])))
+        }),
+        _ => {
+            let ticks = column.ticks().ok()?;
+            let ticks = ticks.values();
+            order_of_words(len, ascending, |row| ordered(ticks[row]))
+        }
+    })
+}
+
+/// Whether a number is the same as an integer.
+fn is_whole(value: f64) -> bool {
+    value.abs() < 1e15 && value.trunc() == value
 }
 
 /// Ranks of a column, descending and missing values settled.
@@ -150,7 +192,7 @@ where
     let values = column.values::<T>();
     let is_whole = values.iter().all(|v| {
         let v: f64 = v.as_();
-        v.is_nan() || (v.abs() < 1e15 && v.trunc() == v)
+        v.is_nan() || is_whole(v)
     });
     let ranks = if is_whole {
         values
