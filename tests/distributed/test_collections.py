@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 import rask.array as da
+import rask.dataframe as dd
 from rask import delayed
 from rask.distributed import Client, futures_of, wait
 
@@ -41,3 +44,21 @@ def test_single_futures_of_one_map_make_an_array(client, order, scheduler):
     pieces = [da.from_delayed(delayed(futures[i]), (3,), dtype=int) for i in order]
     found = da.concatenate(pieces).compute(scheduler=scheduler)
     np.testing.assert_equal(found, np.repeat(order, 3))
+
+
+def overwrite(part):
+    part["a"] += 1
+    part.loc[part["b"] > 10, "b"] = -1.0
+    return part
+
+
+@pytest.mark.parametrize("rows", [100, 600_000], ids=["small", "in shared memory"])
+def test_functions_that_write_to_partitions_leave_held_values_as_they_are(client, rows):
+    frame = pd.DataFrame({"a": np.arange(rows), "b": np.arange(rows, dtype=float)})
+    whole = dd.from_pandas(frame, npartitions=2).persist(scheduler=client)
+    held = whole.shuffle("a", npartitions=2).persist(scheduler=client)
+    written = [table.map_partitions(overwrite) for table in (whole, held)]
+    for result in client.compute(written, sync=True):
+        assert_frame_equal(result.sort_values("a"), overwrite(frame.copy()))
+    for table in (whole, held):
+        assert_frame_equal(client.compute(table, sync=True).sort_values("a"), frame)

@@ -298,7 +298,7 @@ impl FrameOp {
             }
             FrameOp::JoinParts { spec, lefts, .. } => {
                 let (left, right) = inputs.split_at((*lefts as usize).min(inputs.len()));
-                join::join(&gather(left, block)?, &gather(right, block)?, spec)?
+                join::join_pieces(&parts_of(left, block)?, &parts_of(right, block)?, spec)?
             }
             FrameOp::Borders { spec, partitions } => {
                 let samples = inputs.iter().map(sample_of);

@@ -16,17 +16,20 @@ use crate::numpy_memory::is_numpy_here;
 use crate::object::PyValue;
 
 type Converter =
-    Box<dyn for<'py> Fn(Python<'py>, &ValueRef) -> PyResult<Bound<'py, PyAny>> + Send + Sync>;
+    Arc<dyn for<'py> Fn(Python<'py>, ValueRef) -> PyResult<Bound<'py, PyAny>> + Send + Sync>;
 
 static TO_PYTHON: LazyLock<RwLock<HashMap<TypeId, Converter>>> = LazyLock::new(Default::default);
 
-/// Says how values of one native type look in Python. Each area registers its own.
-pub fn register_to_python<T: Value>(
-    convert: for<'py> fn(Python<'py>, &T) -> PyResult<Bound<'py, PyAny>>,
+/// Says how values of one native type, which are cheap to clone, look in Python. Each area registers
+/// its own. What a value refers to is the converter's alone if it was given away and nobody else had it.
+pub fn register_to_python<T: Value + Clone>(
+    convert: for<'py> fn(Python<'py>, T) -> PyResult<Bound<'py, PyAny>>,
 ) {
-    let converter: Converter = Box::new(move |py, value| match value.downcast_ref::<T>() {
-        Some(value) => convert(py, value),
-        None => Err(unknown_type(value)),
+    let converter: Converter = Arc::new(move |py, value| {
+        let native = value.downcast_ref::<T>().cloned();
+        let native = native.ok_or_else(|| unknown_type(&value))?;
+        drop(value);
+        convert(py, native)
     });
     TO_PYTHON
         .write()
@@ -42,21 +45,29 @@ pub fn to_python<'py>(py: Python<'py>, value: &ValueRef) -> PyResult<Bound<'py, 
     if let Some(array) = value.downcast_ref::<NdArray>() {
         return to_numpy(py, array);
     }
-    let any: &dyn Any = value.as_ref();
-    let converters = TO_PYTHON.read().unwrap_or_else(|e| e.into_inner());
-    match converters.get(&any.type_id()) {
-        Some(convert) => convert(py, value),
-        None => Err(unknown_type(value)),
-    }
+    convert(py, value.clone())
 }
 
 /// As [`to_python`] for a value that is given away: an array that nobody else holds may be
 /// written to.
 pub fn to_python_owned(py: Python<'_>, value: ValueRef) -> PyResult<Bound<'_, PyAny>> {
+    if let Some(held) = value.downcast_ref::<PyValue>() {
+        return Ok(held.bind(py).clone());
+    }
     if value.downcast_ref::<NdArray>().is_some() {
         return to_numpy_owned(py, value);
     }
-    to_python(py, &value)
+    convert(py, value)
+}
+
+fn convert(py: Python<'_>, value: ValueRef) -> PyResult<Bound<'_, PyAny>> {
+    let any: &dyn Any = value.as_ref();
+    let known = || TO_PYTHON.read().unwrap_or_else(|e| e.into_inner());
+    let converter = known().get(&any.type_id()).cloned();
+    match converter {
+        Some(convert) => convert(py, value),
+        None => Err(unknown_type(&value)),
+    }
 }
 
 /// A Python object as a value: NumPy arrays and scalars of native dtypes share their memory with

@@ -8,7 +8,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-__all__ = ["assemble", "find_numbers", "to_batch", "to_pandas"]
+__all__ = ["assemble", "find_numbers", "of_numbers", "to_batch", "to_pandas"]
+
+
+def of_numbers(columns: dict[str, np.ndarray], index: Any, name: Any, copy: bool) -> pd.DataFrame:
+    """The pandas frame of arrays of numbers, or of copies of them.
+
+    The index is an array, or a range's start, stop and step.
+    """
+    if isinstance(index, tuple):
+        labels: pd.Index = pd.RangeIndex(*index, name=name)
+    else:
+        labels = pd.Index(index, name=name, copy=False)
+    return pd.DataFrame(columns, index=labels, copy=copy)
 
 
 def to_pandas(batch: pa.RecordBatch, labels: list, names: list) -> pd.DataFrame:

@@ -79,7 +79,7 @@ fn concat(pieces: &[Piece]) -> Result<Table> {
 
 /// A column or a level of the index, by position.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Column(usize),
     Level(usize),
 }
@@ -119,7 +119,7 @@ impl Piece {
 
 /// Whether the tables are all alike. Whole ones with ranges may make a range together, which is not
 /// simple.
-fn is_simple(pieces: &[Piece]) -> bool {
+pub(super) fn is_simple(pieces: &[Piece]) -> bool {
     let Some((first, rest)) = pieces.split_first() else {
         return false;
     };
@@ -239,7 +239,7 @@ fn steps(pieces: &[Piece], least: i64) -> Vec<u32> {
 }
 
 /// A column of all pieces.
-fn join(pieces: &[Piece], place: Place) -> Result<Column> {
+pub(super) fn join(pieces: &[Piece], place: Place) -> Result<Column> {
     let is_plain = |piece: &Piece| match piece.source(place) {
         Source::Column(column) => column.array().null_count() == 0,
         Source::Near(_) | Source::Range { .. } => true,

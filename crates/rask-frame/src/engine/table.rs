@@ -225,6 +225,11 @@ impl Table {
         &self.columns
     }
 
+    /// The columns alone.
+    pub fn into_columns(self) -> Vec<(Label, Column)> {
+        self.columns
+    }
+
     pub fn labels(&self) -> Vec<Label> {
         self.columns
             .iter()

@@ -1,21 +1,87 @@
 //! Tables to pandas and back, over Arrow record batches.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyDict, PyList};
 use pyo3_arrow::PyRecordBatch;
-use rask_frame::engine::{Column, DType, EngineError, Index, Table};
+use rask_frame::engine::{Column, DType, EngineError, Index, Label, Table};
 use rask_value::{TaskError, ValueRef};
 
 use super::scalar::{label_of, label_to_python};
-use crate::buffers::bytes_of;
+use crate::buffers::{FrameBuffer, bytes_of};
 
 /// An engine's error as the exception that pandas would raise.
 pub fn to_py_err(error: EngineError) -> PyErr {
     Python::attach(|py| crate::error::to_py_err(py, &TaskError::from(error)))
 }
 
-/// A table as a pandas data frame.
-pub fn table_to_pandas<'py>(py: Python<'py>, table: &Table) -> PyResult<Bound<'py, PyAny>> {
+/// A table as a pandas data frame, which may be written to.
+pub fn table_to_pandas<'py>(py: Python<'py>, table: Table) -> PyResult<Bound<'py, PyAny>> {
+    match has_plain_numbers_only(&table) {
+        true => numbers_to_pandas(py, table),
+        false => batch_to_pandas(py, &table),
+    }
+}
+
+/// Whether there are columns and rows, and all are NumPy's numbers with texts as labels.
+fn has_plain_numbers_only(table: &Table) -> bool {
+    let levels_are_plain = match table.index() {
+        Index::Range { .. } | Index::Near { .. } => true,
+        Index::Columns(levels) => levels.len() == 1 && levels[0].1.is_plain_numbers(),
+    };
+    let columns = table.columns();
+    let is_plain = |(at, (label, column)): (usize, &(Label, Column))| {
+        let is_first = columns[..at].iter().all(|(known, _)| known != label);
+        is_first && matches!(label, Label::Str(_)) && column.is_plain_numbers()
+    };
+    let is_empty = columns.is_empty() || table.is_empty();
+    !is_empty && levels_are_plain && columns.iter().enumerate().all(is_plain)
+}
+
+/// A frame over the memory of the table if nobody else has it, or else over a copy.
+fn numbers_to_pandas<'py>(py: Python<'py>, table: Table) -> PyResult<Bound<'py, PyAny>> {
+    let rows = table.len();
+    let name = table.index().names().remove(0);
+    let name = label_to_python(py, &name)?;
+    let index = match table.index() {
+        &Index::Range { start, step, .. } => (start, start + step * rows as i64, step)
+            .into_pyobject(py)?
+            .into_any(),
+        _ => array_of(py, table.index_column(0).map_err(to_py_err)?)?.0,
+    };
+    let columns = PyDict::new(py);
+    let mut is_alone = true;
+    for (label, column) in table.into_columns() {
+        let (array, is_its_own) = array_of(py, column)?;
+        is_alone &= is_its_own;
+        columns.set_item(label_to_python(py, &label)?, array)?;
+    }
+    py.import(pyo3::intern!(py, "rask.dataframe._convert"))?
+        .call_method1(
+            pyo3::intern!(py, "of_numbers"),
+            (columns, index, name, !is_alone),
+        )
+}
+
+/// A NumPy array over the memory of a column of numbers, and whether it may be written to.
+fn array_of(py: Python<'_>, column: Column) -> PyResult<(Bound<'_, PyAny>, bool)> {
+    let numbers = column.into_numbers();
+    let numbers = numbers.ok_or_else(|| PyTypeError::new_err("not a column of plain numbers"))?;
+    let buffer = match numbers.is_alone {
+        // SAFETY: nobody else has the memory.
+        true => unsafe { FrameBuffer::own(numbers.bytes) },
+        false => FrameBuffer::new(numbers.bytes),
+    };
+    let array = py
+        .import(pyo3::intern!(py, "numpy"))?
+        .call_method1(
+            pyo3::intern!(py, "frombuffer"),
+            (buffer, numbers.kind.numpy_name()),
+        )?;
+    Ok((array, numbers.is_alone))
+}
+
+fn batch_to_pandas<'py>(py: Python<'py>, table: &Table) -> PyResult<Bound<'py, PyAny>> {
     let batch = table.to_record_batch().map_err(to_py_err)?;
     let batch = PyRecordBatch::new(batch).into_pyarrow(py)?;
     let labels = table.labels();

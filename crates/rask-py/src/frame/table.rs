@@ -287,7 +287,7 @@ impl PyFrame {
                 .map_err(to_py_err)?,
             index: self.node.schema.index.clone(),
         };
-        super::convert::table_to_pandas(py, &Table::empty(&schema))
+        super::convert::table_to_pandas(py, Table::empty(&schema))
     }
 
     /// The column of a label.

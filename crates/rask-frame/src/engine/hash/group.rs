@@ -32,24 +32,29 @@ impl Groups {
 
     /// The rows of each group, in order: `rows[starts[g]..starts[g + 1]]`.
     pub fn rows_by_group(&self) -> (Vec<u32>, Vec<u32>) {
-        let mut starts = vec![0u32; self.len() + 1];
-        for &id in self.ids.iter().filter(|id| **id != NO_CODE) {
-            starts[id as usize + 1] += 1;
-        }
-        for g in 0..self.len() {
-            starts[g + 1] += starts[g];
-        }
-        let mut next = starts.clone();
-        let mut rows = vec![0; starts[self.len()] as usize];
-        for (row, &id) in self.ids.iter().enumerate() {
-            if id != NO_CODE {
-                let place = &mut next[id as usize];
-                rows[*place as usize] = row as u32;
-                *place += 1;
-            }
-        }
-        (rows, starts)
+        rows_by_id(&self.ids, self.len())
     }
+}
+
+/// The rows of each of `count` ids, in order: `rows[starts[id]..starts[id + 1]]`.
+pub(crate) fn rows_by_id(ids: &[u32], count: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut starts = vec![0u32; count + 1];
+    for &id in ids.iter().filter(|id| **id != NO_CODE) {
+        starts[id as usize + 1] += 1;
+    }
+    for id in 0..count {
+        starts[id + 1] += starts[id];
+    }
+    let mut next = starts.clone();
+    let mut rows = vec![0; starts[count] as usize];
+    for (row, &id) in (0u32..).zip(ids) {
+        if id != NO_CODE {
+            let place = &mut next[id as usize];
+            rows[*place as usize] = row;
+            *place += 1;
+        }
+    }
+    (rows, starts)
 }
 
 /// Groups the rows of the columns by value. Missing values are equal to each other; with `dropna`

@@ -7,8 +7,8 @@ mod rows;
 mod table;
 
 pub(crate) use encode::encode_one;
-pub(crate) use group::group_chunks;
 pub use group::{Groups, group_rows};
+pub(crate) use group::{group_chunks, rows_by_id};
 pub use rows::hash_rows;
 pub(crate) use rows::mix;
 pub(crate) use table::NO_CODE;

@@ -14,11 +14,15 @@ const EMPTY: Slot = Slot {
     code: NO_CODE,
 };
 
-/// Keys to codes in order of first appearance; linear probing, at most half full.
+/// Tables with so many slots or more take megabytes: they grow by half as much, and get fuller.
+const LARGE_BITS: u32 = 17;
+
+/// Keys to codes in order of first appearance; linear probing, at most half full, or five eighths.
 pub(crate) struct CodeTable {
     slots: Vec<Slot>,
     shift: u32,
     len: u32,
+    len_max: u32,
 }
 
 impl CodeTable {
@@ -31,6 +35,10 @@ impl CodeTable {
             slots: vec![EMPTY; 1 << bits],
             shift: 64 - bits,
             len: 0,
+            len_max: match bits < LARGE_BITS {
+                true => 1 << (bits - 1),
+                false => 5 << (bits - 3),
+            },
         }
     }
 
@@ -66,7 +74,7 @@ impl CodeTable {
         }
         self.slots[at & mask] = Slot { key, code: next };
         self.len += 1;
-        if self.len as usize * 2 > self.slots.len() {
+        if self.len > self.len_max {
             self.grow();
         }
         (next, true)
@@ -74,7 +82,8 @@ impl CodeTable {
 
     #[cold]
     fn grow(&mut self) {
-        let bits = 64 - self.shift + if self.slots.len() < 1 << 20 { 2 } else { 1 };
+        let bits = 64 - self.shift;
+        let bits = bits + if bits < LARGE_BITS { 2 } else { 1 };
         let mut bigger = CodeTable::with_bits(bits);
         let mask = bigger.slots.len() - 1;
         for slot in self.slots.iter().filter(|slot| slot.code != NO_CODE) {
