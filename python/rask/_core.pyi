@@ -430,6 +430,8 @@ class SchedulerHandle:
     @property
     def worker_count(self) -> Any: ...
 
+def set_timeouts(connect: float, silence: float) -> None: ...
+
 class Security:
     def __init__(
         self,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 import ssl
 import subprocess
 
@@ -180,3 +181,48 @@ def test_secrets_are_not_shown():
         assert made.token not in text
         assert "PRIVATE" not in text
         assert "Temporary" in text
+
+
+@pytest.mark.parametrize("name", ["connect", "tcp"])
+def test_time_limits_of_connections_are_checked(name):
+    with (
+        rask.config.set({f"distributed.comm.timeouts.{name}": "0s"}),
+        pytest.raises(ValueError, match=f"distributed.comm.timeouts.{name} is a positive time"),
+    ):
+        Security(token="known").core("client")
+
+
+def test_connections_have_the_time_limits_that_are_configured():
+    times = {"connect": "2s", "tcp": "12s"}
+    try:
+        with (
+            rask.config.set({"distributed.comm.timeouts": times}),
+            LocalCluster(n_workers=0, processes=False, security=Security(token="known")) as cluster,
+            Client(cluster.scheduler_address, security=Security(token="known")) as client,
+        ):
+            assert client.scheduler_info()["workers"] == {}
+            limits = {limit for limit in map(tcp_limits, sockets()) if limit[0]}
+            assert limits == {(12_000, 4, 2, 4)}
+    finally:
+        Security(token="known").core("client")
+
+
+def sockets() -> list[socket.socket]:
+    """The connected TCP sockets of this process."""
+    found = []
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            opened = socket.socket(fileno=os.dup(number))
+            opened.getpeername()
+        except OSError:
+            continue
+        if opened.family == socket.AF_INET:
+            found.append(opened)
+    return found
+
+
+def tcp_limits(opened: socket.socket) -> tuple[int, int, int, int]:
+    names = ("TCP_USER_TIMEOUT", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+    with opened:
+        limits = (opened.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names)
+        return tuple(limits)  # pyright: ignore[reportReturnType]

@@ -2,10 +2,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rask_proto::Versions;
-use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -14,7 +12,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::handshake::{Agreement, accept_if, offer, within};
 use crate::security::server_name;
 use crate::security::tls::{try_client_config, try_server_config};
-use crate::{Address, FrameReader, FrameSender, Limits, Role, Scheme, Security, WireError};
+use crate::{
+    Address, FrameReader, FrameSender, Limits, Role, Scheme, Security, WireError, timeouts,
+};
 
 /// A connection whose peer has proved that it knows the token.
 pub struct Connection {
@@ -39,7 +39,7 @@ pub async fn connect(
         source,
     };
     let connecting = TcpStream::connect((address.host.as_str(), address.port));
-    let socket = match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
+    let socket = match tokio::time::timeout(timeouts::timeouts().connect, connecting).await {
         Ok(connected) => connected.map_err(failed)?,
         Err(_) => return Err(failed(std::io::ErrorKind::TimedOut.into())),
     };
@@ -121,27 +121,10 @@ impl Default for Places {
     }
 }
 
-/// For a host to answer at all: one that is cut off does not even refuse. Who tries again does so
-/// soon after the host is back, where the system would wait longer each time.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// A silent connection is asked for a sign of life after this long, and then this often.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-const KEEPALIVE_COUNT: u32 = 4;
-/// The connection to a host that acknowledges nothing for this long is ended.
-const UNACKNOWLEDGED_MILLIS_MAX: u32 = 30_000;
-
 /// Small messages leave at once, and dead hosts are noticed.
 fn prepare(socket: &TcpStream) -> Result<(), WireError> {
     socket.set_nodelay(true)?;
-    let set = || {
-        sockopt::set_socket_keepalive(socket, true)?;
-        sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE)?;
-        sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL)?;
-        sockopt::set_tcp_keepcnt(socket, KEEPALIVE_COUNT)?;
-        sockopt::set_tcp_user_timeout(socket, UNACKNOWLEDGED_MILLIS_MAX)
-    };
-    Ok(set().map_err(std::io::Error::from)?)
+    Ok(timeouts::watch(socket).map_err(std::io::Error::from)?)
 }
 
 impl Listener {

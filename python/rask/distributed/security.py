@@ -263,6 +263,7 @@ class Security:
         """
         found = self._cores.get(role)
         if found is None:
+            _set_timeouts()
             found = self._cores[role] = self._make_core(role)
         return found
 
@@ -359,6 +360,19 @@ class Security:
             for name, value in self._shown().items()
         )
         return f"<table><caption>Security</caption>{rows}</table>"
+
+
+def _set_timeouts() -> None:
+    """Sets how long this process waits for hosts, as configured."""
+    from rask.distributed._utils import parse_seconds
+
+    times = {}
+    for name, default in (("connect", "10s"), ("tcp", "30s")):
+        given = _configured(f"timeouts.{name}")
+        times[name] = parse_seconds(default if given is None else given)
+        if not times[name] or times[name] <= 0:
+            raise ValueError(f"distributed.comm.timeouts.{name} is a positive time, not {given!r}")
+    _core.set_timeouts(times["connect"], times["tcp"])
 
 
 def _configured(key: str) -> Any:

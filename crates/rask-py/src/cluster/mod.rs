@@ -62,6 +62,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<samples::PyMemorySamples>()?;
     module.add_function(wrap_pyfunction!(names::call_name, module)?)?;
     module.add_function(wrap_pyfunction!(quick::submit_call, module)?)?;
+    module.add_function(wrap_pyfunction!(process::set_timeouts, module)?)?;
     module.add_function(wrap_pyfunction!(process::run_cli, module)?)?;
     module.add_function(wrap_pyfunction!(process::secede, module)?)?;
     module.add_function(wrap_pyfunction!(process::rejoin, module)?)?;

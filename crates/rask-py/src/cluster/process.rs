@@ -10,11 +10,28 @@ use rask_cluster::scheduler::{HelperCommand, SchedulerHandle, SchedulerOptions};
 use rask_cluster::supervisor::{RESTART_EXIT_CODE, Supervisor, SupervisorOptions, WorkerCommand};
 use rask_cluster::worker::{MemoryShares, WorkerEnd, WorkerHandle, WorkerOptions};
 use rask_sched::{Settings, ShareSettings, Speculation, TopicLimits};
-use rask_wire::{Address, Security, TlsVersion, Token, WireError};
+use rask_wire::{Address, Security, Timeouts, TlsVersion, Token, WireError};
 
 use super::errors;
 use super::gather::wait_for;
 use super::inspect::versions_of;
+
+/// Says, in seconds, how long this process waits for a host to answer, and for a sign of life of one
+/// that it is connected to.
+#[pyfunction]
+pub fn set_timeouts(connect: f64, silence: f64) -> PyResult<()> {
+    let time = |seconds: f64| match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err(PyValueError::new_err(format!(
+            "a time limit is a positive number of seconds, not {seconds}"
+        ))),
+    };
+    rask_wire::set_timeouts(Timeouts {
+        connect: time(connect)?,
+        silence: time(silence)?,
+    });
+    Ok(())
+}
 
 /// Token and certificates of a cluster.
 #[pyclass(frozen, name = "Security", module = "rask._core")]

@@ -72,12 +72,10 @@ fn array_of(py: Python<'_>, column: Column) -> PyResult<(Bound<'_, PyAny>, bool)
         true => unsafe { FrameBuffer::own(numbers.bytes) },
         false => FrameBuffer::new(numbers.bytes),
     };
-    let array = py
-        .import(pyo3::intern!(py, "numpy"))?
-        .call_method1(
-            pyo3::intern!(py, "frombuffer"),
-            (buffer, numbers.kind.numpy_name()),
-        )?;
+    let array = py.import(pyo3::intern!(py, "numpy"))?.call_method1(
+        pyo3::intern!(py, "frombuffer"),
+        (buffer, numbers.kind.numpy_name()),
+    )?;
     Ok((array, numbers.is_alone))
 }
 
