@@ -4,6 +4,7 @@
 //! Usage: `cargo run --release -p rask-sim --example memory -- [SEEDS] [SHAPE] [WORKERS ...]`
 //! `RASK_MEMORY_LIMIT`: MiB that the values of each worker may take; none if not given.
 //! `RASK_MEMORY_PEAK`: what there was at the peak of the worst seed is printed too.
+//! `RASK_MEMORY_EACH`: a line for every seed.
 
 use rask_sim::{Shape, StudyCluster, blow_up_shapes, study};
 
@@ -46,6 +47,11 @@ fn main() {
 fn show(shape: &Shape, cluster: &StudyCluster, seeds: u64) {
     let studies = (0..seeds).map(|seed| study(&shape.layers, cluster, seed));
     let studies: Vec<_> = studies.collect();
+    if std::env::var_os("RASK_MEMORY_EACH").is_some() {
+        for (seed, studied) in studies.iter().enumerate() {
+            println!("{seed:>40} {studied}");
+        }
+    }
     let figures = |of: &dyn Fn(&rask_sim::Study) -> f64| {
         let mut all: Vec<f64> = studies.iter().map(of).collect();
         all.sort_by(f64::total_cmp);
