@@ -520,6 +520,7 @@ fn new_layer(spec: &LayerSpec, layer: &rask_graph::Layer, terms: Terms) -> Layer
         mean_micros: 0.0,
         ended_count: 0,
         begun_count: 0,
+        began: None,
         span: 0,
         ended: Default::default(),
         sizes: None,

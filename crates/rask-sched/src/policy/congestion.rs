@@ -101,6 +101,8 @@ impl Scheduler {
             false => waiting.keys().copied().filter(has_all).collect(),
         };
         for id in complete {
+            let layer = self.tasks.get(id).layer;
+            self.layers.get_mut(layer).began.get_or_insert(self.now);
             self.end_transfers(id);
         }
     }

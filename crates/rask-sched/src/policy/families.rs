@@ -2,12 +2,13 @@
 //! copies.
 //!
 //! A family of a source is what some task that is made from it, directly or not, needs: the largest
-//! such set that is small enough for one worker to make, while the others have enough to do. Larger
-//! ones are spread: a worker for each would take more memory than all workers for one at a time. Only if
-//! the order of the graph needs as much as a group for every worker takes (`needs`), larger groups go
-//! together too.
-//! Only large values are worth it, and idle workers take over what they can, as from any queue.
+//! such set that is small enough for one worker to make. What one task needs goes together even if it is
+//! larger, where it is known how much may be begun (`needs`): without that, a group for each worker would
+//! take more memory than all workers for one at a time.
+//! Only large values are worth it, and idle workers take over what takes longer to wait for than to move
+//! back, as from any queue (`stealing`).
 
+use super::needs::GROUP_PERCENT;
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
 use crate::state::{TaskId, TaskState};
@@ -16,8 +17,6 @@ use crate::state::{TaskId, TaskState};
 pub(crate) const SOURCES_MAX: usize = 4;
 /// Most tasks that are looked at for one family.
 const LOOKED_AT_MAX: usize = 512;
-/// Of this much of its memory a worker makes room for one family, in percent.
-const MEMORY_PERCENT: u64 = 50;
 
 impl Scheduler {
     /// Places the family of a source that was just given to a worker there too.
@@ -35,13 +34,10 @@ impl Scheduler {
         {
             return;
         }
-        let share = self.queued_count / self.workers.by_id.len().max(1);
         let for_threads = SOURCES_MAX * record.thread_count() as usize;
-        let fitting = record.budget_bytes / 100 * MEMORY_PERCENT / bytes;
-        let count_max = share.min(for_threads).min(fitting as usize);
-        let group_max = share
-            .min(fitting as usize)
-            .min(self.sources_for_each(bytes));
+        let fitting = (record.budget_bytes / 100 * GROUP_PERCENT / bytes) as usize;
+        let count_max = for_threads.min(fitting);
+        let group_max = if self.has_limit() { fitting } else { 0 };
         for member in self.decide_family(id, (count_max, group_max)) {
             if self.has_byte_quota(member) {
                 continue;

@@ -20,6 +20,7 @@ mod prediction;
 mod queueing;
 mod quotas;
 pub(crate) mod reduction;
+mod rehearsal;
 pub(crate) mod replicas;
 pub(crate) mod rescheduling;
 pub(crate) mod retirement;

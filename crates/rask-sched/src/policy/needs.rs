@@ -1,13 +1,18 @@
 //! How much the order of a graph needs in memory, and what is begun within that.
 //!
 //! Of every large submission the first tasks in its order are kept as a sketch (`sketch`). Run in one
-//! place with as many threads as there are in all, it tells how much is held at a time at most. Beyond
-//! that, and some for copies on their way, no group of sources is begun whose values are large; groups
-//! that were begun are completed. What comes after the sketch may need more: where many threads have
-//! nothing to do for it, more may be held from then on.
+//! place with as many threads as there are in all, it tells how much is held at a time at most. Run by
+//! as many workers (`rehearsal`), it tells how much may be held and begun so that it does not become
+//! much more than that: beyond it no group of sources is begun whose values are large, and groups that
+//! were begun are completed. What comes after the sketch may need more: where many threads have nothing
+//! to do for it, more may be held from then on.
+//!
+//! Tasks of which none has ended are thought to take as long as the first of them has run, and such as
+//! have not begun as long as the shortest.
 
 use rask_graph::TaskTable;
 
+use super::rehearsal::Stage;
 use super::sketch::{Known, SKETCHED_MIN, Sketch};
 use crate::HashMap;
 use crate::event::Time;
@@ -19,7 +24,7 @@ const SKETCHES_MAX: usize = 16;
 const SOURCES_MAX: usize = 64;
 /// For each worker there may be as much in any case as so many values have that are just large: 32 MiB.
 const COUNT_MIN: u64 = 512;
-/// So much of what is needed may be held and begun, in percent.
+/// So much of what is needed may be held, in percent.
 const HELD_PERCENT: u64 = 125;
 /// Between times at which it is worked out anew, at least.
 const LOOK_MICROS: u64 = 1000;
@@ -29,9 +34,11 @@ const LOOKED_AT_MAX: usize = 64;
 /// long as the longest tasks take, and at least so long. After that, so much more may be held, in percent.
 const PATIENCE_TASKS: u64 = 2;
 const PATIENCE_MICROS: u64 = 100_000;
-/// Of the tasks of sketches so many, in percent, have to be of layers of which some have ended.
-const KNOWN_PERCENT: u64 = 90;
 const RAISED_PERCENT: u64 = 125;
+/// How often it is tried on paper how much may be begun.
+const REHEARSALS_MAX: usize = 4;
+/// Of this much of its memory a worker makes room for one group, in percent.
+pub(super) const GROUP_PERCENT: u64 = 50;
 
 /// What is needed, and what was begun.
 #[derive(Debug, Default)]
@@ -53,8 +60,6 @@ pub(crate) struct Needs {
     thread_count: u64,
     /// Tasks that are handed out.
     assigned_count: u64,
-    /// Most of the tasks are of layers of which some have ended.
-    is_known: bool,
     /// The bytes of the group that was asked for last.
     waiting_bytes: u64,
     /// How long threads may be without work.
@@ -68,16 +73,13 @@ pub(crate) struct Needs {
 /// What all sketches say together.
 #[derive(Default)]
 struct Survey {
-    /// Bytes that are needed.
+    /// Bytes that may be held and begun.
     bytes: u64,
     sources: Vec<u32>,
     longest_micros: u64,
     /// Of all layers, and of all sources, it is known how long tasks take and what they make.
     are_times_known: bool,
     are_sizes_known: bool,
-    /// Tasks, and those of layers of which some have ended.
-    task_count: u64,
-    known_count: u64,
 }
 
 impl Needs {
@@ -180,18 +182,9 @@ impl Scheduler {
         self.held_bytes().saturating_add(self.needs.waiting_bytes) <= limit
     }
 
-    /// How many sources that make so many bytes may be begun for each worker, so that all have as many
-    /// within what is needed; none while too little is known of what that is.
-    pub(crate) fn sources_for_each(&mut self, bytes: u64) -> usize {
-        if self.needs.is_without() {
-            return 0;
-        }
-        let limit = self.find_limit();
-        if limit == u64::MAX || !self.needs.is_known {
-            return 0;
-        }
-        let workers = self.workers.by_id.len().max(1) as u64;
-        (limit / workers / bytes.max(1)) as usize
+    /// Whether it is known how much may be begun.
+    pub(crate) fn has_limit(&mut self) -> bool {
+        !self.needs.is_without() && self.find_limit() < u64::MAX
     }
 
     /// Whether anything may be begun at all.
@@ -265,8 +258,11 @@ impl Scheduler {
         };
         let taught = self.layers.operation(layer).output.find();
         let taught = taught.filter(|_| is_source).map(|bytes| bytes as u64);
+        let ran = layer.began.map(|at| (self.now.micros - at.micros).max(1));
+        let mean = (layer.ended_count > 0).then(|| layer.mean_micros.max(1.0) as u64);
         Known {
-            micros: (layer.ended_count > 0).then(|| layer.mean_micros.max(1.0) as u64),
+            is_learned: mean.is_some(),
+            micros: mean.or(ran),
             bytes: layer.predict_bytes(0).or(taught),
         }
     }
@@ -289,7 +285,6 @@ impl Scheduler {
         needs.next_count = (needs.ended_count * 2).max(16);
         if !self.may_make_large() {
             self.needs.limit_bytes = u64::MAX;
-            self.needs.is_known = false;
             self.needs.next_micros = u64::MAX;
             return;
         }
@@ -302,13 +297,11 @@ impl Scheduler {
             false => 0,
         };
         let needs = &mut self.needs;
-        let allowed = (survey.bytes / 100).saturating_mul(HELD_PERCENT);
-        let allowed = allowed.max(least).saturating_add(needs.base_bytes);
+        let allowed = survey.bytes.max(least).saturating_add(needs.base_bytes);
         needs.limit_bytes = match survey.bytes == u64::MAX {
             true => u64::MAX,
             false => allowed.max(needs.raised_bytes),
         };
-        needs.is_known = survey.known_count >= survey.task_count / 100 * KNOWN_PERCENT;
         needs.patience_micros = PATIENCE_MICROS.max(PATIENCE_TASKS * survey.longest_micros);
         needs.next_micros = match survey.are_times_known {
             true => u64::MAX,
@@ -324,15 +317,16 @@ impl Scheduler {
             are_sizes_known: true,
             ..Survey::default()
         };
+        let numbers = self.needs.sketches.iter().flat_map(Sketch::layers);
+        let known = numbers.filter_map(|number| self.known_of(number, false).micros);
+        let guess_micros = known.min().unwrap_or(guess_micros);
         let guess = (guess_micros, self.settings.large_bytes_min);
         let threads = self.shares.thread_count.max(1);
         for sketch in &self.needs.sketches {
-            for (number, tasks) in sketch.layers() {
-                let micros = self.known_of(number, false).micros;
-                survey.are_times_known &= micros.is_some();
-                survey.task_count += tasks;
-                survey.known_count += if micros.is_some() { tasks } else { 0 };
-                let micros = micros.unwrap_or(guess_micros);
+            for number in sketch.layers() {
+                let known = self.known_of(number, false);
+                survey.are_times_known &= known.is_learned;
+                let micros = known.micros.unwrap_or(guess_micros);
                 survey.longest_micros = survey.longest_micros.max(micros);
             }
             for number in sketch.sources() {
@@ -341,11 +335,38 @@ impl Scheduler {
                     survey.sources.push(number);
                 }
             }
-            let known = |number, is_source| self.known_of(number, is_source);
-            let bytes = sketch.run(threads, guess, known);
+            let bytes = self.calibrate(sketch, threads, guess);
             survey.bytes = survey.bytes.saturating_add(bytes);
         }
         survey
+    }
+
+    /// What may be held and begun of a sketch, so that there is not much more than it needs at any time.
+    fn calibrate(&self, sketch: &Sketch, threads: u64, guess: (u64, u64)) -> u64 {
+        let known = |number, is_source| self.known_of(number, is_source);
+        let needed = sketch.run(threads, guess, known);
+        if needed == u64::MAX {
+            return needed;
+        }
+        let allowed = (needed / 100).saturating_mul(HELD_PERCENT);
+        let workers = self.workers.by_id.len().max(1) as u64;
+        let budget = self.workers.by_id.iter().next();
+        let budget = budget.map_or(0, |(_, worker)| worker.budget_bytes);
+        let mut stage = Stage {
+            workers: workers as u32,
+            threads: threads.div_ceil(workers) as u32,
+            limit_bytes: allowed,
+            group_bytes_max: budget / 100 * GROUP_PERCENT,
+        };
+        for _ in 0..REHEARSALS_MAX {
+            let most = sketch.rehearse(stage, guess, known);
+            if most <= allowed {
+                break;
+            }
+            let part = allowed as f64 / most as f64;
+            stage.limit_bytes = (stage.limit_bytes as f64 * part) as u64;
+        }
+        stage.limit_bytes
     }
 
     /// What was begun is counted.

@@ -23,7 +23,6 @@ pub(crate) struct Sketch {
     deps: Vec<u32>,
     /// The layers of the tasks, and those of them that need nothing.
     layers: Vec<u32>,
-    counts: Vec<u32>,
     sources: Vec<u32>,
 }
 
@@ -40,6 +39,9 @@ struct Sketched {
 /// What is known of the tasks of a layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Known {
+    /// Some have ended.
+    pub is_learned: bool,
+    /// How long they take, or the first of them has run already.
     pub micros: Option<u64>,
     pub bytes: Option<u64>,
 }
@@ -61,7 +63,6 @@ impl Sketch {
             tasks: Vec::with_capacity(first.len()),
             deps: Vec::new(),
             layers: Vec::new(),
-            counts: Vec::new(),
             sources: Vec::new(),
         };
         let mut places: HashMap<u32, u32> = HashMap::default();
@@ -75,13 +76,11 @@ impl Sketch {
             let number = numbers[table.block_of(index).layer.0 as usize];
             let layer = *places_of_layers.entry(number).or_insert_with(|| {
                 sketch.layers.push(number);
-                sketch.counts.push(0);
                 if deps.is_empty() {
                     sketch.sources.push(number);
                 }
                 sketch.layers.len() as u32 - 1
             });
-            sketch.counts[layer as usize] += 1;
             let is_wanted = wanted.contains(&index);
             sketch.tasks.push(Sketched {
                 layer,
@@ -99,9 +98,8 @@ impl Sketch {
     }
 
     /// All layers.
-    pub fn layers(&self) -> impl Iterator<Item = (u32, u64)> {
-        let counts = self.counts.iter().map(|&count| u64::from(count));
-        self.layers.iter().copied().zip(counts)
+    pub fn layers(&self) -> impl Iterator<Item = u32> {
+        self.layers.iter().copied()
     }
 
     /// Those whose tasks need nothing.
@@ -109,7 +107,37 @@ impl Sketch {
         self.sources.iter().copied()
     }
 
-    fn deps_of(&self, task: usize) -> &[u32] {
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// The place of a task's layer among the layers.
+    pub fn layer_at(&self, task: u32) -> usize {
+        self.tasks[task as usize].layer as usize
+    }
+
+    /// Entries of all tasks' inputs that name a task, and one if it is wanted.
+    pub fn users_of(&self, task: u32) -> u32 {
+        self.tasks[task as usize].users
+    }
+
+    /// How long tasks of each layer take, and what they make.
+    pub fn costs(
+        &self,
+        (guess_micros, guess_bytes): (u64, u64),
+        known_of: impl Fn(u32, bool) -> Known,
+    ) -> Vec<(u64, u64)> {
+        let cost = |&number: &u32| {
+            let is_source = self.sources.contains(&number);
+            let known = known_of(number, is_source);
+            let bytes = if is_source { guess_bytes } else { 0 };
+            let micros = known.micros.unwrap_or(guess_micros);
+            (micros, known.bytes.unwrap_or(bytes))
+        };
+        self.layers.iter().map(cost).collect()
+    }
+
+    pub fn deps_of(&self, task: usize) -> &[u32] {
         let begin = match task {
             0 => 0,
             _ => self.tasks[task - 1].deps_end as usize,
@@ -130,25 +158,12 @@ impl Sketch {
         if is_cut && threads * TASKS_FOR_EACH_MIN > SKETCHED_MAX as u64 {
             return u64::MAX;
         }
-        let known: Vec<Known> = self
-            .layers
-            .iter()
-            .map(|&number| known_of(number, self.sources.contains(&number)))
-            .collect();
-        let known = |task: usize| known[self.tasks[task].layer as usize];
+        let costs = self.costs((guess_micros, guess_bytes), known_of);
+        let cost = |task: usize| costs[self.tasks[task].layer as usize];
         let count = self.tasks.len();
-        let mut bytes = vec![0u64; count];
-        let mut missing = vec![0u32; count];
-        let mut ready = BinaryHeap::new();
-        for task in 0..count {
-            let deps = self.deps_of(task);
-            let guess = if deps.is_empty() { guess_bytes } else { 0 };
-            bytes[task] = known(task).bytes.unwrap_or(guess);
-            missing[task] = deps.len() as u32;
-            if deps.is_empty() {
-                ready.push(Reverse(task as u32));
-            }
-        }
+        let mut missing = self.input_counts();
+        let sources = (0..count as u32).filter(|&task| missing[task as usize] == 0);
+        let mut ready: BinaryHeap<Reverse<u32>> = sources.map(Reverse).collect();
         let (starts, dependents) = self.dependents();
         let mut users: Vec<u32> = self.tasks.iter().map(|task| task.users).collect();
         let mut running: BinaryHeap<Reverse<(u64, u32)>> = BinaryHeap::new();
@@ -157,9 +172,9 @@ impl Sketch {
             while (running.len() as u64) < threads
                 && let Some(Reverse(task)) = ready.pop()
             {
-                let micros = known(task as usize).micros.unwrap_or(guess_micros);
+                let (micros, bytes) = cost(task as usize);
                 running.push(Reverse((now + micros, task)));
-                held += bytes[task as usize];
+                held += bytes;
             }
             most = most.max(held);
             let Some(Reverse((end, task))) = running.pop() else {
@@ -169,7 +184,7 @@ impl Sketch {
             for &dep in self.deps_of(task as usize) {
                 users[dep as usize] -= 1;
                 if users[dep as usize] == 0 {
-                    held -= bytes[dep as usize];
+                    held -= cost(dep as usize).1;
                 }
             }
             let (begin, end) = (starts[task as usize], starts[task as usize + 1]);
@@ -187,8 +202,14 @@ impl Sketch {
         }
     }
 
+    /// How many inputs each task has.
+    pub fn input_counts(&self) -> Vec<u32> {
+        let tasks = 0..self.tasks.len();
+        tasks.map(|task| self.deps_of(task).len() as u32).collect()
+    }
+
     /// For each task those that need it, one after the other, and where those of each begin.
-    fn dependents(&self) -> (Vec<u32>, Vec<u32>) {
+    pub fn dependents(&self) -> (Vec<u32>, Vec<u32>) {
         let count = self.tasks.len();
         let mut starts = vec![0u32; count + 1];
         for &dep in &self.deps {

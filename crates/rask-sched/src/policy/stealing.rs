@@ -166,6 +166,9 @@ impl Scheduler {
         if moving > 0 && self.is_copied(task, thief) {
             moving *= COPY_TIMES;
         }
+        if moving == 0 {
+            moving = self.parting_micros(task, victim, thief);
+        }
         let Some(victim) = self.workers.find(victim) else {
             return false;
         };
@@ -177,6 +180,32 @@ impl Scheduler {
         let like_this = ahead * u64::from(self.predict_micros(record.layer));
         let waiting = like_this / u64::from(victim.thread_count());
         moving < waiting.min(victim.occupancy_micros())
+    }
+
+    /// How long the value of a task that needs nothing takes from `thief` back to `victim`, if others that
+    /// it is needed with are there.
+    fn parting_micros(&self, id: TaskId, victim: WorkerId, thief: WorkerId) -> u64 {
+        let bytes = self.predict_output_bytes(id);
+        if bytes < self.settings.large_bytes_min || !self.tasks.get(id).is_source() {
+            return 0;
+        }
+        let Some(user) = self.find_first_user(id) else {
+            return 0;
+        };
+        let mut fellows = self.tasks.deps(user).iter().take(FELLOWS_MAX);
+        let is_there = |dep: TaskId| match self.tasks.state(dep) {
+            TaskState::Memory => self.tasks.holders(dep).contains(&victim),
+            TaskState::Placed | TaskState::Assigned => self.tasks.get(dep).worker() == victim,
+            _ => false,
+        };
+        if !fellows.any(|&dep| dep != id && is_there(dep)) {
+            return 0;
+        }
+        let place = |id| self.workers.find(id).map(|worker| worker.place);
+        let (Some(from), Some(to)) = (place(thief), place(victim)) else {
+            return 0;
+        };
+        self.bandwidth.rate(from, to).micros_of(bytes) * COPY_TIMES
     }
 
     /// Whether a large input would then be in two places, since other tasks need it too.
@@ -195,6 +224,9 @@ impl Scheduler {
         self.transition_waiting_placed(id, thief);
     }
 }
+
+/// Values that are needed with another are looked at.
+const FELLOWS_MAX: usize = 64;
 
 /// A task whose large inputs would be copied and not moved has to wait for so many times as long as
 /// that takes.

@@ -6,7 +6,7 @@ use rask_proto::{BlockSizes, OriginSpec, Packed};
 use smallvec::SmallVec;
 
 use super::{Estimate, Operation, Restriction, SlotSet, TaskId};
-use crate::event::WorkerId;
+use crate::event::{Time, WorkerId};
 use crate::policy::unfitting::bytes_of_page;
 
 /// After this many tasks of a layer, other layers of the same operation learn nothing more from it.
@@ -59,6 +59,8 @@ pub(crate) struct Layer {
     pub ended_count: u32,
     /// Of its tasks that need nothing, those Placed on workers or Assigned to them.
     pub begun_count: u32,
+    /// When the first of its tasks was with a worker, and all that it needs.
+    pub began: Option<Time>,
     /// The span that its tasks belong to, and what became of these.
     pub span: u32,
     pub ended: Ended,

@@ -80,6 +80,11 @@ impl Scheduler {
         self.take_over(id, worker);
         if self.send_assignment(id, worker) {
             self.note_transfers(id);
+        } else {
+            self.layers
+                .get_mut(layer_number)
+                .began
+                .get_or_insert(self.now);
         }
     }
 
@@ -94,7 +99,7 @@ impl Scheduler {
         let is_source = self.tasks.get(id).is_source();
         self.needs.on_assigned();
         if is_source {
-            self.layers.get_mut(self.tasks.get(id).layer).begun_count += 1;
+            self.layers.get_mut(layer_number).begun_count += 1;
         }
         let task = self.tasks.get_mut(id);
         let was_placed_here = task.state == TaskState::Placed && task.worker() == worker;
