@@ -1,5 +1,6 @@
 //! Sending frames from any thread, without waiting.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,6 +17,16 @@ use tokio::sync::Notify;
 /// Payloads up to this size are copied behind the control part, to save a slice in the write.
 const COPIED_BYTES_MAX: usize = 16 << 10;
 const SLICES_MAX: usize = 64;
+/// So much is written at a time, out of memory that a thread uses again for what it sends next.
+const CHUNK_BYTES: usize = 32 << 10;
+/// Memory that was needed for a longer message is not kept.
+const KEPT_BYTES_MAX: usize = 4 * CHUNK_BYTES;
+
+thread_local! {
+    /// What the thread's messages are put together in. It is the thread's alone as soon as they have
+    /// been written.
+    static SCRATCH: Cell<Option<BytesMut>> = const { Cell::new(None) };
+}
 
 /// The sending half of a connection; clones share it.
 ///
@@ -95,9 +106,9 @@ impl FrameSender {
             return false;
         }
         let idle = queue.segments.is_empty() && !queue.writing;
-        push_frames(&mut queue, frames);
-        if idle && let Some(socket) = &self.shared.direct {
-            write_now(&mut queue, socket);
+        match &self.shared.direct {
+            Some(socket) if idle => write_frames(&mut queue, frames, socket),
+            _ => push_frames(&mut queue, frames),
         }
         if queue.bytes_max > 0 && queue.queued_bytes > queue.bytes_max {
             fail(&mut queue);
@@ -257,23 +268,60 @@ impl Shared {
 fn push_frames(queue: &mut Queue, frames: impl IntoIterator<Item = Frame>) {
     let mut head = BytesMut::new();
     for frame in frames {
-        head.reserve(8 + frame.payloads.len() * 8 + frame.control.len());
-        head.put_u32_le(frame.control.len() as u32);
-        head.put_u32_le(frame.payloads.len() as u32);
-        for payload in &frame.payloads {
-            head.put_u64_le(payload.len() as u64);
-        }
-        head.put_slice(&frame.control);
-        for payload in frame.payloads {
-            if payload.len() <= COPIED_BYTES_MAX {
-                head.put_slice(&payload);
-            } else {
-                push(queue, head.split().freeze());
-                push(queue, payload);
-            }
-        }
+        head.reserve(copied_bytes_of(&frame));
+        push_frame(queue, &mut head, frame);
     }
     push(queue, head.freeze());
+}
+
+/// Writes frames for which nothing else waits, a chunk after the other in the same memory: what is
+/// new to the process costs more than to write it again.
+fn write_frames(
+    queue: &mut Queue,
+    frames: impl IntoIterator<Item = Frame>,
+    socket: &OwnedWriteHalf,
+) {
+    let kept = SCRATCH.try_with(Cell::take).ok().flatten();
+    let mut head = kept.unwrap_or_default();
+    for frame in frames {
+        let needed = copied_bytes_of(&frame);
+        if needed > head.capacity() - head.len() {
+            push(queue, head.split().freeze());
+            write_now(queue, socket);
+            head.reserve(needed.max(CHUNK_BYTES));
+        }
+        push_frame(queue, &mut head, frame);
+    }
+    push(queue, head.split().freeze());
+    write_now(queue, socket);
+    if head.capacity() <= KEPT_BYTES_MAX {
+        // A thread that ends keeps nothing.
+        let _ = SCRATCH.try_with(|scratch| scratch.set(Some(head)));
+    }
+}
+
+/// Bytes of a frame but for payloads that stay where they are.
+fn copied_bytes_of(frame: &Frame) -> usize {
+    let payloads = frame.payloads.iter().map(Bytes::len);
+    let copied: usize = payloads.filter(|&length| length <= COPIED_BYTES_MAX).sum();
+    8 + frame.payloads.len() * 8 + frame.control.len() + copied
+}
+
+fn push_frame(queue: &mut Queue, head: &mut BytesMut, frame: Frame) {
+    head.put_u32_le(frame.control.len() as u32);
+    head.put_u32_le(frame.payloads.len() as u32);
+    for payload in &frame.payloads {
+        head.put_u64_le(payload.len() as u64);
+    }
+    head.put_slice(&frame.control);
+    for payload in frame.payloads {
+        if payload.len() <= COPIED_BYTES_MAX {
+            head.put_slice(&payload);
+        } else {
+            push(queue, head.split().freeze());
+            push(queue, payload);
+        }
+    }
 }
 
 fn push(queue: &mut Queue, segment: Bytes) {

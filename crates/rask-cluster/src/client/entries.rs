@@ -133,6 +133,8 @@ impl LayerEntry {
     pub fn refer(&mut self, block: u32) {
         if self.row.is_empty() {
             self.first = block;
+            // Most layers have one block.
+            self.row.reserve_exact(1);
         }
         let at = block.wrapping_sub(self.first) as usize;
         let entry = match at.cmp(&self.row.len()) {

@@ -169,7 +169,7 @@ fn new_shared(
         state: Mutex::new(State::default()),
         changed: Condvar::new(),
         pending: Mutex::default(),
-        sending: Mutex::new(()),
+        sending: Mutex::default(),
         link,
         address,
         peers: PeerPool::new(Arc::new(security.clone()), View::Private),

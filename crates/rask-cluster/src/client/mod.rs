@@ -53,8 +53,9 @@ pub(crate) struct Shared {
     changed: Condvar,
     /// Held while references change and the scheduler is told, so that it is told in that order.
     pending: Mutex<Pending>,
-    /// Held while messages leave, so that they leave in the order in which they were said.
-    sending: Mutex<()>,
+    /// Held while messages leave, so that they leave in the order in which they were said. Empty
+    /// otherwise.
+    sending: Mutex<Vec<FromClient>>,
     link: Link,
     address: String,
     peers: PeerPool,

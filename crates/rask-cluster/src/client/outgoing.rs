@@ -10,8 +10,11 @@ use super::{ClusterClient, Shared};
 /// A submission leaves at once if none has for so long; others leave after this time, or when
 /// anybody waits for something.
 const GATHER: Duration = Duration::from_millis(1);
-/// More than this do not wait.
-const COUNT_MAX: usize = 256;
+/// More than this do not wait: messages that wait take memory, which is slow the first time.
+const COUNT_MAX: usize = 64;
+
+/// A list with room for more is not kept for the next messages.
+const CAPACITY_MAX: usize = 4 * COUNT_MAX;
 
 /// What has been said and has not left.
 #[derive(Default)]
@@ -78,17 +81,20 @@ impl Shared {
     }
 
     fn send_all(&self) {
-        let _in_order = self.sending.lock();
-        let messages = {
+        let mut messages = self.sending.lock();
+        {
             let mut pending = self.pending.lock();
             self.take_releases(&mut pending);
             if pending.messages.is_empty() {
                 return;
             }
             pending.left = Some(Instant::now());
-            std::mem::take(&mut pending.messages)
-        };
-        self.link.send(messages);
+            std::mem::swap(&mut pending.messages, &mut messages);
+        }
+        self.link.send(messages.drain(..));
+        if messages.capacity() > CAPACITY_MAX {
+            *messages = Vec::new();
+        }
     }
 
     /// Blocks that are not referred to any more are to be told.

@@ -113,6 +113,7 @@ impl SchedulerHandle {
                     clients: HashMap::default(),
                     workers: HashMap::default(),
                     to_workers: HashMap::default(),
+                    spare_lists: Vec::new(),
                     next_client: last_client + 1,
                     next_worker: last_worker + 1,
                     next_connection: 1,
@@ -175,13 +176,15 @@ impl SchedulerHandle {
     ) {
         let mut state = self.shared.state.lock();
         for message in messages {
-            if matches!(message, FromClient::Query(_))
-                && MutexGuard::unlocked(&mut state, || self.take(client, &message))
-            {
-                continue;
+            if matches!(message, FromClient::Query(_)) {
+                state.take_events(self.now());
+                if MutexGuard::unlocked(&mut state, || self.take(client, &message)) {
+                    continue;
+                }
             }
-            state.take_event(self.now(), Event::FromClient { client, message });
+            state.events.push(Event::FromClient { client, message });
         }
+        state.take_events(self.now());
         state.execute_commands();
         self.check_stop(&state);
     }

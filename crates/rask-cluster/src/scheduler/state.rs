@@ -12,6 +12,10 @@ use rask_wire::FrameSender;
 use super::memory::Memory;
 use super::{LocalSink, chronicle, helper, reports, timer, watch};
 
+/// So many lists of messages are kept for the next ones, and none that is longer.
+const SPARE_LISTS_MAX: usize = 16;
+const SPARE_LENGTH_MAX: usize = 1024;
+
 /// What the lock of the scheduler protects.
 pub(super) struct State {
     pub machine: Scheduler,
@@ -22,6 +26,8 @@ pub(super) struct State {
     pub workers: HashMap<WorkerId, Peer>,
     /// What leaves with the next writes.
     pub to_workers: HashMap<WorkerId, Vec<Frame>>,
+    /// Empty lists for that, with room.
+    pub spare_lists: Vec<Vec<Frame>>,
     pub next_client: u32,
     pub next_worker: u32,
     pub next_connection: u64,
@@ -250,9 +256,13 @@ impl State {
             self.execute(command);
         }
         self.commands = commands;
-        for (worker, frames) in self.to_workers.drain() {
+        for (worker, mut frames) in self.to_workers.drain() {
             if let Some(peer) = self.workers.get(&worker) {
-                peer.sender.send_all(frames);
+                peer.sender.send_all(frames.drain(..));
+            }
+            frames.clear();
+            if self.spare_lists.len() < SPARE_LISTS_MAX && frames.capacity() <= SPARE_LENGTH_MAX {
+                self.spare_lists.push(frames);
             }
         }
         self.alarm.set(self.machine.next_deadline());
@@ -264,7 +274,9 @@ impl State {
                 worker,
                 mut message,
             } => {
-                let frames = self.to_workers.entry(worker).or_default();
+                let spare = &mut self.spare_lists;
+                let frames = self.to_workers.entry(worker);
+                let frames = frames.or_insert_with(|| spare.pop().unwrap_or_default());
                 frames.push(message.take_frame());
                 self.machine.reuse(&mut message);
             }

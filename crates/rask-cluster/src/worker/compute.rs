@@ -202,6 +202,9 @@ fn wait_for_jobs(shared: &Shared, lane: &Lane) -> Option<Vec<Job>> {
             return None;
         }
         if core.bench.takes_leave() {
+            let trash = core.trash.take(true);
+            drop(core);
+            drop(trash);
             return None;
         }
         core.take_jobs(&mut jobs, thread_count, &mut effects);
@@ -209,8 +212,9 @@ fn wait_for_jobs(shared: &Shared, lane: &Lane) -> Option<Vec<Job>> {
             if core.has_ready() {
                 shared.work.notify_one();
             }
+            let trash = core.trash.take(false);
             drop(core);
-            drop(effects);
+            drop((effects, trash));
             return Some(jobs);
         }
         if !effects.garbage.is_empty() {
@@ -218,7 +222,14 @@ fn wait_for_jobs(shared: &Shared, lane: &Lane) -> Option<Vec<Job>> {
             continue;
         }
         if told {
+            if let Some(trash) = core.trash.take(true) {
+                drop(core);
+                drop(trash);
+                continue;
+            }
+            core.trash.note_idle(true);
             shared.work.wait(&mut core);
+            core.trash.note_idle(false);
         } else {
             drop(core);
             lane.flush(shared, true);

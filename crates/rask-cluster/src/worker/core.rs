@@ -17,6 +17,7 @@ use super::history::{History, Step as Noted, Stimulus};
 use super::job::{Effects, Fetched, Job, RunJob};
 use super::layer::{Kin, RunLayer};
 use super::places::Bench;
+use super::trash::Trash;
 
 /// A block by the scheduler's number of its layer.
 pub(super) type Key = (u32, u32);
@@ -28,6 +29,7 @@ pub(super) type Slot = rask_exec::TaskId;
 pub(super) struct Core {
     pub stopping: bool,
     pub bench: Bench,
+    pub trash: Trash,
     /// The scheduler's number of this worker.
     pub own_number: u32,
     pub peers: HashMap<u32, String>,
@@ -58,6 +60,7 @@ impl Core {
         Core {
             stopping: false,
             bench: Bench::default(),
+            trash: Trash::default(),
             own_number: 0,
             peers: HashMap::default(),
             layers: HashMap::default(),

@@ -166,6 +166,7 @@ pub(super) async fn beat(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
         shared.return_unused();
+        shared.empty_trash();
         shared.tell(FromWorker::Heartbeat(heartbeat(&shared)));
     }
 }

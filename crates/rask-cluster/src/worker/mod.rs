@@ -33,6 +33,7 @@ mod spans;
 mod spilling;
 mod threads;
 mod timing;
+mod trash;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -300,15 +301,18 @@ impl Shared {
     }
 
     /// The same for who fetches: there is nothing more to fetch before something else happens.
-    fn settle(&self, effects: Effects) {
-        self.discharge(effects);
-        let core = self.core.lock();
-        if core.has_ready() {
+    fn settle(&self, mut effects: Effects) {
+        self.tell_given_back(&mut effects);
+        let mut core = self.core.lock();
+        let has_left = core.leave_to_threads(&mut effects);
+        if core.has_ready() || has_left {
             self.work.notify_one();
         }
         if core.has_spills() {
             self.spills_wanted.notify_one();
         }
+        drop(core);
+        self.discharge(effects);
     }
 
     /// Tells of tasks given back, and lets go of values and layers.
