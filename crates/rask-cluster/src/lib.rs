@@ -24,6 +24,7 @@ mod peer;
 pub mod report;
 pub mod scheduler;
 pub mod segments;
+mod stock;
 pub mod supervisor;
 pub mod worker;
 

@@ -19,11 +19,7 @@ pub fn sizeof(object: &Bound<'_, PyAny>) -> u64 {
 }
 
 fn sizeof_within(object: &Bound<'_, PyAny>, depth: usize) -> u64 {
-    if object.is_exact_instance_of::<PyInt>()
-        || object.is_exact_instance_of::<PyFloat>()
-        || object.is_exact_instance_of::<PyNone>()
-        || object.is_exact_instance_of::<PyBool>()
-    {
+    if is_plain_scalar(object) {
         return SMALL_BYTES;
     }
     if let Ok(text) = object.cast_exact::<PyString>() {
@@ -36,6 +32,13 @@ fn sizeof_within(object: &Bound<'_, PyAny>, depth: usize) -> u64 {
         return 57 + bytes.len() as u64;
     }
     sizeof_container(object, depth).unwrap_or_else(|| sizeof_foreign(object))
+}
+
+fn is_plain_scalar(object: &Bound<'_, PyAny>) -> bool {
+    object.is_exact_instance_of::<PyInt>()
+        || object.is_exact_instance_of::<PyFloat>()
+        || object.is_exact_instance_of::<PyNone>()
+        || object.is_exact_instance_of::<PyBool>()
 }
 
 fn sizeof_container(object: &Bound<'_, PyAny>, depth: usize) -> Option<u64> {
@@ -103,7 +106,8 @@ pub fn find_buffer(object: &Bound<'_, PyAny>) -> Option<(u64, u64)> {
         let name = object.get_type().name();
         name.is_ok_and(|name| name == "ndarray")
     };
-    if !is_array(object) {
+    // The name of a type costs more than to compare it with those of most results.
+    if is_plain_scalar(object) || !is_array(object) {
         return None;
     }
     let py = object.py();

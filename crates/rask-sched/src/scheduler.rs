@@ -123,6 +123,12 @@ impl Scheduler {
         }
     }
 
+    /// Has memory ready before it is needed: what is new to the process is slow the first time.
+    pub fn prepare(&mut self) {
+        self.layers.prepare();
+        self.tasks.prepare();
+    }
+
     /// Takes note of `event`, which happened at `now`, and appends what is to be done.
     pub fn on_event(&mut self, now: Time, event: Event, commands: &mut Vec<Command>) {
         self.take_in(now, event);

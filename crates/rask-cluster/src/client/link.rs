@@ -12,10 +12,10 @@ use super::outgoing::leave_soon;
 use super::session::{self, Endpoint, Identity, Outbox};
 use super::state::State;
 use super::{ClusterClient, Shared};
-use crate::ClusterError;
 use crate::peer::PeerPool;
 use crate::scheduler::SchedulerHandle;
 use crate::segments::View;
+use crate::{ClusterError, stock};
 
 pub(super) enum Link {
     Remote(Arc<Outbox>),
@@ -142,6 +142,7 @@ where
         what: "the client's network thread",
         source,
     };
+    stock::fill();
     let (made, waiting) = std::sync::mpsc::channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -151,6 +152,7 @@ where
         .name("rask-client".to_owned())
         .spawn(move || {
             let handle = runtime.handle().clone();
+            stock::fill();
             runtime.block_on(body(handle, made));
         })
         .map_err(failed)?;

@@ -10,7 +10,7 @@ use rask_sched::{ClientId, Event, WorkerId};
 use rask_wire::{Connection, FrameReader, FrameSender, Incoming, Listener, Role, WireError};
 
 use super::{SchedulerHandle, SchedulerOptions, State, timer};
-use crate::ClusterError;
+use crate::{ClusterError, stock};
 
 /// What was started, or why it was not.
 type Report = Result<SchedulerHandle, ClusterError>;
@@ -63,6 +63,8 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
     };
     tracing::info!(address = %handle.address(), "the scheduler listens");
     let _ = report.send(Ok(handle.clone()));
+    handle.shared.state.lock().machine.prepare();
+    stock::fill();
     tokio::spawn(end_recovery(handle.clone(), recovery_timeout));
     await_sessions(&handle);
     let timer = tokio::spawn(timer::run(handle.clone()));

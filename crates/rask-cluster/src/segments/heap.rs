@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::mm::{MapFlags, ProtFlags};
 
@@ -32,6 +32,9 @@ const ADDRESSES_FACTOR: usize = 4;
 const ADDRESSES_MAX: usize = 1 << 42;
 /// What is free is looked at so often before it is given back.
 const IDLE_LOOKS: u32 = 5;
+/// While all processors are busy, the reserve waits for so long before it goes on, and looks so often.
+const BUSY_WAIT_MAX: Duration = Duration::from_millis(100);
+const BUSY_LOOK: Duration = Duration::from_millis(10);
 /// Most spans that are given back at a time. A list of more would be memory from here.
 const SURPLUS_COUNT_MAX: usize = 256;
 
@@ -332,7 +335,8 @@ pub(crate) fn trim(all: bool) {
 
 /// Fills the reserve with pages, on a thread of its own. That one may be waited for, by those who
 /// need the heap or the system's books of addresses, so it is no less urgent than others; but it rests
-/// as long as it works.
+/// as long as it works, and for longer where all processors are busy: a page of a fresh guest takes
+/// its host so long that first tasks would take twice their time beside it.
 pub(crate) fn prepare() {
     if !is_on() {
         return;
@@ -341,6 +345,10 @@ pub(crate) fn prepare() {
         let mut begun = Instant::now();
         while fill_some() {
             std::thread::sleep(begun.elapsed());
+            let wait_end = Instant::now() + BUSY_WAIT_MAX;
+            while is_system_busy() && Instant::now() < wait_end {
+                std::thread::sleep(BUSY_LOOK);
+            }
             begun = Instant::now();
         }
     };
@@ -350,6 +358,21 @@ pub(crate) fn prepare() {
     if let Err(error) = started {
         tracing::debug!(%error, "no memory is prepared");
     }
+}
+
+/// Whether there is something to run on every processor but for the calling thread.
+fn is_system_busy() -> bool {
+    let Ok(load) = std::fs::read_to_string("/proc/loadavg") else {
+        return false;
+    };
+    let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
+    find_running_count(&load).is_some_and(|running| running > processors)
+}
+
+/// Threads that run or could run, as the system tells it.
+fn find_running_count(load: &str) -> Option<usize> {
+    let (running, _) = load.split_ascii_whitespace().nth(3)?.split_once('/')?;
+    running.parse().ok()
 }
 
 /// Fills a huge page. `false` if the reserve is full, or in use.
@@ -415,6 +438,14 @@ mod tests {
                 .all(|(start, length)| start % 1024 == 0 && length % 1024 == 0)
         );
         assert!(heap.warm.bytes < 3 * 1024);
+    }
+
+    #[test]
+    fn the_system_tells_how_much_there_is_to_run() {
+        assert_eq!(find_running_count("0.20 0.18 0.12 3/80 11206\n"), Some(3));
+        assert_eq!(find_running_count("0.20 0.18"), None);
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+        assert!(find_running_count(&load).is_some_and(|count| count > 0));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use rask_proto::{FromPeer, GetData, PeerData, RunReply, RunRequest, ToPeer, Wire};
 use rask_value::{Inputs, TaskContext, TaskError, codec};
@@ -23,6 +24,8 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 const ENCODER_COUNT_MAX: usize = 16;
 /// Most values of an answer that is given by the network thread itself.
 const AT_ONCE_COUNT_MAX: usize = 8;
+/// The asker of what was lent goes on first.
+const SETTLE_DELAY: Duration = Duration::from_millis(2);
 /// Most bytes of such an answer that go through the connection.
 const AT_ONCE_BYTES_MAX: u64 = 64 << 10;
 
@@ -63,7 +66,10 @@ async fn serve_peer(shared: Arc<Shared>, incoming: Incoming) {
             FromPeer::Mapped(id) => {
                 let lent = lent.end(id);
                 if !lent.is_empty() {
-                    tokio::task::spawn_blocking(move || lending::settle(lent));
+                    tokio::spawn(async move {
+                        tokio::time::sleep(SETTLE_DELAY).await;
+                        tokio::task::spawn_blocking(move || lending::settle(lent));
+                    });
                 }
                 continue;
             }

@@ -15,8 +15,8 @@ use super::lanes::{Front, Lane};
 use super::spilling::{Unreadable, spill, unspill};
 use super::threads::RunningSlot;
 use super::{Shared, spilling};
-use crate::ClusterError;
 use crate::convert::unpack;
+use crate::{ClusterError, stock};
 
 /// Values up to this many bytes travel with the report that they are there.
 const INLINE_BYTES_MAX: u64 = 4096;
@@ -85,6 +85,7 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<()> {
                 seceded: false,
             };
             CURRENT.set(Some(current));
+            stock::fill();
             run(&shared);
             CURRENT.set(None);
         })?;

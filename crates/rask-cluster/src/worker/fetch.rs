@@ -169,9 +169,12 @@ fn take_in(shared: &Shared, holder: u32, fetches: &[Fetch], mut found: HashMap<u
     }
     let arrived = std::mem::take(&mut effects.arrived);
     let failed = core.on_fetch_failed(holder, &missing, &mut effects);
+    let is_for_many = core.ready_count() > 1;
     drop(core);
     shared.follow(effects);
-    shared.work.notify_all();
+    if is_for_many {
+        shared.work.notify_all();
+    }
     if !arrived.is_empty() {
         let blocks = arrived.into_iter().map(|(key, _)| key).collect();
         shared.tell(FromWorker::Fetched(blocks));

@@ -19,9 +19,9 @@ use super::{
     Shared, WorkerEnd, WorkerHandle, WorkerOptions, answers, compute, fetch, lanes, memory,
     spilling,
 };
-use crate::ClusterError;
 use crate::peer::PeerPool;
 use crate::segments::View;
+use crate::{ClusterError, stock};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 pub(super) const CONNECT_RETRY: Duration = Duration::from_millis(100);
@@ -49,6 +49,7 @@ pub(super) fn run(options: WorkerOptions, report: Sender<Report>) {
             let _ = report.send(Ok(WorkerHandle {
                 shared: shared.clone(),
             }));
+            stock::fill();
             let served = serve(shared.clone(), listener, connection, link);
             let end = runtime.block_on(served);
             finish(&shared, end);

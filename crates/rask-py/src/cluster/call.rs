@@ -11,6 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use rask_value::{
     CodecError, Encoded, Frames, Inputs, Op, OpRef, Scope, TaskContext, TaskError, ValueRef, codec,
@@ -289,11 +290,24 @@ impl Known {
         let Some((module, name)) = &self.place else {
             return true;
         };
-        let modules = py.import(pyo3::intern!(py, "sys"));
-        let modules = modules.and_then(|sys| sys.getattr(pyo3::intern!(py, "modules")));
-        let found = modules.and_then(|modules| modules.get_item(module)?.getattr(name.as_str()));
-        found.is_ok_and(|found| found.is(&self.parts.function))
+        let found = modules(py).and_then(|modules| {
+            let module = modules.get_item(module)?;
+            module
+                .map(|module| module.getattr(name.as_str()))
+                .transpose()
+        });
+        found.is_ok_and(|found| found.is_some_and(|found| found.is(&self.parts.function)))
     }
+}
+
+/// The interpreter's table of modules. To import `sys` for it takes longer than a short task.
+fn modules(py: Python<'_>) -> PyResult<&Bound<'_, PyDict>> {
+    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let modules = MODULES.get_or_try_init(py, || {
+        let modules = py.import("sys")?.getattr("modules")?;
+        PyResult::Ok(modules.cast_into::<PyDict>()?.unbind())
+    })?;
+    Ok(modules.bind(py))
 }
 
 fn load_parts(py: Python<'_>, payload: &Frames, filling: &Filling) -> PyResult<Parts> {

@@ -20,6 +20,8 @@ const EVENT_SHIFT: u32 = 2 * STATE_BITS;
 /// Numbers of events are kept without their upper bits; the ring is far shorter than these count.
 const EVENT_MASK: u64 = u32::MAX as u64 >> EVENT_SHIFT;
 const LENGTH_MAX: usize = 1 << 24;
+/// Memory for so many changes is ready before there are any.
+const PREPARED: usize = 4096;
 
 /// What happened to the scheduler, from which changes followed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,6 +81,23 @@ impl History {
             events: 0,
             current: Cause::default(),
             is_counted: false,
+        }
+    }
+
+    /// Has memory ready for the first changes.
+    pub fn prepare(&mut self) {
+        if self.written == 0 && self.events == 0 {
+            let blank = Entry {
+                layer: 0,
+                block: 0,
+                worker: WorkerId(0),
+                packed: 0,
+            };
+            let count = self.length.min(PREPARED);
+            self.entries.resize(count, blank);
+            self.entries.clear();
+            self.causes.resize(count / 2, Cause::default());
+            self.causes.clear();
         }
     }
 

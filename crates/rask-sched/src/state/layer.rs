@@ -15,8 +15,7 @@ const TAUGHT_MAX: u32 = 4;
 pub(crate) const NO_TASK: TaskId = u32::MAX;
 
 /// One layer. Its rules are not kept: they were expanded when it was submitted.
-#[derive(Debug)]
-#[cfg_attr(test, derive(Default))]
+#[derive(Debug, Default)]
 pub(crate) struct Layer {
     pub name: Arc<str>,
     pub grid: Vec<u32>,

@@ -8,6 +8,9 @@ use crate::HashMap;
 /// Of so many of the latest numbers at least it is known by position where the layer is, of at most
 /// twice as many.
 const RECENT_MAX: usize = 1 << 16;
+/// So many empty boxes are kept, and made at first.
+const SPARE_MAX: usize = 1024;
+const SPARE_FIRST: usize = 256;
 /// In the place of a slot: there is no layer of this number.
 const NO_SLOT: u32 = u32::MAX;
 
@@ -16,6 +19,8 @@ const NO_SLOT: u32 = u32::MAX;
 pub(crate) struct Layers {
     /// In boxes: a layer is large, and may have one task.
     records: Vec<Option<(u32, Box<Layer>)>>,
+    /// Empty boxes to be used again, whichever thread has emptied them.
+    spare: Vec<Box<Layer>>,
     free: Vec<u32>,
     /// Slots of the numbers from `recent_from` on.
     recent: Vec<u32>,
@@ -51,8 +56,14 @@ impl Layers {
     }
 
     fn insert(&mut self, number: u32, layer: Layer) {
-        let mut layer = Box::new(layer);
-        layer.operation_number = self.operations.add(&layer.operation);
+        let mut layer = match self.spare.pop() {
+            Some(mut spare) => {
+                *spare = layer;
+                spare
+            }
+            None => Box::new(layer),
+        };
+        layer.operation_number = self.operations.add(&mut layer.operation);
         self.by_name.insert(layer.name.clone(), number);
         let record = Some((number, layer));
         let slot = match self.free.pop() {
@@ -162,7 +173,7 @@ impl Layers {
     }
 
     /// Removes a layer.
-    pub fn remove(&mut self, number: u32) -> Option<Box<Layer>> {
+    pub fn remove(&mut self, number: u32) -> Option<Layer> {
         self.unname(number);
         let slot = self.slot_of(number);
         let record = self.records.get_mut(slot)?.take();
@@ -174,7 +185,18 @@ impl Layers {
             }
         }
         self.free.push(slot as u32);
-        record.map(|(_, layer)| layer)
+        let (_, mut record) = record?;
+        let layer = std::mem::take(&mut *record);
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(record);
+        }
+        Some(layer)
+    }
+
+    /// Has memory ready for the first layers.
+    pub fn prepare(&mut self) {
+        self.records.reserve(SPARE_FIRST);
+        self.spare.resize_with(SPARE_FIRST, Box::default);
     }
 
     /// Lets a layer's name go: another layer may have it.

@@ -33,9 +33,10 @@ pub(crate) struct Operations {
 }
 
 impl Operations {
-    /// The number of an operation.
-    pub fn add(&mut self, name: &Arc<str>) -> u32 {
-        if let Some(&number) = self.numbers.get(name) {
+    /// The number of an operation. All that name it share the name.
+    pub fn add(&mut self, name: &mut Arc<str>) -> u32 {
+        if let Some((known, &number)) = self.numbers.get_key_value(name) {
+            *name = known.clone();
             return number;
         }
         let number = self.records.len() as u32;

@@ -11,6 +11,9 @@ use crate::HashMap;
 use crate::event::{ClientId, WorkerId};
 use crate::prefetch::prefetch;
 
+/// Memory for so many tasks is ready before there are any.
+const PREPARED: usize = 1024;
+
 /// All tasks.
 #[derive(Default)]
 pub(crate) struct Tasks {
@@ -35,6 +38,18 @@ impl Tasks {
         Tasks {
             history: History::new(history_length),
             ..Tasks::default()
+        }
+    }
+
+    /// Has memory ready for the first tasks.
+    pub fn prepare(&mut self) {
+        if self.records.is_empty() {
+            let blank = || Task::new((0, 0), ShareId::default(), 0, 0, 0);
+            self.records.resize_with(PREPARED, blank);
+            self.records.clear();
+            self.states.resize(PREPARED, TaskState::Forgotten);
+            self.states.clear();
+            self.history.prepare();
         }
     }
 
