@@ -31,6 +31,8 @@ pub const BORN_BYTES_MIN: usize = HUGE;
 const BORN_BYTES_MAX: usize = 2 << 30;
 /// Most that is kept for the next buffers.
 const FREE_BYTES_MAX: usize = 512 << 20;
+/// Fewer bytes at the end of a buffer are not worth clearing a huge page for them.
+const TAIL_BYTES_MAX: usize = HUGE / 4;
 /// Most segments at a time, each with a descriptor.
 const COUNT_MAX: usize = 4096;
 /// After huge pages could not be had, so many buffers are left to the allocator.
@@ -58,7 +60,7 @@ struct Table {
 struct Born {
     area: Area,
     file: File,
-    /// There are pages up to here.
+    /// There are huge pages up to here.
     filled: usize,
     state: State,
 }
@@ -213,10 +215,12 @@ impl Born {
         }
     }
 
-    /// Sees to it that there are huge pages for `length` bytes, as far as these are full.
+    /// Sees to it that there are huge pages for `length` bytes, as far as these are full. The last
+    /// bytes, if they are few, have small ones, which come when they are touched.
     fn fill(&mut self, length: usize) -> io::Result<()> {
         let whole = self.area.len() / HUGE * HUGE;
-        let end = length.next_multiple_of(HUGE).min(whole);
+        let end = length.saturating_sub(TAIL_BYTES_MAX).next_multiple_of(HUGE);
+        let end = end.max(HUGE).min(whole);
         self.area.fill_with_huge_pages(self.filled, end)?;
         self.filled = self.filled.max(end);
         Ok(())
