@@ -30,6 +30,7 @@ mod reports;
 mod runtime;
 mod samples;
 mod session;
+mod shared_layer;
 mod shares;
 mod sizes;
 mod spans;
@@ -72,6 +73,7 @@ pub use session::{
     Counted, Hello, Holdings, Received, Record, Said, SessionId, SessionWelcome, TaskFailed,
     TaskTroubles, Version, WorkerNumber,
 };
+pub use shared_layer::SharedLayer;
 pub use shares::{ShareFigures, Shares};
 pub use sizes::{BlockSizes, LengthSpec, SizeSpec};
 pub use spans::{

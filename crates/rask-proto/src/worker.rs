@@ -190,7 +190,7 @@ pub enum ToWorker {
     Peers(Peers),
     /// What a layer runs; before the first task of the layer.
     #[prost(message, tag = "3")]
-    Layer(WorkerLayer),
+    Layer(crate::SharedLayer),
     #[prost(message, tag = "4")]
     Pages(Pages),
     #[prost(message, tag = "5")]
@@ -410,7 +410,7 @@ impl Parts for ToWorker {
         visit: &mut dyn FnMut(&mut Packed) -> Result<(), ProtoError>,
     ) -> Result<(), ProtoError> {
         match self {
-            ToWorker::Layer(layer) => layer.op.iter_mut().try_for_each(visit),
+            ToWorker::Layer(layer) => layer.op_with_buffers().into_iter().try_for_each(visit),
             ToWorker::Welcome(welcome) => welcome
                 .plugins
                 .iter_mut()

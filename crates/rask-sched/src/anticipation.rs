@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::event::{Event, WorkerId};
 use crate::prefetch::prefetch;
 use crate::scheduler::Scheduler;
-use crate::state::TaskId;
+use crate::state::{NO_TASK, TaskId};
 
 /// Tasks that are looked at together: of one report, or of several.
 pub(crate) const ANTICIPATED: usize = 32;
@@ -60,17 +60,16 @@ impl Scheduler {
     /// Tasks of these blocks, at most twice [`ANTICIPATED`], have ended, and these workers will be
     /// given the first of their queues.
     pub(crate) fn anticipate(&self, workers: &[WorkerId], ending: &[(u32, u32)]) {
+        let mut slots: SmallVec<[&TaskId; 2 * ANTICIPATED]> = SmallVec::new();
         for &(layer, block) in ending {
             let layer = self.layers.find(layer);
             if let Some(slot) = layer.and_then(|layer| layer.slots.get(block as usize)) {
                 prefetch(slot);
+                slots.push(slot);
             }
         }
-        let found = ending
-            .iter()
-            .filter_map(|&(layer, block)| self.find_task(layer, block));
         let mut tasks: SmallVec<[TaskId; 2 * ANTICIPATED]> = SmallVec::new();
-        for id in found {
+        for id in slots.into_iter().copied().filter(|id| *id != NO_TASK) {
             self.tasks.prefetch(id);
             tasks.push(id);
         }
@@ -89,10 +88,10 @@ impl Scheduler {
         // Those that will be placed, where what they need is.
         let mut ready: SmallVec<[TaskId; 2 * ANTICIPATED]> = SmallVec::new();
         for &id in &tasks {
-            for &input in self.tasks.deps(id).iter().take(NEIGHBOURS_MAX) {
+            for &input in first_few(self.tasks.deps(id)) {
                 self.anticipate_holder(input, COUNTS_LINES);
             }
-            for &dependent in self.tasks.dependents(id).iter().take(NEIGHBOURS_MAX) {
+            for &dependent in first_few(self.tasks.dependents(id)) {
                 if self.tasks.missing(dependent) == 1 {
                     self.tasks.prefetch_edges(dependent);
                     ready.push(dependent);
@@ -100,12 +99,12 @@ impl Scheduler {
             }
         }
         for &id in &ready {
-            for &input in self.tasks.deps(id).iter().take(NEIGHBOURS_MAX) {
+            for &input in first_few(self.tasks.deps(id)) {
                 self.tasks.prefetch(input);
             }
         }
         for &id in &ready {
-            for &input in self.tasks.deps(id).iter().take(NEIGHBOURS_MAX) {
+            for &input in first_few(self.tasks.deps(id)) {
                 self.anticipate_holder(input, WORKER_LINES);
             }
         }
@@ -139,21 +138,48 @@ impl Scheduler {
         for Reverse((_, id, _)) in next(FILLED_AHEAD) {
             self.anticipate_neighbours(*id);
         }
-        for Reverse((_, id, _)) in next(0) {
-            for &dependent in self.tasks.dependents(*id).iter().take(NEIGHBOURS_MAX) {
-                if self.tasks.missing(dependent) > 1 {
-                    let deps = self.tasks.deps(dependent);
-                    self.tasks
-                        .prefetch_states(&deps[..deps.len().min(NEIGHBOURS_MAX)]);
-                }
-            }
-        }
         for Reverse((_, id, _)) in next(1) {
-            for &input in self.tasks.deps(*id).iter().take(NEIGHBOURS_MAX) {
+            for &input in first_few(self.tasks.deps(*id)) {
                 self.anticipate_holder(input, COUNTS_LINES);
             }
-            for &dependent in self.tasks.dependents(*id).iter().take(NEIGHBOURS_MAX) {
-                self.tasks.prefetch_edges(dependent);
+        }
+        for Reverse((_, id, _)) in next(1).iter().take(1) {
+            self.anticipate_dependents_edges(*id);
+        }
+    }
+
+    /// The task that a worker is given after the one that it is given now.
+    #[inline]
+    pub(crate) fn anticipate_after(&self, worker: WorkerId) -> Option<TaskId> {
+        let worker = self.workers.find(worker)?;
+        let Reverse((_, after, _)) = *worker.queues.first_entries().first()?;
+        self.tasks.prefetch_edges(after);
+        Some(after)
+    }
+
+    /// The records of what is made from a task.
+    #[inline]
+    pub(crate) fn anticipate_dependents(&self, id: TaskId) {
+        for &dependent in first_few(self.tasks.dependents(id)) {
+            self.tasks.prefetch(dependent);
+        }
+    }
+
+    /// What these are made from, and what is made from them.
+    #[inline]
+    pub(crate) fn anticipate_dependents_edges(&self, id: TaskId) {
+        for &dependent in first_few(self.tasks.dependents(id)) {
+            self.tasks.prefetch_edges(dependent);
+        }
+    }
+
+    /// It will be asked what of that can be handed out with a task.
+    #[inline]
+    pub(crate) fn anticipate_ahead(&self, id: TaskId) {
+        for &dependent in first_few(self.tasks.dependents(id)) {
+            if self.tasks.missing(dependent) > 1 {
+                self.tasks
+                    .prefetch_states(first_few(self.tasks.deps(dependent)));
             }
         }
     }
@@ -179,10 +205,16 @@ impl Scheduler {
     /// The records of what a task is made from and of what is made from it.
     #[inline]
     pub(crate) fn anticipate_neighbours(&self, id: TaskId) {
-        let inputs = self.tasks.deps(id).iter().take(NEIGHBOURS_MAX);
-        let users = self.tasks.dependents(id).iter().take(NEIGHBOURS_MAX);
-        for &neighbour in inputs.chain(users) {
-            self.tasks.prefetch(neighbour);
+        for &input in first_few(self.tasks.deps(id)) {
+            self.tasks.prefetch(input);
+        }
+        for &user in first_few(self.tasks.dependents(id)) {
+            self.tasks.prefetch(user);
         }
     }
+}
+
+#[inline(always)]
+fn first_few(neighbours: &[TaskId]) -> &[TaskId] {
+    &neighbours[..neighbours.len().min(NEIGHBOURS_MAX)]
 }

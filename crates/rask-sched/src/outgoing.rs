@@ -5,8 +5,8 @@ use std::mem::take;
 
 use bytes::Bytes;
 use rask_proto::{
-    Assign, Blocks, Failure, Finished, InlineBuilder, Missing, Pages, PeerAddress, Peers, ToClient,
-    ToWorker, WorkerLayer, WorkerPage,
+    Assign, Blocks, Failure, Finished, InlineBuilder, Missing, Pages, PeerAddress, Peers,
+    SharedLayer, ToClient, ToWorker, WorkerPage,
 };
 
 use crate::HashMap;
@@ -38,7 +38,7 @@ struct PerWorker {
 }
 
 /// So many empty entries are kept.
-const KEPT_MAX: usize = 512;
+const KEPT_MAX: usize = 4096;
 /// In the place of a position: there is nothing for this worker.
 const NOWHERE: u32 = u32::MAX;
 /// Numbers below this are indices of a list; workers are numbered as they come, so that higher ones
@@ -110,7 +110,7 @@ struct ForWorker {
     unassign: Blocks,
     free: Blocks,
     forget: Vec<u32>,
-    layers: Vec<WorkerLayer>,
+    layers: Vec<SharedLayer>,
     pages: Vec<WorkerPage>,
     replicate: Vec<Missing>,
     assign: Assign,
@@ -154,7 +154,11 @@ impl Outgoing {
 
     /// Where a peer listens.
     pub fn joined_peer(&mut self, worker: WorkerId, peer: PeerAddress) {
-        self.worker(worker).peers.joined.push(peer);
+        let joined = &mut self.workers.get(worker).peers.joined;
+        if joined.capacity() == 0 {
+            *joined = self.spare.peers();
+        }
+        joined.push(peer);
     }
 
     /// A peer is gone.
@@ -167,7 +171,7 @@ impl Outgoing {
         self.worker(worker).replicate.push(wish);
     }
 
-    pub fn layer(&mut self, worker: WorkerId, layer: WorkerLayer) {
+    pub fn layer(&mut self, worker: WorkerId, layer: SharedLayer) {
         self.worker(worker).layers.push(layer);
     }
 
@@ -403,7 +407,7 @@ mod tests {
         (0..4).for_each(|block| assign(&mut out, block));
         out.unassign(WORKER, 2, 2);
         out.unassign(WORKER, 2, 9);
-        out.layer(WORKER, WorkerLayer::default());
+        out.layer(WORKER, SharedLayer::default());
         out.forget_layer(WORKER, 0);
         out.forget_layer(WORKER, 5);
         let mut commands = Vec::new();

@@ -16,8 +16,10 @@ use crate::stimulus::{FINISHED, kind_of};
 /// The client that nobody is: it wants the tasks of `fire_and_forget` until they end.
 pub(crate) const NOBODY: ClientId = ClientId(u32::MAX);
 
-/// Of events that have come together, so many are taken in before it is decided what follows from them.
-const ROUND: usize = 64;
+/// Of events that have come together, so many are taken in before it is decided what follows from
+/// them, or with so many tasks.
+const ROUND_EVENTS: usize = 64;
+const ROUND_TASKS: usize = 256;
 
 /// The scheduler. Call [`on_event`](Self::on_event) for everything that happens, in order, and do
 /// what it appends to `commands`, in order.
@@ -141,10 +143,13 @@ impl Scheduler {
     /// what they have touched is in the processor's caches. The list is empty afterwards.
     pub fn on_all(&mut self, now: Time, events: &mut Vec<Event>, commands: &mut Vec<Command>) {
         let mut anticipated = 0;
+        let mut taken = (0, 0);
         for at in 0..events.len() {
-            if at > 0 && at % ROUND == 0 {
+            if taken.0 >= ROUND_EVENTS || taken.1 >= ROUND_TASKS {
                 self.decide();
+                taken = (0, 0);
             }
+            taken.0 += 1;
             if at == anticipated {
                 anticipated += self.anticipate_reports(&events[at..]);
             }
@@ -152,6 +157,7 @@ impl Scheduler {
             if let Event::FromWorker { worker, message } = &mut events[at]
                 && let FromWorker::Finished(finished) = message
             {
+                taken.1 += finished.nbytes.len();
                 self.begin(now, FINISHED);
                 self.on_report(*worker, finished);
                 continue;

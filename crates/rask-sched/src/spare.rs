@@ -3,7 +3,7 @@
 
 use std::mem::take;
 
-use rask_proto::{Assign, Blocks, ToWorker};
+use rask_proto::{Assign, Blocks, PeerAddress, ToWorker};
 
 /// All that are kept together take no more than this: enough for messages to thousands of workers.
 const KEPT_BYTES_MAX: usize = 16 << 20;
@@ -16,6 +16,7 @@ pub(crate) struct Spare {
     words: Lists<u32>,
     doubles: Lists<u64>,
     flags: Lists<bool>,
+    peers: Lists<PeerAddress>,
     bytes: usize,
 }
 
@@ -42,6 +43,10 @@ impl Spare {
     #[inline]
     pub fn words(&mut self) -> Vec<u32> {
         take_one(&mut self.words, &mut self.bytes)
+    }
+
+    pub fn peers(&mut self) -> Vec<PeerAddress> {
+        take_one(&mut self.peers, &mut self.bytes)
     }
 
     pub fn blocks(&mut self) -> Blocks {
@@ -88,6 +93,9 @@ impl Spare {
                 self.keep_doubles(take(&mut assign.priorities));
                 self.keep_doubles(take(&mut assign.input_nbytes));
                 keep(&mut self.flags, &mut self.bytes, take(&mut assign.wanted));
+            }
+            ToWorker::Peers(peers) => {
+                keep(&mut self.peers, &mut self.bytes, take(&mut peers.joined))
             }
             ToWorker::Free(blocks) | ToWorker::Unassign(blocks) => self.keep_blocks(take(blocks)),
             _ => {}

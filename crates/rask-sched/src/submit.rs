@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::event::{ClientId, Command};
 use crate::scheduler::{NOBODY, Scheduler};
 use crate::standing::Terms;
-use crate::state::{Layer, NO_TASK, TaskId, TaskState};
+use crate::state::{Layer, NO_TASK, ShareId, TaskId, TaskState, UNLIKE};
 
 /// Why a submission is refused.
 #[derive(Debug, thiserror::Error)]
@@ -74,10 +74,10 @@ impl Scheduler {
         let graph = self.try_graph(submit)?;
         let table = TaskTable::expand_within(&graph, &self.settings.graph_limits)?;
         self.check_remote(submit, &table)?;
-        let ranks = rask_graph::ranks(&rask_graph::order(&table));
+        let sequence = rask_graph::order(&table);
         let numbers = self.add_layers(client, submit, &graph);
         let wanted_count = submit.wanted.as_ref().map_or(0, Blocks::len);
-        let tasks = self.add_tasks(client, submit, &numbers, &table, &ranks);
+        let tasks = self.add_tasks(client, submit, &numbers, &table, &sequence);
         for &task in tasks.iter().take(wanted_count) {
             self.want(client, task, submit.fire_and_forget);
         }
@@ -281,14 +281,47 @@ impl Scheduler {
         Some(sizes)
     }
 
-    /// Adds the tasks that are needed and not known; returns those of `graph.wanted`.
+    /// Finds the tasks that are needed and known, of layers that have some; returns those of others
+    /// that are needed, which is all if none is known.
+    fn find_known(
+        &mut self,
+        share: ShareId,
+        numbers: &[u32],
+        table: &TaskTable,
+        made: &mut [TaskId],
+    ) -> Option<Vec<bool>> {
+        let is_empty = |number: &u32| self.layers.get(*number).task_count == 0;
+        if numbers.iter().all(is_empty) {
+            return None;
+        }
+        let mut is_needed = vec![false; table.len()];
+        let mut stack: Few<u32> = table.wanted().into();
+        while let Some(index) = stack.pop() {
+            if made[index as usize] != NO_TASK || is_needed[index as usize] {
+                continue;
+            }
+            let at = table.block_of(index);
+            let number = numbers[at.layer.0 as usize];
+            if let Some(known) = self.layers.get(number).find_task(at.block) {
+                self.share_task(known, share);
+                made[index as usize] = known;
+                continue;
+            }
+            is_needed[index as usize] = true;
+            stack.extend_from_slice(table.deps(index));
+        }
+        Some(is_needed)
+    }
+
+    /// Adds the tasks that are needed and not known; returns those of `graph.wanted`. They have their
+    /// records in the order in which they will be run, so that what is needed at a time is together.
     fn add_tasks(
         &mut self,
         client: ClientId,
         submit: &Submit,
         numbers: &[u32],
         table: &TaskTable,
-        ranks: &[u32],
+        sequence: &[u32],
     ) -> Few<TaskId> {
         let standing = self.decide_standing(client, submit);
         let share = standing.share;
@@ -306,18 +339,17 @@ impl Scheduler {
         self.tasks.reserve(table.len());
         let mut made: Few<TaskId> = SmallVec::from_elem(NO_TASK, table.len());
         let mut fresh = Few::with_capacity(table.len());
-        let mut stack: Few<u32> = table.wanted().into();
-        while let Some(index) = stack.pop() {
-            if made[index as usize] != NO_TASK {
+        let needed = self.find_known(share, numbers, table, &mut made);
+        let is_needed = |index: u32| {
+            let needed = needed.as_ref();
+            needed.is_none_or(|needed| needed[index as usize])
+        };
+        for (rank, &index) in (0u64..).zip(sequence) {
+            if !is_needed(index) {
                 continue;
             }
             let at = table.block_of(index);
             let number = numbers[at.layer.0 as usize];
-            if let Some(known) = self.layers.get(number).find_task(at.block) {
-                self.share_task(known, share);
-                made[index as usize] = known;
-                continue;
-            }
             let position = at.layer.0 as usize;
             let varied = submit.layers[position].varied.as_ref();
             let kind = varied.and_then(|varied| varied.place_of(at.block));
@@ -325,7 +357,7 @@ impl Scheduler {
                 Some(kind) => terms[position].of_kinds[kind],
                 None => terms[position].of_all,
             };
-            let priority = base + u64::from(ranks[index as usize]);
+            let priority = base + rank;
             let id = self.tasks.add((number, at.block), share, priority, retries);
             self.shares.on_task_added(share);
             let layer = self.layers.get_mut(number);
@@ -333,9 +365,9 @@ impl Scheduler {
             layer.task_count += 1;
             made[index as usize] = id;
             fresh.push((index, id));
-            stack.extend_from_slice(table.deps(index));
         }
-        self.sketch(table, ranks, numbers, &fresh);
+        let ranks = rask_graph::ranks(sequence);
+        self.sketch(table, &ranks, numbers, &fresh);
         for (index, id) in fresh {
             self.add_edges(submit, numbers, table, &made, (index, id));
         }
@@ -505,6 +537,7 @@ fn new_layer(spec: &LayerSpec, layer: &rask_graph::Layer, terms: Terms) -> Layer
         operation_number: 0,
         restriction: terms.restriction,
         varied: None,
+        message: None,
         timeout_millis: terms.timeout_millis,
         retry_millis: terms.retry_millis,
         retry_millis_max: terms.retry_millis_max,
@@ -528,6 +561,7 @@ fn new_layer(spec: &LayerSpec, layer: &rask_graph::Layer, terms: Terms) -> Layer
         certain_bytes_max: 0,
         large_bytes_max: 0,
         output: Default::default(),
+        made_bytes: UNLIKE,
         working: Default::default(),
     }
 }

@@ -84,7 +84,7 @@ impl SimWorker {
     pub(crate) fn on_message(&mut self, message: ToWorker, effects: &mut Effects) {
         match message {
             ToWorker::Layer(layer) => {
-                self.layers.insert(layer.id, layer);
+                self.layers.insert(layer.id, layer.into_layer());
             }
             ToWorker::Assign(assign) => {
                 self.on_assign(assign, effects);

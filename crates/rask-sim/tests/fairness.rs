@@ -94,7 +94,7 @@ impl Cluster {
     fn on_worker_told(&mut self, number: u32, message: ToWorker) {
         match message {
             ToWorker::Layer(layer) => {
-                self.layers.insert(layer.id, layer.name);
+                self.layers.insert(layer.id, layer.into_layer().name);
             }
             ToWorker::Assign(assign) => {
                 let tasks = assign.tasks.unwrap_or_default();

@@ -2,6 +2,7 @@
 
 mod chronicle;
 pub(crate) mod fuzzing;
+mod gathering;
 mod helper;
 mod journal;
 mod memory;
@@ -118,6 +119,7 @@ impl SchedulerHandle {
                     next_worker: last_worker + 1,
                     next_connection: 1,
                     memory,
+                    gathering: Default::default(),
                     alarm: Default::default(),
                     reports: reports::Reports::new(options.reports),
                     reconnect_millis,

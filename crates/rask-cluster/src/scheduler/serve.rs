@@ -9,7 +9,7 @@ use rask_proto::{Frame, FromClient, FromWorker, Received, ToClient, Wire};
 use rask_sched::{ClientId, Event, WorkerId};
 use rask_wire::{Connection, FrameReader, FrameSender, Incoming, Listener, Role, WireError};
 
-use super::{SchedulerHandle, SchedulerOptions, State, timer};
+use super::{SchedulerHandle, SchedulerOptions, State, gathering, timer};
 use crate::{ClusterError, stock};
 
 /// What was started, or why it was not.
@@ -68,6 +68,7 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
     tokio::spawn(end_recovery(handle.clone(), recovery_timeout));
     await_sessions(&handle);
     let timer = tokio::spawn(timer::run(handle.clone()));
+    let gathering = tokio::spawn(gathering::run(handle.clone()));
     let silence = tokio::spawn(drop_silent(handle.clone(), worker_timeout));
     loop {
         tokio::select! {
@@ -85,6 +86,7 @@ async fn serve(options: SchedulerOptions, report: Sender<Report>) {
     }
     silence.abort();
     timer.abort();
+    gathering.abort();
     handle.write_reports();
     handle.shared.helper.close();
     handle.leave_local_clients();
@@ -373,9 +375,7 @@ fn take_worker_frames(
             outcome = reader.take_buffered().map(|frame| next = frame);
         }
     }
-    state.take_events(handle.now());
-    state.execute_commands();
-    handle.check_stop(&state);
+    state.take_or_gather(handle);
     outcome
 }
 

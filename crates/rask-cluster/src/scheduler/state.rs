@@ -10,7 +10,7 @@ use rask_sched::{ClientId, Command, Event, Scheduler, Time, WorkerId};
 use rask_wire::FrameSender;
 
 use super::memory::Memory;
-use super::{LocalSink, chronicle, helper, reports, timer, watch};
+use super::{LocalSink, chronicle, gathering, helper, reports, timer, watch};
 
 /// So many lists of messages are kept for the next ones, and none that is longer.
 const SPARE_LISTS_MAX: usize = 16;
@@ -32,6 +32,7 @@ pub(super) struct State {
     pub next_worker: u32,
     pub next_connection: u64,
     pub memory: Memory,
+    pub gathering: gathering::Gathering,
     pub alarm: timer::Alarm,
     pub reports: reports::Reports,
     pub reconnect_millis: u32,
@@ -149,6 +150,8 @@ impl State {
 
     /// A worker's connection has ended.
     pub fn end_worker(&mut self, worker: WorkerId, reason: String, now: Time) {
+        // What it said last counts.
+        self.take_events(now);
         let Some(peer) = self.workers.remove(&worker) else {
             return;
         };

@@ -274,7 +274,7 @@ fn take_frames(
 fn on_message(shared: &Arc<Shared>, message: ToWorker, effects: &mut Effects) {
     let mut core = shared.core.lock();
     match message {
-        ToWorker::Layer(layer) => core.on_layer(layer),
+        ToWorker::Layer(layer) => core.on_layer(layer.into_layer()),
         ToWorker::Pages(pages) => core.on_pages(pages),
         ToWorker::Assign(assign) => {
             let missing = core.on_assign(assign, effects);

@@ -10,7 +10,7 @@
 
 use crate::event::WorkerId;
 use crate::scheduler::Scheduler;
-use crate::state::{Charge, Task, TaskId, TaskState, Worker};
+use crate::state::{Charge, Task, TaskId, TaskState, UNLIKE, Worker};
 
 /// The inputs of a task do not matter if they and what it makes are less than this part of what is
 /// kept account of.
@@ -83,9 +83,14 @@ impl Scheduler {
     }
 
     /// Bytes of its value, and what it takes while it runs.
+    #[inline]
     fn predict_made_bytes(&self, id: TaskId) -> u64 {
-        let layer = self.tasks.get(id).layer;
-        self.predict_output_bytes(id) + self.predict_working_bytes(layer)
+        let number = self.tasks.get(id).layer;
+        let layer = self.layers.get(number);
+        match layer.made_bytes {
+            UNLIKE => self.predict_output_bytes(id) + self.predict_working_bytes(number),
+            bytes => bytes,
+        }
     }
 
     fn decide_need(&self, id: TaskId, worker_id: WorkerId, worker: &Worker) -> Need {

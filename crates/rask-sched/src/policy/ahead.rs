@@ -27,12 +27,16 @@ impl Scheduler {
     /// Hands out what waits for nothing but `id`, which `worker` was just given, and what waits
     /// for that.
     pub(crate) fn extend_ahead(&mut self, id: TaskId, worker: WorkerId) {
+        let first = id;
         let mut open: SmallVec<[TaskId; 8]> = SmallVec::from_slice(&[id]);
         while let Some(id) = open.pop() {
             if self.tasks.dependents(id).len() > NEIGHBOURS_MAX {
                 continue;
             }
             let mut last = id;
+            if id != first {
+                self.anticipate_ahead(id);
+            }
             for at in 0..self.tasks.dependents(id).len() {
                 let dependent = self.tasks.dependents(id)[at];
                 let is_again = std::mem::replace(&mut last, dependent) == dependent;
@@ -47,6 +51,7 @@ impl Scheduler {
                 }
                 self.anticipate_neighbours(dependent);
                 self.transition_ready_assigned(dependent, worker);
+                self.anticipate_dependents_edges(dependent);
                 open.push(dependent);
             }
         }

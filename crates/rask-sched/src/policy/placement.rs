@@ -10,6 +10,8 @@ use crate::state::{NO_LOAD, NO_TASK, Restriction, TaskId, TaskState, Worker};
 /// Up to this many workers, all are compared; above, the largest holders and a sample.
 const COMPARED_MAX: usize = 32;
 const SAMPLE_COUNT: usize = 4;
+/// In the place of a place: whoever has nothing to do.
+const IDLE: u32 = u32::MAX;
 /// Of many holders, those that hold most are compared.
 const HOLDERS_MAX: usize = 16;
 /// While nothing is known of how long a task takes, what takes longer to move stays where it is, at
@@ -64,7 +66,7 @@ impl Scheduler {
         inputs: &Inputs,
         allows: impl Fn(&Worker) -> bool,
     ) -> Option<WorkerId> {
-        let is_large = self.predict_output_bytes(task) >= self.settings.large_bytes_min;
+        let is_large = self.makes_large(task);
         let needs_none = inputs.total_bytes == 0;
         let occupancy = |worker: &Worker| match needs_none {
             true => worker.occupancy_micros(),
@@ -101,12 +103,22 @@ impl Scheduler {
         if is_best(elsewhere_micros) || (is_kept && is_best(u64::MAX)) {
             return best.map(|(.., id)| id);
         }
-        for (slot, load) in self.compared(task) {
+        let (start, count) = self.sample(task);
+        let loads = self.workers.by_id.loads_from(start).take(count);
+        for (slot, load) in loads.chain(std::iter::once((IDLE, 0))) {
             // Most are too busy anyway, which is told without a look at them.
             let least = u64::from(load) + elsewhere_micros;
             if load != NO_LOAD && starts_by(best, is_holder, least) {
                 continue;
             }
+            let slot = match slot {
+                // One that has nothing to do is compared too, if there is one.
+                IDLE => match self.find_idle_near(start) {
+                    Some(slot) => slot,
+                    None => continue,
+                },
+                slot => slot,
+            };
             let id = self.workers.by_id.id_at(slot);
             let Some(worker) = self.workers.find(id).filter(|worker| allows(worker)) else {
                 continue;
@@ -121,6 +133,12 @@ impl Scheduler {
             }
         }
         best.map(|(.., id)| id)
+    }
+
+    fn makes_large(&self, task: TaskId) -> bool {
+        let large = self.settings.large_bytes_min;
+        let is_surely_small = self.layers.get(self.tasks.get(task).layer).made_bytes < large;
+        !is_surely_small && self.predict_output_bytes(task) >= large
     }
 
     /// Whether no task of the layer has ended, so that what it takes is a guess.
@@ -168,23 +186,20 @@ impl Scheduler {
         spread(id, self.workers.by_id.len())
     }
 
-    /// The workers that are compared besides the holders, with their loads: all of a few, or all for
-    /// a task that may not run everywhere; else some, others for each task.
-    fn compared(&self, id: TaskId) -> impl Iterator<Item = (u32, u32)> {
+    /// The places of the workers that are compared besides the holders, from where on and how many:
+    /// all of a few, or all for a task that may not run everywhere; else some, others for each task.
+    fn sample(&self, id: TaskId) -> (usize, usize) {
         let workers = &self.workers.by_id;
         let takes_all = workers.len() <= COMPARED_MAX || self.restriction_of(id).is_some();
-        let (start, count) = match takes_all {
+        match takes_all {
             true => (0, workers.slot_count()),
             false => (spread(id, workers.slot_count()), SAMPLE_COUNT),
-        };
-        // One that has nothing to do is among them, if there is one.
+        }
+    }
+
+    fn find_idle_near(&self, slot: usize) -> Option<u32> {
         let idle = &self.attention.idle;
-        let idle = match takes_all {
-            true => None,
-            false => idle.find_from(start as u32).or_else(|| idle.find_from(0)),
-        };
-        let sample = workers.loads_from(start).take(count);
-        sample.chain(idle.map(|slot| (slot, 0)))
+        idle.find_from(slot as u32).or_else(|| idle.find_from(0))
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 
-use rask_proto::{BlockSizes, WorkerLayer, WorkerPage};
+use rask_proto::{BlockSizes, SharedLayer, WorkerLayer, WorkerPage};
 use smallvec::SmallVec;
 
 use super::shares::Next;
@@ -204,8 +204,12 @@ impl Scheduler {
                     }
                 }
             }
+            self.anticipate_ahead(task);
+            let after = self.anticipate_after(id);
             self.transition_ready_assigned(task, id);
+            after.inspect(|&after| self.anticipate_dependents(after));
             self.extend_ahead(task, id);
+            after.inspect(|&after| self.anticipate_dependents_edges(after));
             if is_source {
                 self.place_family(task, id);
             }
@@ -357,27 +361,35 @@ impl Scheduler {
         let slot = self.workers.by_id.find_slot(worker);
         if slot.is_some_and(|slot| !layer.shipped.contains(slot)) {
             self.note_shipped(worker, number);
-            let layer = self.layers.get(number);
-            let sizes = layer.sizes.as_ref();
-            self.out.layer(
-                worker,
-                WorkerLayer {
-                    id: number,
-                    name: layer.name.to_string(),
-                    grid: layer.grid.clone(),
-                    op: layer.op.clone(),
-                    origin: layer.origin.clone(),
-                    page_blocks: layer.page_blocks,
-                    timeout_millis: layer.timeout_millis,
-                    part_modulo: layer.part_modulo,
-                    part_count: layer.part_count,
-                    span: self.spans.find_path(layer.span),
-                    sizes: sizes
-                        .filter(|sizes| sizes.is_dense)
-                        .map(BlockSizes::to_spec),
-                },
-            );
+            let message = match &self.layers.get(number).message {
+                Some(message) => message.clone(),
+                None => self.make_layer_message(number),
+            };
+            self.out.layer(worker, message);
         }
+    }
+
+    /// What all workers are told of a layer.
+    fn make_layer_message(&mut self, number: u32) -> SharedLayer {
+        let layer = self.layers.get(number);
+        let sizes = layer.sizes.as_ref();
+        let message = SharedLayer::from(WorkerLayer {
+            id: number,
+            name: layer.name.to_string(),
+            grid: layer.grid.clone(),
+            op: layer.op.clone(),
+            origin: layer.origin.clone(),
+            page_blocks: layer.page_blocks,
+            timeout_millis: layer.timeout_millis,
+            part_modulo: layer.part_modulo,
+            part_count: layer.part_count,
+            span: self.spans.find_path(layer.span),
+            sizes: sizes
+                .filter(|sizes| sizes.is_dense)
+                .map(BlockSizes::to_spec),
+        });
+        self.layers.get_mut(number).message = Some(message.clone());
+        message
     }
 
     /// Writes down that a worker has the op of a layer.

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use rask_proto::{BlockSizes, OriginSpec, Packed};
+use rask_proto::{BlockSizes, OriginSpec, Packed, SharedLayer};
 use smallvec::SmallVec;
 
 use super::{Estimate, Operation, Restriction, SlotSet, TaskId};
 use crate::event::{Time, WorkerId};
 use crate::policy::unfitting::bytes_of_page;
 
+/// In the place of bytes: they differ between blocks, or nothing is known.
+pub(crate) const UNLIKE: u64 = u64::MAX;
 /// After this many tasks of a layer, other layers of the same operation learn nothing more from it.
 const TAUGHT_MAX: u32 = 4;
 /// In [`Layer::slots`]: the block has no task.
@@ -49,6 +51,8 @@ pub(crate) struct Layer {
     pub task_count: u32,
     /// How many clients have a number for it.
     pub client_count: u32,
+    /// What workers are told of it, once any was.
+    pub message: Option<SharedLayer>,
     /// The places of the workers that have the op.
     pub shipped: SlotSet,
     /// For each page, the workers that have it; not kept for pages of a single block.
@@ -73,6 +77,8 @@ pub(crate) struct Layer {
     pub large_bytes_max: u64,
     /// Bytes of its values so far; where sizes were declared, as a share of those.
     pub output: Estimate,
+    /// What that and the next say together, if all blocks are thought to be alike; else `UNLIKE`.
+    pub made_bytes: u64,
     /// Bytes that its tasks took beyond their inputs and their value while they ran, where that was
     /// measured.
     pub working: Estimate,
@@ -202,6 +208,15 @@ impl Layer {
         if grown > 0 {
             self.working.learn(grown.saturating_sub(nbytes) as f32);
         }
+        self.learn_output(operation, block, nbytes);
+        self.made_bytes = match (self.sizes.is_none(), self.page_blocks, self.output.find()) {
+            (true, 0, Some(bytes)) => bytes as u64 + self.working.find().unwrap_or(0.0) as u64,
+            _ => UNLIKE,
+        };
+    }
+
+    #[inline]
+    fn learn_output(&mut self, operation: &mut Operation, block: u32, nbytes: u64) {
         match &self.sizes {
             Some(sizes) if sizes.is_dense => {}
             Some(sizes) => {

@@ -26,7 +26,7 @@ pub(crate) use client::{Client, Clients};
 pub(crate) use estimate::Estimate;
 pub(crate) use gone::{GoneLayers, LayerName, LayerNames, Written};
 use history::History;
-pub(crate) use layer::{Ended, Layer, NO_TASK, VariedRestrictions};
+pub(crate) use layer::{Ended, Layer, NO_TASK, UNLIKE, VariedRestrictions};
 pub(crate) use layers::Layers;
 pub(crate) use operations::{Operation, Operations};
 pub(crate) use peer_set::PeerSet;

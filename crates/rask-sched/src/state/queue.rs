@@ -10,6 +10,8 @@ use super::{TaskId, Tasks};
 
 /// Fewer tasks than this go into the heap one by one.
 const RUN_LENGTH_MIN: usize = 64;
+/// So many entries before it comes up, a task is thought of.
+const AHEAD: usize = 4;
 /// In the place of a run: the entry is a single task.
 const SINGLE: u32 = u32::MAX;
 
@@ -56,7 +58,12 @@ impl SourceQueue {
     fn push_head(&mut self, at: u32, tasks: &Tasks) {
         let run = &mut self.runs[at as usize];
         match run.pop() {
-            Some(next) => self.heads.push(Reverse((tasks.priority(next), next, at))),
+            Some(next) => {
+                if let Some(later) = run.get(run.len().wrapping_sub(AHEAD)) {
+                    tasks.prefetch(*later);
+                }
+                self.heads.push(Reverse((tasks.priority(next), next, at)));
+            }
             None => {
                 *run = Vec::new();
                 self.free.push(at);

@@ -108,10 +108,8 @@ pub(crate) fn host_of(address: &str) -> Option<&str> {
     rest.rsplit_once(':').map(|(host, _)| host)
 }
 
-/// Keeps the tasks that are at a worker, once each.
+/// Keeps the tasks that are at a worker.
 fn keep_here(noted: &mut SmallVec<[TaskId; INLINE]>, tasks: &Tasks, id: WorkerId) {
-    noted.sort_unstable();
-    noted.dedup();
     for &task in &*noted {
         tasks.prefetch(task);
     }
@@ -255,6 +253,8 @@ impl Worker {
     /// The tasks that are Placed or Assigned here or held here, and some that were.
     pub fn tasks_here(&self, tasks: &Tasks, id: WorkerId) -> Vec<TaskId> {
         let mut here = self.noted.clone();
+        here.sort_unstable();
+        here.dedup();
         keep_here(&mut here, tasks, id);
         here.into_vec()
     }
@@ -264,6 +264,11 @@ impl Worker {
         let live = self.held_count + u64::from(self.placed_count + self.assigned_count);
         if self.noted.len() as u64 > 2 * live + 64 {
             keep_here(&mut self.noted, tasks, id);
+            if self.noted.len() as u64 > live + 32 {
+                // Some were noted each time that they came.
+                self.noted.sort_unstable();
+                self.noted.dedup();
+            }
         }
         self.noted.push(task);
     }

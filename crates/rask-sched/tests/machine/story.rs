@@ -152,11 +152,12 @@ fn a_dump_has_every_task_with_what_it_needs() {
             (layer, names[*state as usize].as_str())
         })
         .collect();
-    assert_eq!(
-        described,
-        [("a", "released"), ("b", "memory"), ("c", "erred")]
-    );
-    assert_eq!(input_counts, [0, 1, 0]);
-    assert_eq!(inputs, [0]);
+    let position = |task| described.iter().position(|other| *other == task);
+    let a = position(("a", "released")).expect("a task");
+    let b = position(("b", "memory")).expect("a task");
+    assert!(described.len() == 3 && position(("c", "erred")).is_some());
+    let with_inputs: Vec<usize> = (0..3).filter(|at| input_counts[*at] > 0).collect();
+    assert_eq!(with_inputs, [b]);
+    assert_eq!(inputs, [a as u32]);
     assert_eq!(failures, ["ValueError: no"]);
 }
