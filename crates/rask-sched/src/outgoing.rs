@@ -277,6 +277,11 @@ impl Outgoing {
         self.clients.remove(&client);
     }
 
+    /// For how many workers there is something.
+    pub fn worker_count(&self) -> usize {
+        self.workers.ids.len()
+    }
+
     /// Buffers to be used again.
     pub fn spare(&mut self) -> &mut Spare {
         &mut self.spare

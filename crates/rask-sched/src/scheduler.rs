@@ -20,6 +20,8 @@ pub(crate) const NOBODY: ClientId = ClientId(u32::MAX);
 /// them, or with so many tasks.
 const ROUND_EVENTS: usize = 64;
 const ROUND_TASKS: usize = 256;
+/// When there is something for more workers than this, they are told before it is gone on.
+const TOLD_TOGETHER_MAX: usize = 1024;
 
 /// The scheduler. Call [`on_event`](Self::on_event) for everything that happens, in order, and do
 /// what it appends to `commands`, in order.
@@ -147,6 +149,10 @@ impl Scheduler {
         for at in 0..events.len() {
             if taken.0 >= ROUND_EVENTS || taken.1 >= ROUND_TASKS {
                 self.decide();
+                if self.out.worker_count() > TOLD_TOGETHER_MAX {
+                    self.make_introductions();
+                    self.out.flush(commands);
+                }
                 taken = (0, 0);
             }
             taken.0 += 1;

@@ -3,8 +3,8 @@
 //! Usage: `cargo run --release -p rask-sim --example scale -- [TASKS] [WORKERS] [SHAPE]`
 //! SHAPE: map, tree, shuffle, random, chains. Without arguments: all shapes, small to large.
 //! `RASK_SCALE_MEMORY`: GiB of each worker, 16 if not given; 0 is without limit.
-//! `RASK_SCALE_TOGETHER`: reports that have come by the time the scheduler looks, at most, 64 if not
-//! given; 1 is a cluster that the scheduler never keeps waiting.
+//! `RASK_SCALE_TOGETHER`: reports that have come by the time the scheduler looks, at most, 1024 if not
+//! given: workers that take no time all wait for the scheduler. 1 is a cluster that it never keeps waiting.
 
 use std::alloc::{GlobalAlloc, Layout as Memory};
 use std::collections::VecDeque;
@@ -122,7 +122,7 @@ impl Clock {
 /// See `RASK_SCALE_TOGETHER`.
 fn together_max() -> usize {
     let given = std::env::var("RASK_SCALE_TOGETHER").ok();
-    given.and_then(|text| text.parse().ok()).unwrap_or(64)
+    given.and_then(|text| text.parse().ok()).unwrap_or(1024)
 }
 
 /// Of each worker, in GiB from `RASK_SCALE_MEMORY`; 16 without, 0 is without limit.

@@ -8,10 +8,11 @@
 use std::cmp::Reverse;
 
 use rask_proto::{GiveBack, ToWorker};
+use smallvec::SmallVec;
 
 use crate::event::{Command, WorkerId};
 use crate::scheduler::Scheduler;
-use crate::state::{QueueEntry, ShareId, TaskId, TaskState};
+use crate::state::{QueueEntry, ShareId, TaskId, TaskState, Worker};
 
 impl Scheduler {
     /// Moves tasks from the fullest queue to the empty one of `thief`. `false` if there is nothing
@@ -120,19 +121,26 @@ impl Scheduler {
         let (workers, shares) = (&self.workers, &self.shares);
         let loaded = &self.attention.loaded;
         let start = self.workers.by_id.find_slot(thief)?;
-        let slots = loaded.iter_from(start).chain(loaded.iter());
-        let ids = slots.take(VICTIMS_COMPARED_MAX);
-        let ids = ids.map(|slot| workers.by_id.id_at(slot));
-        let busy = ids.filter_map(|id| Some((id, workers.find(id)?)));
-        let busy = busy.filter(|(id, worker)| {
-            let mut queued = worker.queues.shares();
-            *id != thief
-                && worker.placed_count > 0
-                && worker.assigned_count > 0
-                && queued.any(|share| shares.get(share).admits_task())
-        });
-        busy.max_by_key(|(_, worker)| worker.placed_micros)
-            .map(|(id, _)| id)
+        let mut slots: SmallVec<[u32; VICTIMS_COMPARED_MAX]> = SmallVec::new();
+        let mut next = loaded.find_from(start);
+        while let Some(slot) = next.filter(|_| slots.len() < VICTIMS_COMPARED_MAX) {
+            slots.push(slot);
+            next = loaded.find_from(slot + 1);
+        }
+        let rest = loaded.iter().take(VICTIMS_COMPARED_MAX - slots.len());
+        slots.extend(rest);
+        let fullest = |slot: &u32| Reverse(workers.by_id.placed_micros(*slot));
+        slots.sort_by_key(fullest);
+        let mut ids = slots.iter().map(|slot| workers.by_id.id_at(*slot));
+        ids.find(|id| {
+            let may_be_taken_from = |worker: &Worker| {
+                let mut queued = worker.queues.shares();
+                worker.placed_count > 0
+                    && worker.assigned_count > 0
+                    && queued.any(|share| shares.get(share).admits_task())
+            };
+            *id != thief && workers.find(*id).is_some_and(may_be_taken_from)
+        })
     }
 
     fn pop_placed(&mut self, victim: WorkerId, share: ShareId) -> Option<QueueEntry> {
@@ -159,6 +167,14 @@ impl Scheduler {
         if refused || restriction.is_some_and(|restriction| !restriction.allows(worker)) {
             return false;
         }
+        let Some(waited_for) = self.workers.find(victim) else {
+            return false;
+        };
+        // Most short queues are told from long ones without a look at all that the task needs.
+        let least_moving = self.bandwidth.micros_at_least(0);
+        if waited_for.occupancy_micros() <= least_moving && self.lacks_any(task, thief) {
+            return false;
+        }
         if !self.has_memory_for(task, thief) {
             return false;
         }
@@ -169,9 +185,7 @@ impl Scheduler {
         if moving == 0 {
             moving = self.parting_micros(task, victim, thief);
         }
-        let Some(victim) = self.workers.find(victim) else {
-            return false;
-        };
+        let victim = waited_for;
         if self.is_kept_unlearned(task, victim, moving) {
             return false;
         }
@@ -206,6 +220,12 @@ impl Scheduler {
             return 0;
         };
         self.bandwidth.rate(from, to).micros_of(bytes) * COPY_TIMES
+    }
+
+    /// Whether something that the task needs would have to come.
+    fn lacks_any(&self, task: TaskId, thief: WorkerId) -> bool {
+        let mut deps = self.tasks.deps(task).iter();
+        deps.any(|&dep| !self.tasks.holders(dep).contains(&thief))
     }
 
     /// Whether a large input would then be in two places, since other tasks need it too.

@@ -26,13 +26,35 @@ pub(crate) struct WorkerTable {
     unlisted: HashMap<WorkerId, u32>,
     /// In free slots they stand for nobody.
     records: Vec<Worker>,
-    /// Of each record, see [`Worker::load_micros`].
-    loads: Vec<u32>,
+    loads: Vec<Load>,
     /// Whose record is, or was, in each slot.
     ids: Vec<WorkerId>,
     free: Vec<u32>,
     /// Free, but some lists may name them.
     resting: Vec<u32>,
+}
+
+/// What is asked of many workers at a time, beside their records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Load {
+    /// See [`Worker::load_micros`].
+    micros: u32,
+    placed_micros: u32,
+}
+
+impl Load {
+    const NOBODY: Load = Load {
+        micros: NO_LOAD,
+        placed_micros: 0,
+    };
+
+    #[inline]
+    fn of(worker: &Worker) -> Self {
+        Load {
+            micros: worker.load_micros(),
+            placed_micros: u32::try_from(worker.placed_micros).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 impl WorkerTable {
@@ -83,7 +105,7 @@ impl WorkerTable {
     pub fn note_load(&mut self, id: WorkerId) {
         let slot = self.slot_or_none(id) as usize;
         if let (Some(record), Some(load)) = (self.records.get(slot), self.loads.get_mut(slot)) {
-            *load = record.load_micros();
+            *load = Load::of(record);
         }
     }
 
@@ -95,7 +117,13 @@ impl WorkerTable {
         let after = (start as u32..).zip(after);
         after
             .chain((0..).zip(before))
-            .map(|(slot, load)| (slot, *load))
+            .map(|(slot, load)| (slot, load.micros))
+    }
+
+    /// Predicted time of what waits in the queue of whose record is there.
+    #[inline]
+    pub fn placed_micros(&self, slot: u32) -> u32 {
+        self.loads[slot as usize].placed_micros
     }
 
     /// How many places of records there are.
@@ -107,7 +135,7 @@ impl WorkerTable {
     /// Whether the loads are those of the records.
     pub fn check_loads(&self) -> bool {
         let mut loads = self.order.iter().map(|(_, slot)| *slot as usize);
-        loads.all(|slot| self.loads[slot] == self.records[slot].load_micros())
+        loads.all(|slot| self.loads[slot] == Load::of(&self.records[slot]))
     }
 
     /// Whose record is there.
@@ -119,11 +147,11 @@ impl WorkerTable {
     /// Adds a worker, in the place of one of the same number if there is one.
     pub fn insert(&mut self, id: WorkerId, worker: Worker) {
         if let Some(slot) = self.find_slot(id) {
-            self.loads[slot as usize] = worker.load_micros();
+            self.loads[slot as usize] = Load::of(&worker);
             self.records[slot as usize] = worker;
             return;
         }
-        let load = worker.load_micros();
+        let load = Load::of(&worker);
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.records[slot as usize] = worker;
@@ -155,7 +183,7 @@ impl WorkerTable {
         let at = self.order.partition_point(|(known, _)| known < id);
         self.order.remove(at);
         self.resting.push(slot);
-        self.loads[slot as usize] = NO_LOAD;
+        self.loads[slot as usize] = Load::NOBODY;
         let nobody = Worker::new(Default::default());
         Some(std::mem::replace(&mut self.records[slot as usize], nobody))
     }
