@@ -6,7 +6,7 @@
 //! `RASK_MEMORY_PEAK`: what there was at the peak of the worst seed is printed too.
 //! `RASK_MEMORY_EACH`: a line for every seed.
 
-use rask_sim::{Shape, StudyCluster, blow_up_shapes, study};
+use rask_sim::{Shape, StudyCluster, blow_up_shapes, more_shapes, study};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -29,7 +29,7 @@ fn main() {
         "{:>30} {:>7} {:>6}  {:>9} {:>14} {:>14} {:>14} {:>9}",
         "", "workers", "limit", "needed", "memory", "time", "of links", "moved"
     );
-    for shape in blow_up_shapes() {
+    for shape in blow_up_shapes().into_iter().chain(more_shapes()) {
         if !shape.name.contains(&name) {
             continue;
         }

@@ -24,6 +24,7 @@ mod exchange;
 mod faults;
 mod flakes;
 mod graphs;
+mod more_shapes;
 mod network;
 mod pausing;
 mod peak;
@@ -45,6 +46,7 @@ mod worker;
 
 pub use costs::Cost;
 pub use faults::Faults;
+pub use more_shapes::more_shapes;
 pub use peak::{AtPeak, Peak};
 pub use settings::{Report, Settings};
 pub use shapes::{Shape, blow_up_shapes};

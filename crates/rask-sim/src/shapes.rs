@@ -4,7 +4,7 @@ use crate::{Cost, StudyLayer};
 
 const MIB: u64 = 1 << 20;
 /// Of a reduced value.
-const SMALL: u64 = 1000;
+pub(crate) const SMALL: u64 = 1000;
 
 /// A graph with its name.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub fn blow_up_shapes() -> Vec<Shape> {
     ]
 }
 
-fn layer(
+pub(crate) fn layer(
     name: &'static str,
     (bytes, micros): (u64, u64),
     blocks: u32,
@@ -45,13 +45,13 @@ fn layer(
 }
 
 /// Block `i` needs blocks `i * size..(i + 1) * size`.
-fn groups(count: u32, size: u32) -> Vec<Vec<u32>> {
+pub(crate) fn groups(count: u32, size: u32) -> Vec<Vec<u32>> {
     let group = |at: u32| (at * size..(at + 1) * size).collect();
     (0..count).map(group).collect()
 }
 
 /// Block `i` needs block `i`.
-fn same(count: u32) -> Vec<Vec<u32>> {
+pub(crate) fn same(count: u32) -> Vec<Vec<u32>> {
     groups(count, 1)
 }
 
