@@ -227,3 +227,57 @@ fn text_ranks(column: &Column) -> Result<(Vec<u64>, u64)> {
 pub(crate) fn comparable(column: &Column) -> Result<Column> {
     decode_category(column)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::hash::mix;
+    use crate::engine::sort::sort_rows;
+    use arrow_array::types::{Int16Type, UInt64Type};
+
+    /// Rows of a column as a comparison of these numbers has them.
+    fn check<N: PartialOrd + Copy>(column: &Column, numbers: &[N]) {
+        for ascending in [true, false] {
+            let mut expected: Vec<u32> = (0..numbers.len() as u32).collect();
+            expected.sort_by(|a, b| {
+                let (a, b) = (numbers[*a as usize], numbers[*b as usize]);
+                let order = a.partial_cmp(&b).unwrap();
+                if ascending { order } else { order.reverse() }
+            });
+            let what = format!("{}, ascending: {ascending}", column.dtype());
+            assert!(
+                order_of_numbers(column, ascending).as_ref() == Some(&expected),
+                "{what}"
+            );
+            // With a key that tells nothing the ranks of the column are sorted.
+            let same = Column::from_i64(vec![7; numbers.len()]);
+            let keys = [(column, ascending), (&same, true)];
+            assert!(
+                sort_rows(&keys, true).unwrap() == expected,
+                "{what}, with another key"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_of_numbers_are_in_order_and_equal_ones_stay() {
+        for len in [0, 1, 2, 400, 3000] {
+            let draw = |count: u64| (0..len).map(move |i| mix(i) % count);
+            let whole: Vec<i64> = draw(900).map(|n| n as i64 - 450).collect();
+            check(&Column::from_i64(whole.clone()), &whole);
+            let far: Vec<i64> = (0..len).map(|i| mix(i) as i64).collect();
+            check(&Column::from_i64(far.clone()), &far);
+            let large: Vec<u64> = (0..len).map(mix).collect();
+            check(&Column::from_values::<UInt64Type>(large.clone()), &large);
+            let small: Vec<i16> = whole.iter().map(|n| *n as i16).collect();
+            check(&Column::from_values::<Int16Type>(small.clone()), &small);
+            // Zeros of both signs are equal.
+            let floats: Vec<f64> = whole.iter().map(|n| (*n / 9) as f64 * -0.0).collect();
+            check(&Column::from_f64(floats.clone()), &floats);
+            let floats: Vec<f64> = far.iter().map(|n| *n as f64 / 1e18).collect();
+            check(&Column::from_f64(floats.clone()), &floats);
+            let endless: Vec<f64> = floats.iter().map(|n| n.powi(999)).collect();
+            check(&Column::from_f64(endless.clone()), &endless);
+        }
+    }
+}
