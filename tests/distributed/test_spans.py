@@ -65,13 +65,15 @@ def test_a_span_has_its_tasks_and_their_figures(client):
     with span("naps") as span_id:
         futures = client.map(nap, [0.05] * 4, pure=False)
         client.gather(futures)
+    took = time.time() - before
     found = client.get_span(span_id)
     assert found.name == ("naps",)
     assert found.annotation == {"name": ("naps",), "ids": (span_id,)}
     assert found.states["memory"] == 4
     assert sum(found.states.values()) == 4
     assert found.done
-    assert 0.2 <= found.duration < 1
+    # On two threads.
+    assert 0.2 <= found.duration < 2 * took
     assert found.all_durations == {"compute": pytest.approx(found.duration)}
     assert found.nbytes_total >= 4000
     assert before - 1 < found.enqueued <= found.start < found.stop < time.time() + 1

@@ -169,7 +169,7 @@ impl Op for FrameOp {
             FrameOp::Join(_) => "merge",
             FrameOp::SplitByHash { .. } => "shuffle-split",
             FrameOp::JoinParts { .. } => "shuffle-merge",
-            FrameOp::BeginRun { .. } => "sort-sample",
+            FrameOp::BeginRun { .. } => "sort-run",
             FrameOp::Borders { .. } => "sort-borders",
             FrameOp::SplitByBorders { .. } => "sort-split",
             FrameOp::SortParts { .. } => "sort-merge",
