@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["Shipped", "is_fixed", "load_function", "ship"]
+__all__ = ["Shipped", "is_fixed", "load_function", "ship", "ship_fixed"]
 
 #: Functions kept where they run.
 LOADED_MAX = 256
@@ -94,6 +94,16 @@ def is_fixed(shipped: Any) -> bool:
         module = sys.modules.get(shipped.__module__)
         return getattr(module, shipped.__qualname__, None) is shipped and _is_importable(shipped)
     return kind is Shipped or kind is types.BuiltinFunctionType
+
+
+def ship_fixed(function: Any) -> tuple[Any, bool]:
+    """What `ship` returns, and whether that always has the same pickle."""
+    if type(function) is types.FunctionType:
+        name, module = function.__qualname__, function.__module__
+        if module != "__main__" and "<" not in name:
+            return function, getattr(sys.modules.get(module), name, None) is function
+    shipped = ship(function)
+    return shipped, is_fixed(shipped)
 
 
 def load_function(content: bytes) -> Callable[..., Any]:

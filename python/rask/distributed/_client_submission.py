@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rask import _core
 from rask._core import Future
-from rask._functions import is_fixed, ship
+from rask._functions import ship, ship_fixed
 from rask.base import is_annotated
 from rask.distributed._arguments import extract
 from rask.distributed._submission import call_name, function_name, map_pages, options_of
@@ -89,13 +89,19 @@ class SubmissionMethods:
             raise TypeError("the first argument of client.submit must be callable")
         self._check_running()
         annotated = is_annotated()
-        options = options_of(priority, retries, workers, allow_other_workers, resources, annotated)
+        options = None
+        if annotated or priority or retries or workers or resources:
+            options = options_of(
+                priority, retries, workers, allow_other_workers, resources, annotated
+            )
         if kwargs or retries or actor or actors or annotated:
             timing = take_timing(func, kwargs)
             func = prepare(func, kwargs, actor or actors)
             pure = pure and not (actor or actors)
             options = complete(options, func, timing)
-        options = self._as_submitter(with_purity(options, pure))
+        if not pure:
+            options = with_purity(options, pure)
+        options = self._as_submitter(options)
         operation = function_name(func)
         key = None if key is None else str(key)
         try:
@@ -115,9 +121,8 @@ class SubmissionMethods:
         pure: bool,
         options: dict[str, Any] | None,
     ) -> Future:
-        shipped = ship(func)
+        shipped, fixed = ship_fixed(func)
         if not kwargs:
-            fixed = is_fixed(shipped)
             future = _core.submit_call(
                 self._core, self, operation, shipped, fixed, args, key, pure, options
             )

@@ -167,8 +167,10 @@ fn new_shared(
     security: &Security,
     runtime: tokio::runtime::Handle,
 ) -> Shared {
+    let mut state = State::default();
+    state.prepare();
     Shared {
-        state: Mutex::new(State::default()),
+        state: Mutex::new(state),
         changed: Condvar::new(),
         pending: Mutex::default(),
         sending: Mutex::default(),

@@ -73,7 +73,20 @@ pub(crate) struct State {
     pub closed: Option<String>,
 }
 
+/// Memory for so many layers is ready before there are any.
+const PREPARED: u32 = 448;
+
 impl State {
+    /// Has memory ready before it is needed: what is new to the process is slow the first time.
+    pub fn prepare(&mut self) {
+        let name: Arc<str> = Arc::default();
+        for number in 0..PREPARED {
+            self.layers.insert(number, LayerEntry::new(name.clone()));
+        }
+        self.layers.clear();
+        self.numbers.reserve(PREPARED as usize);
+    }
+
     pub fn number(&mut self, name: &str) -> u32 {
         if let Some(&number) = self.numbers.get(name) {
             return number;

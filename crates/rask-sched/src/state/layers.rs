@@ -10,7 +10,7 @@ use crate::HashMap;
 const RECENT_MAX: usize = 1 << 16;
 /// So many empty boxes are kept, and made at first.
 const SPARE_MAX: usize = 1024;
-const SPARE_FIRST: usize = 256;
+const SPARE_FIRST: usize = 512;
 /// In the place of a slot: there is no layer of this number.
 const NO_SLOT: u32 = u32::MAX;
 
