@@ -207,5 +207,5 @@ impl Scheduler {
 #[inline]
 fn spread(id: TaskId, count: usize) -> usize {
     let part = u64::from(id.wrapping_mul(0x9E37_79B9));
-    (part * count as u64 >> 32) as usize
+    ((part * count as u64) >> 32) as usize
 }

@@ -20,6 +20,7 @@ pub(crate) struct Layers {
     /// In boxes: a layer is large, and may have one task.
     records: Vec<Option<(u32, Box<Layer>)>>,
     /// Empty boxes to be used again, whichever thread has emptied them.
+    #[allow(clippy::vec_box, reason = "the boxes are what is kept")]
     spare: Vec<Box<Layer>>,
     free: Vec<u32>,
     /// Slots of the numbers from `recent_from` on.
