@@ -283,6 +283,8 @@ fn write_frames(
 ) {
     let kept = SCRATCH.try_with(Cell::take).ok().flatten();
     let mut head = kept.unwrap_or_default();
+    // All of it is free again once everything in it has been written.
+    head.reserve(CHUNK_BYTES);
     for frame in frames {
         let needed = copied_bytes_of(&frame);
         if needed > head.capacity() - head.len() {
