@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rask import _core
 from rask._core import Future
-from rask._functions import ship, ship_fixed
+from rask._functions import ship_fixed
 from rask.base import is_annotated
 from rask.distributed._arguments import extract
 from rask.distributed._submission import call_name, function_name, map_pages, options_of
