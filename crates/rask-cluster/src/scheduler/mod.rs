@@ -170,7 +170,7 @@ impl SchedulerHandle {
         client
     }
 
-    /// Messages of a client of this process, taken in at one go.
+    /// Messages of a client of this process, submissions that follow each other at one go.
     pub fn client_messages(
         &self,
         client: ClientId,
@@ -178,13 +178,20 @@ impl SchedulerHandle {
     ) {
         let mut state = self.shared.state.lock();
         for message in messages {
-            if matches!(message, FromClient::Query(_)) {
+            let is_submission = matches!(message, FromClient::Submit(_));
+            if !is_submission {
                 state.take_events(self.now());
-                if MutexGuard::unlocked(&mut state, || self.take(client, &message)) {
-                    continue;
-                }
+            }
+            if matches!(message, FromClient::Query(_))
+                && MutexGuard::unlocked(&mut state, || self.take(client, &message))
+            {
+                continue;
             }
             state.events.push(Event::FromClient { client, message });
+            if !is_submission {
+                // Stories tell what followed from this very message.
+                state.take_events(self.now());
+            }
         }
         state.take_events(self.now());
         state.execute_commands();
