@@ -49,21 +49,21 @@ def test_a_coroutine_that_raises_fails_its_task(client):
         client.submit(fail_later, "lost").result()
 
 
-async def wait_until_cancelled(path):
+async def wait_until_cancelled(begun, cancelled):
+    begun.touch()
     try:
         await asyncio.sleep(1000)
     except asyncio.CancelledError:
-        open(path, "w").close()
+        cancelled.touch()
         raise
 
 
 def test_cancelling_a_coroutine_stops_it(client, tmp_path):
-    path = tmp_path / "cancelled"
-    future = client.submit(wait_until_cancelled, str(path))
-    busy = lambda: any(client.run(lambda dask_worker: dask_worker.state.executing_count).values())  # noqa: E731
-    wait_for(busy)
+    begun, cancelled = tmp_path / "begun", tmp_path / "cancelled"
+    future = client.submit(wait_until_cancelled, begun, cancelled)
+    wait_for(begun.exists)
     future.cancel()
-    wait_for(path.exists)
+    wait_for(cancelled.exists)
 
 
 def run_on_the_second(marker):
