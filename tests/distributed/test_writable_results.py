@@ -138,6 +138,9 @@ def test_what_was_changed_is_what_is_sent_on(client):
     scattered = client.scatter(result, hash=False)
     result[0] = 8
     assert scattered.result()[0] == 7
+    one, many = client.submit(firsts, result, pure=False), client.map(firsts, [result], pure=False)
+    result[:] = 9
+    assert client.gather([one, *many]) == [8, 8]
 
 
 def views_of_one(length):

@@ -16,6 +16,14 @@ impl Frames {
     pub fn nbytes(&self) -> u64 {
         self.header.len() as u64 + self.buffers.iter().map(|b| b.len() as u64).sum::<u64>()
     }
+
+    /// The same with buffers of their own, whatever becomes of the memory that these share.
+    pub fn copied(mut self) -> Self {
+        for buffer in &mut self.buffers {
+            *buffer = buffer.to_vec().into();
+        }
+        self
+    }
 }
 
 /// Frames with the kind that says which decoder reads them.
@@ -42,11 +50,11 @@ impl OwnEncoded {
     }
 
     /// A copy, in memory of its own.
-    pub fn copy_of(mut encoded: Encoded) -> Self {
-        for buffer in &mut encoded.frames.buffers {
-            *buffer = buffer.to_vec().into();
-        }
-        OwnEncoded(encoded)
+    pub fn copy_of(encoded: Encoded) -> Self {
+        OwnEncoded(Encoded {
+            frames: encoded.frames.copied(),
+            ..encoded
+        })
     }
 
     pub fn kind(&self) -> &str {

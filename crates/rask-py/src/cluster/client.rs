@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyList};
 use rask_cluster::client::{BlockKey, ClusterClient, Gathered, Identity, Waited, held_op};
 use rask_cluster::{ClusterError, pack};
 use rask_proto::{AnswerBody, LayerSpec, QueryBody};
+use rask_value::OwnEncoded;
 
 use super::future::{PyCompletionQueue, PyFuture};
 use super::gather::{gather_outcomes, to_own_object, wait_for_tasks};
@@ -141,9 +142,9 @@ impl PyClusterClient {
             true => call::Filling::Markers,
             false => call::Filling::Nothing,
         };
-        let payload = payload.frames.clone();
+        let payload = payload.to_frames();
         let pages = pages.iter().map(|page| {
-            let frames = page.get().frames.clone();
+            let frames = page.get().to_frames();
             rask_proto::Packed::new(crate::object::KIND, frames.header, frames.buffers)
         });
         layers.push(LayerSpec {
@@ -181,7 +182,8 @@ impl PyClusterClient {
             let encoded = from_python(value)?.encode();
             let encoded = encoded
                 .map_err(|error| pyo3::exceptions::PyTypeError::new_err(error.to_string()))?;
-            Ok(pack(encoded))
+            // The value is what it is now, whatever is written to the object before it has left.
+            Ok(pack(OwnEncoded::copy_of(encoded).into_shared()))
         });
         let count = values.len() as u32;
         submit.layers.push(LayerSpec {

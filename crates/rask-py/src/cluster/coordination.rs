@@ -231,7 +231,7 @@ fn may_wait(op: &CoordinationOp) -> bool {
 }
 
 fn item_of(payload: &PyPayload, own: &OwnBlocks) -> Item {
-    let frames = payload.frames.clone();
+    let frames = payload.to_frames();
     Item {
         value: Some(Packed::new(
             crate::object::KIND,

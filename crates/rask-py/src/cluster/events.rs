@@ -40,7 +40,7 @@ impl PyEvents {
 
     /// Logs an event under topics.
     fn log(&self, py: Python<'_>, topics: Vec<String>, payload: &PyPayload) -> PyResult<()> {
-        let value = packed(payload.frames.clone());
+        let value = packed(payload.to_frames());
         let logged = py.detach(|| self.core.log_event(topics, value));
         logged.map_err(errors::to_py_err)
     }

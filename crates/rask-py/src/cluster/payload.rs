@@ -6,10 +6,17 @@ use rask_value::Frames;
 
 use crate::object::dumps;
 
-/// A pickled object, to be sent.
+/// A pickled object, to be sent. Large buffers are the object's memory.
 #[pyclass(frozen, name = "Payload", module = "rask._core")]
 pub struct PyPayload {
     pub frames: Frames,
+}
+
+impl PyPayload {
+    /// As it is now: what it shares with the object may be written to before it has left.
+    pub fn to_frames(&self) -> Frames {
+        self.frames.clone().copied()
+    }
 }
 
 #[pymethods]

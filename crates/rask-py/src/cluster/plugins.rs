@@ -56,7 +56,7 @@ impl PyRuntime {
             kind: kind_of(kind)?,
             name,
             serial,
-            content: Some(packed(payload.frames.clone())),
+            content: Some(packed(payload.to_frames())),
         };
         self.ask(py, QueryBody::PutPlugin(plugin), ANSWER_LIMIT)?;
         Ok(())
@@ -130,7 +130,7 @@ impl PyRuntime {
         let call = HelperCall {
             kind,
             target,
-            body: Some(packed(payload.frames.clone())),
+            body: Some(packed(payload.to_frames())),
         };
         let limit = timeout.map_or(HELPER_LIMIT, |seconds| {
             Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(HELPER_LIMIT)

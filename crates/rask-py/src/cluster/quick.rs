@@ -93,6 +93,8 @@ fn pickle_call(
     );
     let frames = dumps(call.into_pyobject(py)?.as_any());
     let frames = frames.map_err(|error| PyTypeError::new_err(error.to_string()))?;
+    // Arguments are what they are now, whatever is written to them before the call has left.
+    let frames = frames.copied();
     if is_kept {
         let new = Pickled {
             function: function.clone().unbind(),

@@ -253,7 +253,7 @@ impl PyWorkerService {
 
     /// Logs an event under topics, at the scheduler; False if the connection is too far behind.
     fn log_event(&self, py: Python<'_>, topics: Vec<String>, payload: &PyPayload) -> bool {
-        let value = packed(payload.frames.clone());
+        let value = packed(payload.to_frames());
         py.detach(|| self.handle.log_event(topics, value))
     }
 
@@ -317,7 +317,7 @@ impl PyCaller {
         target: &str,
         payload: &PyPayload,
     ) -> PyPendingCall {
-        let body = packed(payload.frames.clone());
+        let body = packed(payload.to_frames());
         PyPendingCall {
             call: py.detach(|| self.caller.call(address, kind, target, body)),
             address: address.to_owned(),
