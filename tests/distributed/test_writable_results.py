@@ -10,7 +10,7 @@ from functions import wait_for
 import rask
 import rask.array as da
 import rask.dataframe as dd
-from rask.distributed import Client, LocalCluster, get_client
+from rask.distributed import Client, Event, LocalCluster, get_client
 
 MIB = 2**20
 # Beside the key, of a message of their own, and in shared memory.
@@ -141,6 +141,25 @@ def test_what_was_changed_is_what_is_sent_on(client):
     one, many = client.submit(firsts, result, pure=False), client.map(firsts, [result], pure=False)
     result[:] = 9
     assert client.gather([one, *many]) == [8, 8]
+
+
+def wait_at(gate):
+    return Event(gate).wait(timeout=60)
+
+
+def first_of(value, _):
+    return float(value[0])
+
+
+def test_what_is_changed_while_a_task_waits_is_not_sent_on(client):
+    array = np.zeros(MIB)
+    gate = Event("gate", client=client)
+    before = client.submit(wait_at, "gate", pure=False)
+    one = client.submit(first_of, array, before, pure=False)
+    many = client.map(first_of, [array] * 2, [before] * 2, pure=False)
+    array[:] = 7
+    gate.set()
+    assert client.gather([one, *many]) == [0, 0, 0]
 
 
 def views_of_one(length):
